@@ -1,0 +1,240 @@
+/**
+ * The text of the `baggage` header (W3C Baggage, section "Baggage HTTP Header Format"): reading it member by member in one
+ * linear scan, and writing it within its limits.
+ */
+import { Option } from "effect"
+import { maxHeaderBytes, maxHeaderMembers } from "./Wire.js"
+
+/** A property of a member, such as `ttl=60` or a bare `secret`. */
+export interface Property {
+  readonly key: string
+  readonly value: Option.Option<string>
+}
+
+/** What stands under a key: the value, percent-decoded, and its properties in order. */
+export interface Member {
+  readonly value: string
+  readonly properties: ReadonlyArray<Property>
+}
+
+/** Why a part of a header was left out. */
+export type DropReason =
+  | "too_many_bytes"
+  | "too_many_members"
+  | "no_equals_sign"
+  | "key_not_a_token"
+  | "value_not_baggage_octets"
+  | "property_key_not_a_token"
+  | "property_value_not_baggage_octets"
+
+/** A part that was left out: the number of its member in the header, from 1, and why. */
+export interface DroppedPart {
+  readonly member: number
+  readonly reason: DropReason
+}
+
+/** How much of a header was left out: all parts are counted, the first five explained; none is quoted. */
+export interface Dropped {
+  readonly count: number
+  readonly first: ReadonlyArray<DroppedPart>
+}
+
+export interface ReadOptions {
+  /**
+   * Read a raw `+` as a space, as OpenTelemetry Python writes it. In the W3C format a `+` is a plus.
+   * @default false
+   */
+  readonly plusAsSpace?: boolean | undefined
+}
+
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+const baggageOctets = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*$/
+
+/** Whether `key` may be the key of a member or of a property (RFC 7230, `token`). */
+export const isToken = (key: string): boolean => token.test(key)
+
+const noProperties: ReadonlyArray<Property> = []
+export const nothingDropped: Dropped = { count: 0, first: [] }
+const maxExplained = 5
+
+// Far more than may be kept, so that junk does not hide good members, and few enough that junk costs no time.
+const maxMembersRead = 8 * maxHeaderMembers
+
+/** Reads the members of a header, or of several lines of one, in order. Total: whatever cannot be read is dropped. */
+export const read = (
+  header: string | ReadonlyArray<string>,
+  options?: ReadOptions
+): { readonly members: Map<string, Member>; readonly dropped: Dropped } => {
+  const reader = new Reader(options?.plusAsSpace === true)
+  reader.read(typeof header === "string" ? header : joinLines(header))
+  return { members: reader.members, dropped: reader.dropped }
+}
+
+/** The lines as one list; lines beyond the limit are not looked at. */
+const joinLines = (lines: ReadonlyArray<string>): string => {
+  let text = ""
+  for (const [index, line] of lines.entries()) {
+    text = index === 0 ? line : `${text},${line}`
+    if (text.length > maxHeaderBytes) break
+  }
+  return text
+}
+
+class Reader {
+  readonly members = new Map<string, Member>()
+  private count = 0
+  private readonly first: Array<DroppedPart> = []
+  private position = 0
+
+  constructor(private readonly plusAsSpace: boolean) {}
+
+  get dropped(): Dropped {
+    return this.count === 0 ? nothingDropped : { count: this.count, first: this.first }
+  }
+
+  read(header: string): void {
+    const text = this.wholeMembersWithinLimit(header)
+    let start = 0
+    while (start < text.length) {
+      const comma = text.indexOf(",", start)
+      const end = comma === -1 ? text.length : comma
+      this.position += 1
+      if (this.position > maxMembersRead) {
+        this.drop("too_many_members")
+        return
+      }
+      const member = trim(text.slice(start, end))
+      const refusal = member === "" ? undefined : this.readMember(member)
+      if (refusal !== undefined) this.drop(refusal)
+      start = end + 1
+    }
+    if (text.length < header.length) {
+      this.position += 1
+      this.drop("too_many_bytes")
+    }
+  }
+
+  private wholeMembersWithinLimit(header: string): string {
+    if (header.length <= maxHeaderBytes) return header
+    return header.slice(0, Math.max(0, header.lastIndexOf(",", maxHeaderBytes)))
+  }
+
+  private readMember(member: string): DropReason | undefined {
+    const semicolon = member.indexOf(";")
+    const pair = semicolon === -1 ? member : member.slice(0, semicolon)
+    const equals = pair.indexOf("=")
+    if (equals === -1) return "no_equals_sign"
+    const key = trim(pair.slice(0, equals))
+    if (!token.test(key)) return "key_not_a_token"
+    const raw = trim(pair.slice(equals + 1))
+    if (!baggageOctets.test(raw)) return "value_not_baggage_octets"
+    if (this.members.size >= maxHeaderMembers && !this.members.has(key)) return "too_many_members"
+    this.members.set(key, {
+      value: this.decode(raw),
+      properties: semicolon === -1 ? noProperties : this.readProperties(member.slice(semicolon + 1))
+    })
+    return undefined
+  }
+
+  private readProperties(text: string): ReadonlyArray<Property> {
+    const properties: Array<Property> = []
+    for (const part of text.split(";")) {
+      const property = trim(part)
+      if (property === "") continue
+      const equals = property.indexOf("=")
+      const key = equals === -1 ? property : trim(property.slice(0, equals))
+      const raw = equals === -1 ? undefined : trim(property.slice(equals + 1))
+      if (!token.test(key)) this.drop("property_key_not_a_token")
+      else if (raw === undefined) properties.push({ key, value: Option.none() })
+      else if (!baggageOctets.test(raw)) this.drop("property_value_not_baggage_octets")
+      else properties.push({ key, value: Option.some(this.decode(raw)) })
+    }
+    return properties
+  }
+
+  private decode(raw: string): string {
+    return percentDecode(this.plusAsSpace ? raw.replaceAll("+", " ") : raw)
+  }
+
+  private drop(reason: DropReason): void {
+    this.count += 1
+    if (this.first.length < maxExplained) this.first.push({ member: this.position, reason })
+  }
+}
+
+/** Without spaces and tabs at its ends, the only optional whitespace of the grammar. */
+const trim = (text: string): string => {
+  let start = 0
+  let end = text.length
+  while (start < end && isSpaceOrTab(text.charCodeAt(start))) start += 1
+  while (end > start && isSpaceOrTab(text.charCodeAt(end - 1))) end -= 1
+  return end - start === text.length ? text : text.slice(start, end)
+}
+
+const isSpaceOrTab = (code: number): boolean => code === 0x20 || code === 0x09
+
+// Percent-encoded UTF-8 (Unicode, table 3-7). Each alternative begins where no other can, so matching is linear.
+const next = "%[89ab][0-9a-f]"
+const sequences = [
+  "[0-7][0-9a-f]",
+  `(?:c[2-9a-f]|d[0-9a-f])${next}`,
+  `e0%[ab][0-9a-f]${next}`,
+  `ed%[89][0-9a-f]${next}`,
+  `e[1-9a-cef]${next}${next}`,
+  `f0%[9ab][0-9a-f]${next}${next}`,
+  `f[1-3]${next}${next}${next}`,
+  `f4%8[0-9a-f]${next}${next}`
+].join("|")
+const brokenSequences = [
+  "e0%[ab][0-9a-f]",
+  "ed%[89][0-9a-f]",
+  `e[1-9a-cef]${next}`,
+  `f0%[9ab][0-9a-f](?:${next})?`,
+  `f[1-3]${next}(?:${next})?`,
+  `f4%8[0-9a-f](?:${next})?`,
+  "[89a-f][0-9a-f]"
+].join("|")
+const wellFormed = new RegExp(`^(?:[^%]|%(?:${sequences}))*$`, "i")
+const escapes = new RegExp(`((?:%(?:${sequences}))+)|%(?:${brokenSequences})`, "gi")
+
+/** `raw` decoded once. Bytes that are not UTF-8 become U+FFFD, a malformed `%` stays as it is. */
+const percentDecode = (raw: string): string => {
+  if (!raw.includes("%")) return raw
+  if (wellFormed.test(raw)) return decodeURIComponent(raw)
+  return raw.replace(escapes, (_, sound: string | undefined) =>
+    sound === undefined ? "\ufffd" : decodeURIComponent(sound)
+  )
+}
+
+/** Writes members one after the other, whole ones only, as far as the limits allow. */
+export class Writer {
+  text = ""
+  private members = 0
+
+  /** Adds a member, unless it does not fit any more. The key must be a token. */
+  add(key: string, value: string, properties: ReadonlyArray<Property> = noProperties): void {
+    if (this.members >= maxHeaderMembers) return
+    let member = `${key}=${percentEncode(value)}`
+    for (const property of properties) {
+      member += Option.match(property.value, {
+        onNone: () => `;${property.key}`,
+        onSome: (text) => `;${property.key}=${percentEncode(text)}`
+      })
+    }
+    const separator = this.members === 0 ? 0 : 1
+    if (this.text.length + separator + member.length > maxHeaderBytes) return
+    this.text = separator === 0 ? member : `${this.text},${member}`
+    this.members += 1
+  }
+}
+
+// baggage-octet without `%`, and without `+`, which some peers read as a space.
+const unescaped = /^[\x21\x23\x24\x26-\x2a\x2d-\x3a\x3c-\x5b\x5d-\x7e]*$/
+const escaped = /[^\x21\x23\x24\x26-\x2a\x2d-\x3a\x3c-\x5b\x5d-\x7e]+/g
+const loneSurrogate = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
+
+/** `text` as the value of a member: percent-encoded UTF-8. A lone surrogate becomes U+FFFD. */
+export const percentEncode = (text: string): string => {
+  if (unescaped.test(text)) return text
+  return text.replace(escaped, (run) => encodeURIComponent(run.replace(loneSurrogate, "\ufffd")))
+}

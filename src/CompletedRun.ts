@@ -1,0 +1,24 @@
+/**
+ * The record of a run that is over.
+ */
+import { Schema } from "effect"
+import { Outcome } from "./OutcomeRecord.js"
+import { Run } from "./Run.js"
+import { RunStatusSchema } from "./RunStatus.js"
+
+const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
+
+/** A run, how it ended, and what came of it. Its Schema encodes it as JSON. */
+export class CompletedRun extends Schema.Class<CompletedRun>("botanu/CompletedRun")({
+  run: Run,
+  /** How the work ended. */
+  status: RunStatusSchema,
+  /** What came of it for the business; absent where nothing was said and `autoOutcome` is off. */
+  outcome: optional(Outcome),
+  /** The `_tag` of the error, else its name, where the status is `failure`. */
+  errorClass: optional(Schema.String),
+  /** Why the run was cancelled, where it was. */
+  cancellationReason: optional(Schema.String),
+  endTime: Schema.DateTimeUtc,
+  durationMs: Schema.Number
+}) {}

@@ -1,0 +1,50 @@
+/**
+ * What text may stand in a field of a run, and how a refused value is shown to a person.
+ */
+import { Schema } from "effect"
+import { maxTextBytes } from "./Wire.js"
+
+const controlCharacter = /\p{Cc}/u
+
+// 64 code points are at most 256 bytes of UTF-8, so nothing needs to be counted.
+const surelyFits = /^\P{Cc}{1,64}$/u
+
+const utf8Length = (text: string): number => {
+  let bytes = 0
+  for (const character of text) {
+    const codePoint = character.codePointAt(0) as number
+    bytes += codePoint < 0x80 ? 1 : codePoint < 0x800 ? 2 : codePoint < 0x10000 ? 3 : 4
+  }
+  return bytes
+}
+
+/** What was expected of `value` as the text of a field; `undefined` when it is as it should be. */
+export const refusal = (value: unknown): string | undefined => {
+  if (typeof value !== "string") return "expected text"
+  if (surelyFits.test(value)) return undefined
+  if (value === "") return "expected non-empty text"
+  if (controlCharacter.test(value)) return "expected text without control characters"
+  if (value.length > maxTextBytes || utf8Length(value) > maxTextBytes) {
+    return `expected at most ${maxTextBytes} bytes of UTF-8`
+  }
+  return undefined
+}
+
+/** Non-empty text without control characters, of at most 256 bytes of UTF-8. */
+export const FieldText = Schema.String.pipe(
+  Schema.filter((text) => refusal(text)),
+  Schema.annotations({ identifier: "FieldText" })
+)
+
+const maxQuoted = 64
+
+/** `value` as it may stand in an error or a log line: escaped, and at most 64 characters of it. */
+export const quote = (value: unknown): string => {
+  if (typeof value !== "string") return maxCharacters(String(value))
+  return JSON.stringify(maxCharacters(value)).replace(
+    /[\u007f-\u009f\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
+  )
+}
+
+const maxCharacters = (text: string): string => (text.length > maxQuoted ? `${text.slice(0, maxQuoted - 1)}…` : text)

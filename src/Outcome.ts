@@ -1,0 +1,81 @@
+/**
+ * Saying what came of the current run.
+ */
+import { Clock, Context, Effect, Either, ParseResult, Schema } from "effect"
+import { Outcome, type OutcomeDetails } from "./OutcomeRecord.js"
+import type { AttributeValue } from "./Run.js"
+import { RunContext } from "./RunContext.js"
+import { type RunScope, scopeOf } from "./RunScope.js"
+import type { RunStatus } from "./RunStatus.js"
+import { Event } from "./Wire.js"
+
+export { Outcome, type OutcomeDetails } from "./OutcomeRecord.js"
+export { RunStatus } from "./RunStatus.js"
+
+/** An outcome was refused: `field` is not what was expected. What was emitted before stands. */
+export class InvalidOutcome extends Schema.TaggedError<InvalidOutcome>()("InvalidOutcome", {
+  field: Schema.String,
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `${this.field}: ${this.problem}`
+  }
+}
+
+/** An outcome of checked details. */
+export const make = (status: RunStatus, details?: OutcomeDetails): Either.Either<Outcome, InvalidOutcome> => {
+  const given = Object.entries({ ...details, status }).filter(([, value]) => value !== undefined)
+  return Either.mapBoth(decode(Object.fromEntries(given)), { onLeft: fromParseError, onRight: (outcome) => outcome })
+}
+
+const decode = Schema.decodeUnknownEither(Outcome)
+
+const fromParseError = (error: ParseResult.ParseError): InvalidOutcome => {
+  const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
+  return new InvalidOutcome({ field: issue?.path.join(".") || "status", problem: issue?.message ?? error.message })
+}
+
+/**
+ * Says what came of the current run, from any depth and any fiber of it. What is said last counts, and no automatic outcome
+ * replaces it; only a `success` gives way where the run does not end as one. Fails with `InvalidOutcome` where a detail is not
+ * as it should be. Said after the run is over, it comes too late: that is logged.
+ */
+export const emit: {
+  (status: RunStatus): Effect.Effect<void, never, RunContext>
+  (status: RunStatus, details: OutcomeDetails): Effect.Effect<void, InvalidOutcome, RunContext>
+} = (status: RunStatus, details?: OutcomeDetails): Effect.Effect<void, never, RunContext> =>
+  Effect.flatMap(RunContext, (run) =>
+    Effect.withFiberRuntime((fiber) => {
+      const outcome = make(status, details)
+      // The error is in the type where there are details; without, only a cast can make a status wrong.
+      if (Either.isLeft(outcome)) return outcome as Either.Either<never, never>
+      const scope = scopeOf(fiber.currentContext, run)
+      if (scope?.completed) return Effect.logWarning(`outcome "${status}" came after the run was over`)
+      const clock = Context.get(fiber.currentDefaultServices, Clock.Clock)
+      unsafeRecord(outcome.right, scope, scope?.span ?? fiber.currentSpan, clock)
+      return Effect.void
+    })
+  )
+
+const unsafeRecord = (
+  outcome: Outcome,
+  scope: RunScope | undefined,
+  span: RunScope["span"],
+  clock: Clock.Clock
+): void => {
+  if (span?._tag === "Span") {
+    span.event(Event.outcomeEmitted, clock.unsafeCurrentTimeNanos(), eventAttributes(outcome))
+  }
+  if (scope?.isOwned) scope.outcome = outcome
+  else if (span?._tag === "Span") {
+    for (const [key, value] of Object.entries(outcome.toSpanAttributes())) span.attribute(key, value)
+  }
+}
+
+const eventAttributes = (outcome: Outcome): Record<string, AttributeValue> => {
+  const attributes: Record<string, AttributeValue> = { status: outcome.status }
+  if (outcome.valueType !== undefined) attributes["value_type"] = outcome.valueType
+  if (outcome.valueAmount !== undefined) attributes["value_amount"] = outcome.valueAmount
+  if (outcome.errorType !== undefined) attributes["error_type"] = outcome.errorType
+  return attributes
+}

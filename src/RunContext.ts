@@ -1,0 +1,66 @@
+/**
+ * The current run, as a service: what every effect inside of a workflow can ask for.
+ */
+import { Context, DateTime, type Duration, Effect, FiberRef, Layer, type Option, Schema } from "effect"
+import * as Baggage from "./Baggage.js"
+import { unsafePropagationMode } from "./BotanuConfig.js"
+import { fromOptions, type InvalidRunContext, optionsOf, type RunOptions } from "./NewRun.js"
+import type { Run } from "./Run.js"
+import * as RunBaggage from "./RunBaggage.js"
+import { annotated, CurrentRunScope, foreignOf, RunScope } from "./RunScope.js"
+
+/** The tag of the current run. Outside of a workflow and of `RunContext.layer` it is a requirement that nobody meets. */
+export class RunContext extends Context.Tag("botanu/RunContext")<RunContext, Run>() {
+  /** A new run, without starting it: reads the configuration, the clock and, for its parent, the run in scope. */
+  static make(options: RunOptions): Effect.Effect<Run, InvalidRunContext> {
+    return Effect.withFiberRuntime((fiber) => fromOptions(fiber, options, currentRun(fiber.currentContext), undefined))
+  }
+
+  /**
+   * A new attempt after `previous`, without starting it: the same event, root and parent, the next `attempt`, and as much time
+   * as `previous` had, within the deadline of the run in scope.
+   */
+  static retry(previous: Run): Effect.Effect<Run, InvalidRunContext> {
+    return Effect.withFiberRuntime((fiber) =>
+      fromOptions(fiber, optionsOf(previous), currentRun(fiber.currentContext), previous)
+    )
+  }
+
+  /**
+   * Joins a run that is owned elsewhere: provides the service, and puts the run on every span and log line made under it. The
+   * run is neither started nor completed here; an outcome emitted in it goes to the span that was current when it was joined.
+   */
+  static layer(run: Run): Layer.Layer<RunContext> {
+    return Layer.scopedContext(
+      Effect.withFiberRuntime((fiber) => {
+        const around = fiber.currentContext.unsafeMap.get(CurrentRunScope.key) as RunScope | undefined
+        const scope = new RunScope(run, fiber.currentSpan, around, foreignOf(run), false)
+        const { onLogs, onSpans } = annotated(fiber, run, unsafePropagationMode(fiber))
+        return Effect.locallyScoped(FiberRef.currentTracerSpanAnnotations, onSpans).pipe(
+          Effect.zipRight(Effect.locallyScoped(FiberRef.currentLogAnnotations, onLogs)),
+          Effect.as(Context.make(RunContext, run).pipe(Context.add(CurrentRunScope, scope)))
+        )
+      })
+    )
+  }
+
+  /** `Baggage` to `Run` and back, in full mode. Strict: any bad key is a `ParseError` that names it. */
+  static readonly FromBaggage: Schema.Schema<Run, Baggage.Baggage> = RunBaggage.FromBaggage
+
+  /** The text of a `baggage` header to `Run` and back, in full mode. Strict, as `FromBaggage` is. */
+  static readonly FromHeader: Schema.Schema<Run, string> = Schema.compose(Baggage.FromHeader, RunBaggage.FromBaggage)
+
+  /** The time left until the deadline of the current run, never below zero; `None` without a deadline. */
+  static readonly remainingTime: Effect.Effect<Option.Option<Duration.Duration>, never, RunContext> = Effect.suspend(
+    () => Effect.zipWith(RunContext, DateTime.now, (run, now) => run.remainingTime(now))
+  )
+
+  /** Whether the deadline of the current run has come. */
+  static readonly isPastDeadline: Effect.Effect<boolean, never, RunContext> = Effect.suspend(() =>
+    Effect.zipWith(RunContext, DateTime.now, (run, now) => run.isPastDeadline(now))
+  )
+}
+
+/** @internal The run that a context holds, if any. */
+export const currentRun = (context: Context.Context<never>): Run | undefined =>
+  context.unsafeMap.get(RunContext.key) as Run | undefined

@@ -1,0 +1,92 @@
+/**
+ * Where completed runs go. Any number of exporters can be active; none can harm the program.
+ */
+import { Context, Effect, Fiber, FiberRef, GlobalValue, Layer, type Scope } from "effect"
+import type { CompletedRun } from "./CompletedRun.js"
+import * as RunFiber from "./RunFiber.js"
+
+/**
+ * Receives each completed run, once. The run waits for it for up to a second, then goes on without it; should it fail, that
+ * is logged.
+ */
+export interface RunExporter {
+  readonly export: (run: CompletedRun) => Effect.Effect<void, unknown>
+}
+
+const currentExporters = GlobalValue.globalValue("botanu/RunExporter", () =>
+  FiberRef.unsafeMake<ReadonlyArray<RunExporter>>([])
+)
+
+/** Adds an exporter to those that are active. */
+export const layer = (exporter: RunExporter): Layer.Layer<never> => layerScoped(Effect.succeed(exporter))
+
+/** Adds an exporter that is acquired with the layer and released with it. */
+export const layerScoped = <E, R>(
+  exporter: Effect.Effect<RunExporter, E, R>
+): Layer.Layer<never, E, Exclude<R, Scope.Scope>> => Layer.scopedDiscard(Effect.flatMap(exporter, activate))
+
+const activate = (exporter: RunExporter) =>
+  Effect.locallyScopedWith(currentExporters, (exporters) => [...exporters, exporter])
+
+/** The runs that `layerMemory` has received. */
+export class Memory extends Context.Tag("botanu/RunExporter/Memory")<
+  Memory,
+  {
+    /** In the order in which they completed. */
+    readonly runs: Effect.Effect<ReadonlyArray<CompletedRun>>
+    readonly clear: Effect.Effect<void>
+  }
+>() {}
+
+/** Keeps completed runs in memory, for tests. */
+export const layerMemory: Layer.Layer<Memory> = Layer.scoped(
+  Memory,
+  Effect.suspend(() => {
+    const runs: Array<CompletedRun> = []
+    const memory = {
+      runs: Effect.sync(() => runs.slice()),
+      clear: Effect.sync(() => {
+        runs.length = 0
+      })
+    }
+    const exporter: RunExporter = {
+      export: (run) =>
+        Effect.sync(() => {
+          runs.push(run)
+        })
+    }
+    return Effect.as(activate(exporter), memory)
+  })
+)
+
+const patience = "1 second"
+
+/** @internal Hands a run to all exporters of the fiber; `undefined` where there is none. */
+export const unsafeExport = (
+  run: CompletedRun,
+  fiber: Fiber.RuntimeFiber<unknown, unknown>
+): Effect.Effect<void> | undefined => {
+  const exporters = fiber.getFiberRef(currentExporters)
+  if (exporters.length === 0) return undefined
+  return Effect.flatMap(Effect.runtime<never>(), (runtime) =>
+    Effect.forEach(
+      exporters.map((exporter) => RunFiber.start(isolated(exporter, run), runtime)),
+      (delivery) => awaitPatiently(delivery, run),
+      { discard: true }
+    )
+  )
+}
+
+const isolated = (exporter: RunExporter, run: CompletedRun): Effect.Effect<void> =>
+  Effect.interruptible(Effect.suspend(() => exporter.export(run))).pipe(
+    Effect.catchAllCause((cause) => Effect.logWarning(`run exporter failed on run ${run.run.runId}`, cause))
+  )
+
+const awaitPatiently = (delivery: Fiber.RuntimeFiber<void>, run: CompletedRun): Effect.Effect<void> =>
+  delivery.unsafePoll() === null
+    ? Effect.timeoutTo(Effect.interruptible(Fiber.await(delivery)), {
+        duration: patience,
+        onSuccess: () => Effect.void,
+        onTimeout: () => Effect.logWarning(`run exporter is still busy with run ${run.run.runId} after ${patience}`)
+      }).pipe(Effect.flatten)
+    : Effect.void

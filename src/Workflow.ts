@@ -1,0 +1,203 @@
+/**
+ * A workflow: an Effect program whose every execution is a run. Users know this module as `Botanu`.
+ */
+import { type Duration, Effect, Exit, type Schedule, type Tracer, type Types, type Utils } from "effect"
+import * as Attempt from "./Attempt.js"
+import type { DeadlineExceeded } from "./Deadline.js"
+import { InvalidRunContext } from "./NewRun.js"
+import type { Run } from "./Run.js"
+import type { RunContext } from "./RunContext.js"
+
+export { activeRuns, cancel } from "./ActiveRuns.js"
+export type { OutcomeOfResult } from "./Attempt.js"
+export { emit as emitOutcome } from "./Outcome.js"
+
+/** When a failed attempt is followed by another: what `Effect.retry` takes beside a `Schedule`. */
+export interface RetryOptions<in E, out R> {
+  readonly schedule?: Schedule.Schedule<unknown, E, R> | undefined
+  /** The most attempts after the first. */
+  readonly times?: number | undefined
+  readonly while?: ((error: E) => boolean | Effect.Effect<boolean, never, R>) | undefined
+  readonly until?: ((error: E) => boolean | Effect.Effect<boolean, never, R>) | undefined
+}
+
+/** How the runs of a workflow are made, bounded and retried. */
+export interface WorkflowOptions<
+  in A = never,
+  in E = never,
+  out R = unknown,
+  out D extends Duration.DurationInput | undefined = Duration.DurationInput | undefined
+> {
+  /** The business transaction that the run is an attempt at. */
+  readonly eventId: string
+  /** The customer that the event belongs to. */
+  readonly customerId: string
+  /** The tenant, in a system of several. */
+  readonly tenantId?: string | undefined
+  /**
+   * The deployment environment.
+   * @default `BOTANU_ENVIRONMENT`, else `DEPLOYMENT_ENVIRONMENT`, else `production`
+   */
+  readonly environment?: string | undefined
+  /** The version of the workflow. */
+  readonly version?: string | undefined
+  /**
+   * How long an attempt may take. When it is over the body is interrupted and the workflow fails with `DeadlineExceeded`. An
+   * earlier deadline of the run around it comes first.
+   */
+  readonly deadline?: D
+  /**
+   * After which failures the body is tried again, as a run of its own. `InvalidRunContext`, interruption and defects are not
+   * retried.
+   */
+  readonly retry?: Schedule.Schedule<unknown, E, R> | RetryOptions<E, R> | undefined
+  /** The run that this one is the next attempt after, for work that was delivered again; of the same event. */
+  readonly retryOf?: Run | undefined
+  /** @default "server" */
+  readonly spanKind?: Tracer.SpanKind | undefined
+  /**
+   * Whether a run about which nothing was said gets its own status as outcome.
+   * @default true
+   */
+  readonly autoOutcome?: boolean | undefined
+  /** The outcome of a result, unless one was emitted. A pure function. */
+  readonly outcome?: ((result: A) => Attempt.OutcomeOfResult) | undefined
+}
+
+/** `DeadlineExceeded` where a deadline is given. */
+export type DeadlineError<D> = [D] extends [undefined] ? never : DeadlineExceeded
+
+/**
+ * Makes every execution of an effect a run: with an id, a span, a deadline, a status and an outcome. `RunContext` is provided
+ * to it. Fails with `InvalidRunContext` before anything starts where an option is not as it should be.
+ *
+ * The effect runs in a fiber of its own: fibers that it forks end with the run, `Botanu.cancel` interrupts it and not its
+ * caller.
+ */
+export const workflow: {
+  <A0 = unknown, E0 = unknown, R0 = never, const D extends Duration.DurationInput | undefined = undefined>(
+    name: string,
+    options: WorkflowOptions<A0, E0 | DeadlineError<D>, R0, D>
+  ): <A extends A0, E extends E0, R>(
+    effect: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | InvalidRunContext | DeadlineError<D>, Exclude<R, RunContext> | R0>
+  <A, E, R, R0 = never, const D extends Duration.DurationInput | undefined = undefined>(
+    effect: Effect.Effect<A, E, R>,
+    name: string,
+    options: WorkflowOptions<Types.NoInfer<A>, Types.NoInfer<E> | DeadlineError<D>, R0, D>
+  ): Effect.Effect<A, E | InvalidRunContext | DeadlineError<D>, Exclude<R, RunContext> | R0>
+} = ((...args: [string, AnyOptions] | [Effect.Effect<unknown>, string, AnyOptions]) =>
+  args.length === 2
+    ? (effect: Effect.Effect<unknown>) => run(effect, args[0], args[1])
+    : run(args[0], args[1], args[2])) as never
+
+type AnyOptions = WorkflowOptions<unknown, unknown, never>
+
+const run = (body: Effect.Effect<unknown>, name: string, options: AnyOptions): Effect.Effect<unknown, unknown> => {
+  const { retry, retryOf, ...rest } = options
+  const attemptOptions = { ...rest, workflow: name }
+  const first = retryOf && { run: retryOf }
+  return retry === undefined
+    ? Attempt.attempt(body, attemptOptions, first, ignore)
+    : Effect.suspend(() => {
+        let previous: Attempt.Previous | undefined = first
+        const next = Effect.suspend(() =>
+          Attempt.attempt(body, attemptOptions, previous, (opened) => {
+            previous = opened
+          })
+        )
+        return Effect.flatten(
+          Effect.retry(
+            Effect.catchAll(Effect.map(next, Exit.succeed), notRetried),
+            retry as Effect.Retry.Options<unknown>
+          )
+        )
+      })
+}
+
+const ignore = () => {}
+
+/** Takes an error that no attempt can mend past the retry. */
+const notRetried = (error: unknown): Exit.Exit<Exit.Exit<never, InvalidRunContext>, unknown> =>
+  error instanceof InvalidRunContext ? Exit.succeed(Exit.fail(error)) : Exit.fail(error)
+
+/** A value, or how it follows from the arguments of the function. */
+export type FromArguments<Args extends ReadonlyArray<unknown>, A> = A | ((...args: Args) => A)
+
+/** The options of a workflow, with ids that may follow from the arguments. */
+export interface FunctionOptions<
+  Args extends ReadonlyArray<unknown>,
+  in A = never,
+  in E = never,
+  out R = unknown,
+  out D extends Duration.DurationInput | undefined = Duration.DurationInput | undefined
+> extends Omit<WorkflowOptions<A, E, R, D>, keyof ArgumentOptions<Args>>,
+    ArgumentOptions<Args> {}
+
+interface ArgumentOptions<Args extends ReadonlyArray<unknown>> {
+  readonly eventId: FromArguments<Args, string>
+  readonly customerId: FromArguments<Args, string>
+  readonly tenantId?: FromArguments<Args, string | undefined>
+  readonly environment?: FromArguments<Args, string | undefined>
+  readonly version?: FromArguments<Args, string | undefined>
+  readonly retryOf?: FromArguments<Args, Run | undefined>
+}
+
+/**
+ * A function whose every call is a run of a workflow, in the manner of `Effect.fn`: the body is a generator, or gives an
+ * effect; ids may be functions of the arguments.
+ */
+export const fn: <
+  Args extends ReadonlyArray<unknown>,
+  A0 = unknown,
+  E0 = unknown,
+  R0 = never,
+  const D extends Duration.DurationInput | undefined = undefined
+>(
+  name: string,
+  options: FunctionOptions<Args, A0, E0 | DeadlineError<D>, R0, D>
+) => {
+  <Eff extends Yielded<E0>, A extends A0, Rest extends Args>(
+    body: (...args: Rest) => Generator<Eff, A, never>
+  ): (
+    ...args: Rest
+  ) => Effect.Effect<A, ErrorOf<Eff> | InvalidRunContext | DeadlineError<D>, Exclude<ContextOf<Eff>, RunContext> | R0>
+  <A extends A0, E extends E0, R, Rest extends Args>(
+    body: (...args: Rest) => Effect.Effect<A, E, R>
+  ): (...args: Rest) => Effect.Effect<A, E | InvalidRunContext | DeadlineError<D>, Exclude<R, RunContext> | R0>
+} = ((name: string, options: FunctionOptions<ReadonlyArray<unknown>, unknown, unknown, never>) =>
+  (body: Body) =>
+  (...args: ReadonlyArray<unknown>) =>
+    Effect.suspend(() => run(callBody(body, args), name, applyToArguments(options, args)))) as never
+
+type Yielded<E> = Utils.YieldWrap<Effect.Effect<unknown, E, unknown>>
+type ErrorOf<Eff> = [Eff] extends [Utils.YieldWrap<Effect.Effect<infer _A, infer E, infer _R>>] ? E : never
+type ContextOf<Eff> = [Eff] extends [Utils.YieldWrap<Effect.Effect<infer _A, infer _E, infer R>>] ? R : never
+
+type Body = (
+  ...args: ReadonlyArray<unknown>
+) => Effect.Effect<unknown> | Generator<Utils.YieldWrap<Effect.Effect<unknown>>, unknown, never>
+
+// Each attempt calls the body anew: a generator runs once.
+const callBody = (body: Body, args: ReadonlyArray<unknown>): Effect.Effect<unknown> =>
+  Effect.suspend(() => {
+    const result = body(...args)
+    return Effect.isEffect(result) ? result : Effect.gen(() => result)
+  })
+
+const applyToArguments = (
+  options: FunctionOptions<ReadonlyArray<unknown>, unknown, unknown, never>,
+  args: ReadonlyArray<unknown>
+): AnyOptions => {
+  const apply = <A>(option: FromArguments<ReadonlyArray<unknown>, A>): A =>
+    typeof option === "function" ? (option as (...args: ReadonlyArray<unknown>) => A)(...args) : option
+  return {
+    ...options,
+    eventId: apply(options.eventId),
+    customerId: apply(options.customerId),
+    tenantId: apply(options.tenantId),
+    environment: apply(options.environment),
+    version: apply(options.version),
+    retryOf: apply(options.retryOf)
+  }
+}
