@@ -164,6 +164,8 @@ const complete = <A, E>(
   const endTime = DateTime.unsafeMake(clock.unsafeCurrentTimeMillis())
   const endNanos = clock.unsafeCurrentTimeNanos()
   const ended = classify(scope, bodyExit, endTime)
+  // A run that failed while it was being cancelled still says why.
+  const reason = ended.reason ?? scope.cancellation?.reason
   const { outcome, problem } = finalOutcome(scope, ended, bodyExit, options)
   const completed = new CompletedRun(
     {
@@ -171,7 +173,7 @@ const complete = <A, E>(
       status: ended.status,
       ...(outcome && { outcome }),
       ...(ended.errorClass !== undefined && { errorClass: ended.errorClass }),
-      ...(scope.cancellationReason !== undefined && { cancellationReason: scope.cancellationReason }),
+      ...(reason !== undefined && { cancellationReason: reason }),
       endTime,
       durationMs: Number(endNanos - startNanos) / 1e6
     },

@@ -1,0 +1,57 @@
+/**
+ * Runs to test with.
+ */
+import { DateTime, FastCheck, Schema } from "effect"
+import { Run } from "../src/index.js"
+
+type Fields = ConstructorParameters<typeof Run>[0]
+
+export const instant = (epochMillis: number): DateTime.Utc => DateTime.unsafeMake(epochMillis)
+
+const id = Schema.decodeSync(Run.fields.runId)
+
+export const runId = id("019abc12-def3-7890-abcd-1234567890ab")
+export const otherRunId = id("019abc11-0000-7000-8000-00000000000b")
+export const thirdRunId = id("019abc12-0000-7000-8000-00000000000a")
+
+export const makeRun = (fields?: Partial<Fields>): Run =>
+  new Run({
+    runId,
+    workflow: "Customer Support",
+    eventId: "ticket-42",
+    customerId: "bigretail",
+    environment: "production",
+    rootRunId: runId,
+    attempt: 1,
+    startTime: instant(1_770_000_000_250),
+    cancelled: false,
+    ...fields
+  })
+
+/** Text that a field may hold: any Unicode but control characters, 1 to 256 bytes. */
+export const fieldText = FastCheck.string({ unit: "binary", minLength: 1, maxLength: 80 }).filter(
+  (text) => !/\p{Cc}/u.test(text) && new TextEncoder().encode(text).length <= 256
+)
+
+const uuid = FastCheck.uuid().map((text) => id(text))
+
+const epochMillis = FastCheck.integer({ min: -8.64e15, max: 8.64e15 }).map(instant)
+
+/** Any run that baggage can carry whole. */
+export const anyRun: FastCheck.Arbitrary<Run> = FastCheck.record(
+  {
+    runId: uuid,
+    workflow: fieldText,
+    eventId: fieldText,
+    customerId: fieldText,
+    environment: fieldText,
+    tenantId: fieldText,
+    parentRunId: uuid,
+    rootRunId: uuid,
+    attempt: FastCheck.integer({ min: 1, max: 999_999 }),
+    retryOfRunId: uuid,
+    deadline: epochMillis,
+    cancelled: FastCheck.boolean()
+  },
+  { requiredKeys: ["runId", "workflow", "eventId", "customerId", "environment", "rootRunId", "attempt", "cancelled"] }
+).map((fields) => new Run({ ...fields, startTime: instant(0) }))
