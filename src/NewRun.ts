@@ -73,7 +73,7 @@ export const fromOptions = (
     rootRunId: previous === undefined ? runId : previous.rootRunId,
     attempt: previous === undefined ? 1 : previous.attempt + 1,
     startTime: DateTime.unsafeMake(now),
-    cancelled: false
+    cancelled: parent?.cancelled ?? false
   }
   const parentRunId = previous === undefined ? parent?.runId : previous.parentRunId
   if (parentRunId !== undefined) fields.parentRunId = parentRunId

@@ -2,28 +2,40 @@
  * What came of a run: the record behind `Outcome`, and how it looks on the span of the run.
  */
 import { Schema } from "effect"
+import { quote } from "./FieldText.js"
 import type { AttributeValue } from "./Run.js"
 import { RunStatusSchema } from "./RunStatus.js"
 import { Attribute } from "./Wire.js"
 
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
 
-const Finite = Schema.Number.pipe(Schema.finite({ message: () => "expected a finite number" }))
+/** `schema`, with one clear message for whatever it refuses. */
+const expecting = <A, I>(expected: string, schema: Schema.Schema<A, I>): Schema.Schema<A, I> =>
+  schema.annotations({
+    message: ({ actual }) => ({ message: `expected ${expected}, got ${quote(actual)}`, override: true })
+  })
 
-const Confidence = Schema.Number.pipe(Schema.between(0, 1, { message: () => "expected a number from 0 to 1" }))
+const Text = expecting("text", Schema.String)
+const FiniteNumber = expecting("a finite number", Schema.Finite)
+const Confidence = expecting("a number from 0 to 1", Schema.Number.pipe(Schema.between(0, 1)))
+const Metadatum = expecting(
+  "text, a finite number or a boolean",
+  Schema.Union(Schema.String, Schema.Finite, Schema.Boolean)
+)
+const Status = expecting(`one of ${RunStatusSchema.literals.join(", ")}`, RunStatusSchema)
 
 /** The business result of a run. */
 export class Outcome extends Schema.Class<Outcome>("botanu/Outcome")({
-  status: RunStatusSchema,
+  status: Status,
   /** What the value counts, such as `tickets_resolved`. */
-  valueType: optional(Schema.String),
+  valueType: optional(Text),
   /** How much of it: finite. */
-  valueAmount: optional(Finite),
+  valueAmount: optional(FiniteNumber),
   /** How sure the program is, from 0 to 1. */
   confidence: optional(Confidence),
-  reason: optional(Schema.String),
-  errorType: optional(Schema.String),
-  metadata: optional(Schema.Record({ key: Schema.String, value: Schema.Union(Schema.String, Finite, Schema.Boolean) }))
+  reason: optional(Text),
+  errorType: optional(Text),
+  metadata: optional(Schema.Record({ key: Schema.String, value: Metadatum }))
 }) {
   /** The `botanu.outcome.*` attributes of the run span. */
   toSpanAttributes(): Record<string, AttributeValue> {

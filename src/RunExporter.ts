@@ -1,7 +1,7 @@
 /**
  * Where completed runs go. Any number of exporters can be active; none can harm the program.
  */
-import { Context, Effect, Fiber, FiberRef, GlobalValue, Layer, type Scope } from "effect"
+import { Context, Effect, Fiber, FiberRef, GlobalValue, HashSet, Layer, type Scope } from "effect"
 import type { CompletedRun } from "./CompletedRun.js"
 import * as RunFiber from "./RunFiber.js"
 
@@ -14,7 +14,7 @@ export interface RunExporter {
 }
 
 const currentExporters = GlobalValue.globalValue("botanu/RunExporter", () =>
-  FiberRef.unsafeMake<ReadonlyArray<RunExporter>>([])
+  FiberRef.unsafeMakeHashSet<RunExporter>(HashSet.empty())
 )
 
 /** Adds an exporter to those that are active. */
@@ -25,8 +25,7 @@ export const layerScoped = <E, R>(
   exporter: Effect.Effect<RunExporter, E, R>
 ): Layer.Layer<never, E, Exclude<R, Scope.Scope>> => Layer.scopedDiscard(Effect.flatMap(exporter, activate))
 
-const activate = (exporter: RunExporter) =>
-  Effect.locallyScopedWith(currentExporters, (exporters) => [...exporters, exporter])
+const activate = (exporter: RunExporter) => Effect.locallyScopedWith(currentExporters, HashSet.add(exporter))
 
 /** The runs that `layerMemory` has received. */
 export class Memory extends Context.Tag("botanu/RunExporter/Memory")<
@@ -67,10 +66,10 @@ export const unsafeExport = (
   fiber: Fiber.RuntimeFiber<unknown, unknown>
 ): Effect.Effect<void> | undefined => {
   const exporters = fiber.getFiberRef(currentExporters)
-  if (exporters.length === 0) return undefined
+  if (HashSet.size(exporters) === 0) return undefined
   return Effect.flatMap(Effect.runtime<never>(), (runtime) =>
     Effect.forEach(
-      exporters.map((exporter) => RunFiber.start(isolated(exporter, run), runtime)),
+      Array.from(exporters, (exporter) => RunFiber.start(isolated(exporter, run), runtime)),
       (delivery) => awaitPatiently(delivery, run),
       { discard: true }
     )

@@ -37,6 +37,8 @@ export const join = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, onInterrupt: () => v
   return Effect.async<A, E>((resume) => {
     fiber.addObserver((exit) => resume(takeOver(fiber, exit)))
     return Effect.withFiberRuntime((caller) => {
+      // Reached too when the fiber itself ended in an interruption.
+      if (fiber.unsafePoll() !== null) return Effect.void
       onInterrupt()
       fiber.unsafeInterruptAsFork(interruptorOf(caller))
       return Effect.flatMap(fiber.await, defectsOf)

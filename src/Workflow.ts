@@ -157,12 +157,12 @@ export const fn: <
   name: string,
   options: FunctionOptions<Args, A0, E0 | DeadlineError<D>, R0, D>
 ) => {
-  <Eff extends Yielded<E0>, A extends A0, Rest extends Args>(
+  <Eff extends Yielded<E0>, A extends A0, Rest extends readonly [...Args, ...ReadonlyArray<unknown>]>(
     body: (...args: Rest) => Generator<Eff, A, never>
   ): (
     ...args: Rest
   ) => Effect.Effect<A, ErrorOf<Eff> | InvalidRunContext | DeadlineError<D>, Exclude<ContextOf<Eff>, RunContext> | R0>
-  <A extends A0, E extends E0, R, Rest extends Args>(
+  <A extends A0, E extends E0, R, Rest extends readonly [...Args, ...ReadonlyArray<unknown>]>(
     body: (...args: Rest) => Effect.Effect<A, E, R>
   ): (...args: Rest) => Effect.Effect<A, E | InvalidRunContext | DeadlineError<D>, Exclude<R, RunContext> | R0>
 } = ((name: string, options: FunctionOptions<ReadonlyArray<unknown>, unknown, unknown, never>) =>
@@ -171,8 +171,16 @@ export const fn: <
     Effect.suspend(() => run(callBody(body, args), name, applyToArguments(options, args)))) as never
 
 type Yielded<E> = Utils.YieldWrap<Effect.Effect<unknown, E, unknown>>
-type ErrorOf<Eff> = [Eff] extends [Utils.YieldWrap<Effect.Effect<infer _A, infer E, infer _R>>] ? E : never
-type ContextOf<Eff> = [Eff] extends [Utils.YieldWrap<Effect.Effect<infer _A, infer _E, infer R>>] ? R : never
+type ErrorOf<Eff> = [Eff] extends [never]
+  ? never
+  : [Eff] extends [Utils.YieldWrap<Effect.Effect<infer _A, infer E, infer _R>>]
+    ? E
+    : never
+type ContextOf<Eff> = [Eff] extends [never]
+  ? never
+  : [Eff] extends [Utils.YieldWrap<Effect.Effect<infer _A, infer _E, infer R>>]
+    ? R
+    : never
 
 type Body = (
   ...args: ReadonlyArray<unknown>
