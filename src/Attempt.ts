@@ -1,45 +1,24 @@
 /**
  * One attempt at a workflow, from the validated run to its completion: the life of a run.
  */
-import {
-  Clock,
-  Context,
-  DateTime,
-  Effect,
-  Either,
-  Exit,
-  type Fiber,
-  FiberRef,
-  FiberRefs,
-  type RuntimeFlags,
-  Tracer
-} from "effect"
+import { Clock, Context, DateTime, Effect, Either, Exit, type Fiber, FiberRef, Tracer } from "effect"
 import { unsafeAdd, unsafeRemove } from "./ActiveRuns.js"
 import { unsafePropagationMode } from "./BotanuConfig.js"
-import { CompletedRun } from "./CompletedRun.js"
+import { completedRun, describeOnSpan, type OutcomeOptions } from "./Completion.js"
 import * as Deadline from "./Deadline.js"
 import { fromOptions, type InvalidRunContext, type RunOptions } from "./NewRun.js"
-import * as Outcome from "./Outcome.js"
-import { type AttributeValue, Run } from "./Run.js"
+import type { Run } from "./Run.js"
 import { currentRun, RunContext } from "./RunContext.js"
 import { classify, type RunExit } from "./RunExit.js"
 import { unsafeExport } from "./RunExporter.js"
 import * as RunFiber from "./RunFiber.js"
 import * as RunMetrics from "./RunMetrics.js"
 import { annotated, CurrentRunScope, foreignOf, RunScope, withoutRun } from "./RunScope.js"
-import type { RunStatus } from "./RunStatus.js"
-import { Attribute, Event, runSpanName } from "./Wire.js"
+import { Event, runSpanName } from "./Wire.js"
 
 /** What an attempt needs to know beside the run itself. */
-export interface AttemptOptions<A> extends RunOptions {
+export interface AttemptOptions<A> extends RunOptions, OutcomeOptions<A> {
   readonly spanKind?: Tracer.SpanKind | undefined
-  readonly autoOutcome?: boolean | undefined
-  readonly outcome?: ((result: A) => OutcomeOfResult) | undefined
-}
-
-/** What the `outcome` option says of a result. */
-export interface OutcomeOfResult extends Outcome.OutcomeDetails {
-  readonly status: RunStatus
 }
 
 /** The attempt before: its run, and its span where it was made in this process. */
@@ -126,29 +105,26 @@ const work = <A, E, R>(
       scope.fiber = fiber
       return Deadline.enforce(body, scope.run, { now: now(), mayFail: options.deadline !== undefined })
     })
-    const inheritance = inside(caller, scope, runtimeFlags)
+    const { onLogs, onSpans } = annotated(caller, scope.run, unsafePropagationMode(caller))
     // What `body` requires is in the context of its caller.
-    const fiber = RunFiber.start(inFiber as Effect.Effect<A, E | Deadline.DeadlineExceeded>, inheritance)
+    const fiber = RunFiber.start(inFiber as Effect.Effect<A, E | Deadline.DeadlineExceeded>, caller, {
+      context: inside(caller.currentContext, scope),
+      runtimeFlags,
+      spanAnnotations: onSpans,
+      logAnnotations: onLogs
+    })
     return RunFiber.join(fiber, () => {
       scope.interruptedAt = now()
     })
   })
 
-/** What the fiber of the run starts with: the run in its context, and on its spans and log lines. */
-const inside = (caller: AnyFiber, scope: RunScope, runtimeFlags: RuntimeFlags.RuntimeFlags): RunFiber.Inheritance => {
-  const services = new Map(caller.currentContext.unsafeMap)
+/** A context with the run in it. */
+const inside = (context: Context.Context<never>, scope: RunScope): Context.Context<never> => {
+  const services = new Map(context.unsafeMap)
   services.set(RunContext.key, scope.run)
   services.set(CurrentRunScope.key, scope)
   services.set(Tracer.ParentSpan.key, scope.span)
-  const { onLogs, onSpans } = annotated(caller, scope.run, unsafePropagationMode(caller))
-  const callerId = caller.id()
-  const fiberRefs = FiberRefs.updateManyAs(caller.getFiberRefs(), {
-    entries: [
-      [FiberRef.currentTracerSpanAnnotations, [[callerId, onSpans]]],
-      [FiberRef.currentLogAnnotations, [[callerId, onLogs]]]
-    ]
-  })
-  return { context: Context.unsafeMake(services), fiberRefs, runtimeFlags }
+  return Context.unsafeMake(services)
 }
 
 /** Completes the run, tells everyone, and gives the exit that its caller sees. */
@@ -158,27 +134,14 @@ const complete = <A, E>(
   bodyExit: Exit.Exit<A, E | Deadline.DeadlineExceeded>,
   options: AttemptOptions<A>
 ): Effect.Effect<A, E | Deadline.DeadlineExceeded> => {
-  scope.completed = true
-  unsafeRemove(scope)
   const clock = clockOf(caller)
   const endTime = DateTime.unsafeMake(clock.unsafeCurrentTimeMillis())
   const endNanos = clock.unsafeCurrentTimeNanos()
+  unsafeRemove(scope)
   const ended = classify(scope, bodyExit, endTime)
-  // A run that failed while it was being cancelled still says why.
-  const reason = ended.reason ?? scope.cancellation?.reason
-  const { outcome, problem } = finalOutcome(scope, ended, bodyExit, options)
-  const completed = new CompletedRun(
-    {
-      run: ended.status === "canceled" || scope.cancellation ? cancelledRun(scope, endTime) : scope.run,
-      status: ended.status,
-      ...(outcome && { outcome }),
-      ...(ended.errorClass !== undefined && { errorClass: ended.errorClass }),
-      ...(reason !== undefined && { cancellationReason: reason }),
-      endTime,
-      durationMs: Number(endNanos - startNanos) / 1e6
-    },
-    true
-  )
+  const durationMs = Number(endNanos - startNanos) / 1e6
+  const { completed, problem } = completedRun(scope, ended, { endTime, durationMs }, bodyExit, options)
+  scope.close(completed.run)
   describeOnSpan(span, completed, endNanos)
   RunMetrics.unsafeUpdate(completed, caller)
 
@@ -191,9 +154,6 @@ const complete = <A, E>(
   const told = problem === undefined ? exported : Effect.zipRight(Effect.logWarning(problem), exported ?? Effect.void)
   return told === undefined ? finish : Effect.zipRight(told, finish)
 }
-
-const cancelledRun = (scope: RunScope, now: DateTime.Utc): Run =>
-  new Run({ ...scope.run, cancelled: true, cancelledAt: scope.cancellation?.at ?? scope.interruptedAt ?? now }, true)
 
 /**
  * A deadline that a run shares with the run in its body may interrupt that one first, and so reach this one as an
@@ -212,73 +172,5 @@ const deadlineAsFailure = <A, E>(
   Exit.isInterrupted(exit)
     ? Exit.fail(Deadline.deadlineExceeded(run, run.deadline))
     : exit
-
-/**
- * What was emitted last, else what the `outcome` option makes of the result, else the status of the run. A run that did not
- * end as a success does not report one.
- */
-const finalOutcome = <A>(
-  scope: RunScope,
-  ended: RunExit,
-  exit: Exit.Exit<A, unknown>,
-  options: AttemptOptions<A>
-): { readonly outcome?: Outcome.Outcome; readonly problem?: string } => {
-  if (scope.outcome !== undefined) return { outcome: withoutFalseSuccess(scope.outcome, ended) }
-  const automatic = options.autoOutcome === false ? {} : { outcome: outcomeOfExit(ended) }
-  if (options.outcome === undefined || Exit.isFailure(exit)) return automatic
-  const made = outcomeOfResult(options.outcome, exit.value)
-  return Either.match(made, {
-    onLeft: (problem) => ({
-      ...automatic,
-      problem: `the outcome option of workflow "${options.workflow}": ${problem}`
-    }),
-    onRight: (outcome) => ({ outcome })
-  })
-}
-
-const withoutFalseSuccess = (outcome: Outcome.Outcome, ended: RunExit): Outcome.Outcome =>
-  outcome.status === "success" && ended.status !== "success"
-    ? new Outcome.Outcome({ ...outcomeFields(ended), ...outcome, status: ended.status }, true)
-    : outcome
-
-const outcomeOfExit = (ended: RunExit): Outcome.Outcome => new Outcome.Outcome(outcomeFields(ended), true)
-
-const outcomeFields = ({ errorClass, reason, status }: RunExit) => ({
-  status,
-  ...(errorClass !== undefined && { errorType: errorClass }),
-  ...(reason !== undefined && { reason })
-})
-
-const outcomeOfResult = <A>(
-  outcome: (result: A) => OutcomeOfResult,
-  result: A
-): Either.Either<Outcome.Outcome, string> =>
-  Either.try({ try: () => outcome(result), catch: String }).pipe(
-    Either.flatMap(({ status, ...details }) =>
-      Either.mapLeft(Outcome.make(status, details), (invalid) => invalid.message)
-    )
-  )
-
-const describeOnSpan = (span: Tracer.Span, completed: CompletedRun, endNanos: bigint): void => {
-  const { durationMs, errorClass, outcome, run, status } = completed
-  span.attribute(Attribute.durationMs, durationMs)
-  if (run.cancelled) {
-    span.attribute(Attribute.cancelled, true)
-    if (run.cancelledAt !== undefined) span.attribute(Attribute.cancelledAt, run.cancelledAt.epochMillis / 1000)
-  }
-  if (outcome !== undefined) {
-    for (const [key, value] of Object.entries(outcome.toSpanAttributes())) span.attribute(key, value)
-  }
-  const event: Record<string, AttributeValue> = {
-    run_id: run.runId,
-    workflow: run.workflow,
-    status,
-    duration_ms: durationMs
-  }
-  if (errorClass !== undefined) event["error_class"] = errorClass
-  if (outcome?.valueType !== undefined) event["value_type"] = outcome.valueType
-  if (outcome?.valueAmount !== undefined) event["value_amount"] = outcome.valueAmount
-  span.event(Event.completed, endNanos, event)
-}
 
 const clockOf = (fiber: AnyFiber): Clock.Clock => Context.get(fiber.currentDefaultServices, Clock.Clock)

@@ -50,7 +50,7 @@ export const emit: {
       // The error is in the type where there are details; without, only a cast can make a status wrong.
       if (Either.isLeft(outcome)) return outcome as Either.Either<never, never>
       const scope = scopeOf(fiber.currentContext, run)
-      if (scope?.completed) return Effect.logWarning(`outcome "${status}" came after the run was over`)
+      if (scope?.isClosed) return Effect.logWarning(`outcome "${status}" came after the run was over`)
       const clock = Context.get(fiber.currentDefaultServices, Clock.Clock)
       unsafeRecord(outcome.right, scope, scope?.span ?? fiber.currentSpan, clock)
       return Effect.void

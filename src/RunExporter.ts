@@ -1,9 +1,8 @@
 /**
  * Where completed runs go. Any number of exporters can be active; none can harm the program.
  */
-import { Context, Effect, Fiber, FiberRef, GlobalValue, HashSet, Layer, type Scope } from "effect"
+import { Context, Effect, Fiber, FiberRef, GlobalValue, HashSet, Layer, Runtime, type Scope } from "effect"
 import type { CompletedRun } from "./CompletedRun.js"
-import * as RunFiber from "./RunFiber.js"
 
 /**
  * Receives each completed run, once. The run waits for it for up to a second, then goes on without it; should it fail, that
@@ -69,7 +68,7 @@ export const unsafeExport = (
   if (HashSet.size(exporters) === 0) return undefined
   return Effect.flatMap(Effect.runtime<never>(), (runtime) =>
     Effect.forEach(
-      Array.from(exporters, (exporter) => RunFiber.start(isolated(exporter, run), runtime)),
+      Array.from(exporters, (exporter) => Runtime.runFork(runtime)(isolated(exporter, run))),
       (delivery) => awaitPatiently(delivery, run),
       { discard: true }
     )

@@ -10,21 +10,34 @@ import {
   type Fiber,
   FiberRef,
   FiberRefs,
+  type HashMap,
   HashSet,
   Runtime,
   type RuntimeFlags
 } from "effect"
 
-/** What the new fiber starts with. */
+/** What the new fiber starts with, beside the fiber references of its caller. */
 export interface Inheritance {
   readonly context: Context.Context<never>
-  readonly fiberRefs: FiberRefs.FiberRefs
   readonly runtimeFlags: RuntimeFlags.RuntimeFlags
+  readonly spanAnnotations: HashMap.HashMap<string, unknown>
+  readonly logAnnotations: HashMap.HashMap<string, unknown>
 }
 
 /** Starts a fiber that nobody supervises. Whatever `effect` requires must be in the context. */
-export const start = <A, E>(effect: Effect.Effect<A, E>, inheritance: Inheritance): Fiber.RuntimeFiber<A, E> =>
-  Runtime.runFork(Runtime.make(inheritance), effect)
+export const start = <A, E>(
+  effect: Effect.Effect<A, E>,
+  caller: Fiber.RuntimeFiber<unknown, unknown>,
+  { context, logAnnotations, runtimeFlags, spanAnnotations }: Inheritance
+): Fiber.RuntimeFiber<A, E> =>
+  Runtime.runFork(Runtime.make({ context, runtimeFlags, fiberRefs: caller.getFiberRefs() }), effect, {
+    updateRefs: (refs, fiberId) => {
+      // The fiber's own copy, made for it a moment ago: another one would cost as much as the rest of the fork.
+      refs.locals.set(FiberRef.currentTracerSpanAnnotations, [[fiberId, spanAnnotations]])
+      refs.locals.set(FiberRef.currentLogAnnotations, [[fiberId, logAnnotations]])
+      return refs
+    }
+  })
 
 /**
  * Waits for a fiber that `start` gave, as its caller would wait for the effect itself: takes over its result and the fiber
@@ -47,9 +60,30 @@ export const join = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, onInterrupt: () => v
 }
 
 const takeOver = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, exit: Exit.Exit<A, E>): Effect.Effect<A, E> =>
-  Exit.isSuccess(exit) ? Effect.zipRight(Effect.inheritFiberRefs(withoutOwn(fiber.getFiberRefs())), exit) : exit
+  Exit.isFailure(exit)
+    ? exit
+    : Effect.withFiberRuntime((caller) => {
+        const refs = fiber.getFiberRefs()
+        return haveChanged(refs, caller.getFiberRefs())
+          ? Effect.zipRight(Effect.inheritFiberRefs(withoutOwn(refs)), exit)
+          : exit
+      })
+
+/** Whether there is anything to inherit, which is rare, and dear where there is not. */
+const haveChanged = (refs: FiberRefs.FiberRefs, before: FiberRefs.FiberRefs): boolean => {
+  for (const [ref, [[, value]]] of refs.locals) {
+    const known = before.locals.get(ref)
+    if ((known === undefined || value !== known[0][1]) && !isOwn(ref)) return true
+  }
+  return false
+}
 
 /** A run has these to itself: inherited, they would put it on what its caller does afterwards. */
+const isOwn = (ref: unknown): boolean =>
+  ref === FiberRef.currentContext ||
+  ref === FiberRef.currentTracerSpanAnnotations ||
+  ref === FiberRef.currentLogAnnotations
+
 const withoutOwn = (refs: FiberRefs.FiberRefs): FiberRefs.FiberRefs =>
   refs.pipe(
     FiberRefs.delete(FiberRef.currentContext),

@@ -21,10 +21,9 @@ export class RunScope {
   cancellation: Cancellation | undefined = undefined
   /** When an interruption from outside of the run arrived. */
   interruptedAt: DateTime.Utc | undefined = undefined
-  /** Whether the run is over, so that nothing can be added to it. */
-  completed = false
   /** The fiber that works on the run; none before it starts, and none where the run is owned elsewhere. */
   fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
+  private closedAs: Run | undefined = undefined
 
   constructor(
     readonly run: Run,
@@ -38,10 +37,22 @@ export class RunScope {
     readonly isOwned: boolean
   ) {}
 
-  /** Whether the work on the run is being stopped. */
+  /** Whether the run is over, so that nothing can be added to it. */
+  get isClosed(): boolean {
+    return this.closedAs !== undefined
+  }
+
+  /** Whether the work on the run is being stopped, or was. */
   get isCancelled(): boolean {
+    if (this.closedAs !== undefined) return this.closedAs.cancelled
     if (this.run.cancelled || this.cancellation !== undefined) return true
     return this.fiber !== undefined && !Cause.isEmpty(this.fiber.getFiberRef(FiberRef.interruptedCause))
+  }
+
+  /** Marks the run as over, and lets go of its fiber, which else would keep the two alive for longer. */
+  close(run: Run): void {
+    this.closedAs = run
+    this.fiber = undefined
   }
 
   /** Why the run, or a run around it, was cancelled. */

@@ -3,13 +3,14 @@
  */
 import { type Duration, Effect, Exit, type Schedule, type Tracer, type Types, type Utils } from "effect"
 import * as Attempt from "./Attempt.js"
+import type { OutcomeOptions } from "./Completion.js"
 import type { DeadlineExceeded } from "./Deadline.js"
 import { InvalidRunContext } from "./NewRun.js"
 import type { Run } from "./Run.js"
 import type { RunContext } from "./RunContext.js"
 
 export { activeRuns, cancel } from "./ActiveRuns.js"
-export type { OutcomeOfResult } from "./Attempt.js"
+export type { OutcomeOfResult } from "./Completion.js"
 export { emit as emitOutcome } from "./Outcome.js"
 
 /** When a failed attempt is followed by another: what `Effect.retry` takes beside a `Schedule`. */
@@ -27,7 +28,7 @@ export interface WorkflowOptions<
   in E = never,
   out R = unknown,
   out D extends Duration.DurationInput | undefined = Duration.DurationInput | undefined
-> {
+> extends OutcomeOptions<A> {
   /** The business transaction that the run is an attempt at. */
   readonly eventId: string
   /** The customer that the event belongs to. */
@@ -55,13 +56,6 @@ export interface WorkflowOptions<
   readonly retryOf?: Run | undefined
   /** @default "server" */
   readonly spanKind?: Tracer.SpanKind | undefined
-  /**
-   * Whether a run about which nothing was said gets its own status as outcome.
-   * @default true
-   */
-  readonly autoOutcome?: boolean | undefined
-  /** The outcome of a result, unless one was emitted. A pure function. */
-  readonly outcome?: ((result: A) => Attempt.OutcomeOfResult) | undefined
 }
 
 /** `DeadlineExceeded` where a deadline is given. */

@@ -1,0 +1,73 @@
+/**
+ * Everything that must hold before a change goes in: `npm test`. All steps run, except those that need a failed one. The last
+ * line of the output is `N passed, N failed`: each test counts, and each other check.
+ */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+const reports = mkdtempSync(join(tmpdir(), "botanu-test-"))
+process.once("exit", () => rmSync(reports, { recursive: true, force: true }))
+const patienceMillis = 4 * 60_000
+
+/** Runs a script of package.json on this terminal, and gives whether it went well. */
+const npmRun = async (script, ...args) => {
+  // A process group of its own, so that it can be ended with all that it started.
+  const child = spawn("npm", ["run", script, "--", ...args], {
+    cwd: root,
+    detached: true,
+    stdio: ["ignore", "inherit", "inherit"]
+  })
+  const end = () => process.kill(-child.pid, "SIGKILL")
+  const timer = setTimeout(() => {
+    console.log(`\n${script} is ended after ${patienceMillis / 1000} seconds`)
+    end()
+  }, patienceMillis)
+  const leave = () => {
+    end()
+    process.exit(130)
+  }
+  process.once("SIGINT", leave).once("SIGTERM", leave)
+  const [exitCode] = await once(child, "exit")
+  process.off("SIGINT", leave).off("SIGTERM", leave)
+  clearTimeout(timer)
+  return exitCode === 0
+}
+
+/** A script that is one check. */
+const check = async (script) => ((await npmRun(script)) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 })
+
+/** A script that runs vitest: what its tests came to. A file that could not be run is one failure. */
+const tests = async (script) => {
+  const report = join(reports, `${script.replace(":", "-")}.json`)
+  const wentWell = await npmRun(script, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`)
+  const { passed, failed } = countTests(report)
+  return { passed, failed: wentWell ? failed : Math.max(1, failed) }
+}
+
+const countTests = (report) => {
+  try {
+    const { numFailedTests, numPassedTests, testResults } = JSON.parse(readFileSync(report, "utf8"))
+    const brokenFiles = testResults.filter(
+      (file) => file.status === "failed" && file.assertionResults.every((test) => test.status !== "failed")
+    )
+    return { passed: numPassedTests, failed: numFailedTests + brokenFiles.length }
+  } catch {
+    return { passed: 0, failed: 0 }
+  }
+}
+
+const steps = [await check("lint"), await check("typecheck")]
+const build = await check("build")
+steps.push(build, await tests("test:unit"))
+if (build.failed === 0) steps.push(await tests("test:package"))
+else console.log("\ntest:package is left out: it needs the build")
+
+const passed = steps.reduce((sum, step) => sum + step.passed, 0)
+const failed = steps.reduce((sum, step) => sum + step.failed, 0)
+process.exitCode = failed === 0 ? 0 : 1
+console.log(`\n${passed} passed, ${failed} failed`)
