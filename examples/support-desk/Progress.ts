@@ -1,0 +1,97 @@
+/**
+ * Shows the job while it works: a bar that is redrawn in place on a terminal, a line per ticket elsewhere.
+ */
+import { type CompletedRun, RunExporter } from "botanu-effect"
+import { Clock, Context, Effect, Layer, Schedule } from "effect"
+import { bar, ticketLine } from "./ProgressText.js"
+import * as Tally from "./Tally.js"
+import { type Screen, screenOf } from "./Terminal.js"
+import type { Ticket } from "./Ticket.js"
+import type { BadLine } from "./TicketSource.js"
+
+export class Progress extends Context.Tag("support-desk/Progress")<
+  Progress,
+  {
+    readonly read: Effect.Effect<void>
+    readonly endOfInput: Effect.Effect<void>
+    readonly badLine: (line: BadLine) => Effect.Effect<void>
+    readonly started: Effect.Effect<void>
+    readonly finished: (ticket: Ticket) => Effect.Effect<void>
+    /** Takes the bar away for good. */
+    readonly end: Effect.Effect<void>
+    readonly tally: Effect.Effect<Tally.Tally>
+  }
+>() {}
+
+/** Shows progress on standard error. Learns how tickets end by being told of completed runs, as any exporter is. */
+export const layer: Layer.Layer<Progress> = Layer.unwrapScoped(
+  Effect.gen(function* () {
+    const startMs = yield* Clock.currentTimeMillis
+    const display = new Display(process.stderr, screenOf(process.stderr, process.env), startMs)
+    const redraw = Effect.map(Clock.currentTimeMillis, (now) => display.draw(now))
+    if (display.screen.isTerminal) yield* Effect.forkScoped(Effect.repeat(redraw, Schedule.spaced("100 millis")))
+    // The run around all others of an event completes last.
+    const lastRuns = new Map<string, CompletedRun>()
+    const change = (update: (tally: Tally.Tally) => Tally.Tally) =>
+      Effect.zipRight(
+        Effect.sync(() => {
+          display.tally = update(display.tally)
+        }),
+        redraw
+      )
+    const progress = Layer.succeed(Progress, {
+      read: change((tally) => ({ ...tally, read: tally.read + 1 })),
+      endOfInput: change((tally) => ({ ...tally, isReading: false })),
+      badLine: (line) =>
+        change((tally) => {
+          display.say(`line ${line.number}: ${line.problem}`)
+          return { ...tally, badLines: tally.badLines + 1 }
+        }),
+      started: change((tally) => ({ ...tally, started: tally.started + 1 })),
+      finished: (ticket) =>
+        change((tally) => {
+          const last = lastRuns.get(ticket.id)
+          const finished = Tally.finish(tally, last?.outcome?.status ?? last?.status ?? "failure")
+          if (!display.screen.isTerminal) display.say(ticketLine(ticket, last, finished))
+          return finished
+        }),
+      end: Effect.sync(() => display.end()),
+      tally: Effect.sync(() => display.tally)
+    })
+    const exporter = RunExporter.layer({
+      export: (completed) =>
+        Effect.sync(() => {
+          lastRuns.set(completed.run.eventId, completed)
+        })
+    })
+    return Layer.provideMerge(progress, exporter)
+  })
+)
+
+/** Where progress is shown: lines that stay, and on a terminal the bar below them. */
+class Display {
+  tally = Tally.initial
+  private isOver = false
+
+  constructor(
+    private readonly stream: NodeJS.WriteStream,
+    readonly screen: Screen,
+    private readonly startMs: number
+  ) {}
+
+  draw(nowMs: number): void {
+    if (!this.screen.isTerminal || this.isOver) return
+    this.stream.write(`${clearLine}${bar(this.tally, nowMs - this.startMs, this.screen)}`)
+  }
+
+  say(line: string): void {
+    this.stream.write(`${this.screen.isTerminal ? clearLine : ""}${line}\n`)
+  }
+
+  end(): void {
+    if (this.screen.isTerminal && !this.isOver) this.stream.write(clearLine)
+    this.isOver = true
+  }
+}
+
+const clearLine = "\r\u001b[2K"

@@ -1,0 +1,107 @@
+/**
+ * The runs of one event as a tree: attempts beside each other, what ran inside of them beneath.
+ */
+import type { CompletedRun } from "botanu-effect"
+import * as Figures from "./Figures.js"
+import { inkOf } from "./StatusInk.js"
+import { pad, paint, type Screen, truncate, visible, widest, width, wrap } from "./Terminal.js"
+
+/** The runs of the event that shows the most: many runs, retries, ends of many kinds. None without runs. */
+export const richestEvent = (runs: ReadonlyArray<CompletedRun>): ReadonlyArray<CompletedRun> => {
+  const events = new Map<string, Array<CompletedRun>>()
+  for (const completed of runs) {
+    const key = JSON.stringify([completed.run.customerId, completed.run.eventId])
+    const event = events.get(key)
+    if (event === undefined) events.set(key, [completed])
+    else event.push(completed)
+  }
+  let richest: ReadonlyArray<CompletedRun> = []
+  for (const event of events.values()) if (richness(event) > richness(richest)) richest = event
+  return richest
+}
+
+const richness = (event: ReadonlyArray<CompletedRun>): number => {
+  const retries = event.filter(({ run }) => run.retryOfRunId !== undefined)
+  const ends = new Set(event.map(({ outcome, status }) => outcome?.status ?? status))
+  return event.length + retries.length + 2 * ends.size
+}
+
+/** The lines of the tree, below a line that names the event. */
+export const lines = (event: ReadonlyArray<CompletedRun>, screen: Screen): ReadonlyArray<string> => {
+  const [first] = event
+  if (first === undefined) return []
+  const branches = branchesOf(event)
+  const stems = branches.map(({ completed, rail }) => rail + visible(completed.run.workflow))
+  const stemWidth = Math.min(longestStem, widest(stems))
+  const { customerId, eventId } = first.run
+  return [
+    `The runs of event ${visible(eventId)}, customer ${visible(customerId)}:`,
+    ...branches.flatMap((branch) => branchLines(branch, stemWidth, screen))
+  ]
+}
+
+const longestStem = 30
+
+interface Branch {
+  readonly completed: CompletedRun
+  /** What leads to the run. */
+  readonly rail: string
+  /** What goes on below it. */
+  readonly railBelow: string
+}
+
+const branchesOf = (event: ReadonlyArray<CompletedRun>): ReadonlyArray<Branch> => {
+  const ids = new Set<string | undefined>(event.map(({ run }) => run.runId))
+  const children = new Map<string | undefined, Array<CompletedRun>>()
+  const inOrder = [...event].sort((one, other) => (one.run.runId < other.run.runId ? -1 : 1))
+  for (const completed of inOrder) {
+    const parent = ids.has(completed.run.parentRunId) ? completed.run.parentRunId : undefined
+    const siblings = children.get(parent)
+    if (siblings === undefined) children.set(parent, [completed])
+    else siblings.push(completed)
+  }
+  const below = (parent: string | undefined, rail: string): ReadonlyArray<Branch> =>
+    (children.get(parent) ?? []).flatMap((completed, index, siblings) => {
+      const isLast = index === siblings.length - 1
+      const railBelow = rail + (isLast ? "   " : "│  ")
+      const branch = { completed, rail: rail + (isLast ? "└─ " : "├─ "), railBelow }
+      return [branch, ...below(completed.run.runId, railBelow)]
+    })
+  return below(undefined, "")
+}
+
+const branchLines = (branch: Branch, stemWidth: number, screen: Screen): ReadonlyArray<string> => {
+  const { durationMs, run, status } = branch.completed
+  const stem = truncate(visible(run.workflow), stemWidth - width(branch.rail))
+  const shown = (statusText: string) =>
+    [
+      branch.rail + pad(stem, stemWidth - width(branch.rail)),
+      `attempt ${run.attempt}`,
+      shortId(run.runId),
+      statusText,
+      pad(Figures.duration(durationMs), 7, "right")
+    ].join("  ")
+  const statusText = pad(status, "canceled".length)
+  const line = shown(paint(screen, inkOf(status), statusText))
+  const details = detailsOf(branch.completed)
+  if (details === "") return [line]
+  const rail = `${branch.railBelow}   `
+  return width(shown(statusText)) + 2 + width(details) <= screen.columns
+    ? [`${line}  ${details}`]
+    : [line, ...wrap(details.split(" "), rail, rail, screen)]
+}
+
+/** What tells runs apart: they begin alike, with the time. */
+const shortId = (runId: string): string => runId.slice(-8)
+
+const detailsOf = ({ errorClass, outcome, run, status }: CompletedRun): string => {
+  const details: Array<string> = []
+  if (run.retryOfRunId !== undefined) details.push(`retry of ${shortId(run.retryOfRunId)}`)
+  if (errorClass !== undefined) details.push(errorClass)
+  if (outcome !== undefined && outcome.status !== status) details.push(`outcome ${outcome.status}`)
+  if (outcome?.valueAmount !== undefined) {
+    details.push(`${Figures.amount(outcome.valueAmount)} ${outcome.valueType ?? ""}`.trimEnd())
+  }
+  if (outcome?.reason !== undefined) details.push(outcome.reason)
+  return details.map(visible).join(", ")
+}
