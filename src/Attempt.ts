@@ -92,30 +92,44 @@ const open = (
   return { scope, span, startNanos }
 }
 
-/** The body in the fiber of the run, under its deadline. */
+/**
+ * The body in the fiber of the run, under its deadline. Where the run was received as cancelled, or is past its deadline, it
+ * ends at once and the body does not run.
+ */
 const work = <A, E, R>(
   body: Effect.Effect<A, E, R>,
   scope: RunScope,
   options: AttemptOptions<A>
 ): Effect.Effect<A, E | Deadline.DeadlineExceeded, R> =>
   Effect.withFiberRuntime((caller, { runtimeFlags }) => {
+    const { run } = scope
+    const { deadline } = run
     const clock = clockOf(caller)
     const now = () => DateTime.unsafeMake(clock.unsafeCurrentTimeMillis())
-    const inFiber = Effect.withFiberRuntime<A, E | Deadline.DeadlineExceeded, R>((fiber) => {
+    const mayFail = options.deadline !== undefined
+    if (run.cancelled) return Effect.interrupt
+    if (deadline !== undefined && run.isPastDeadline(now())) return Deadline.exceeded(run, deadline, mayFail)
+
+    const { onLogs, onSpans } = annotated(caller, run, unsafePropagationMode(caller))
+    const inFiber = Effect.withFiberRuntime<A, E, R>((fiber) => {
       scope.fiber = fiber
-      return Deadline.enforce(body, scope.run, { now: now(), mayFail: options.deadline !== undefined })
+      return body
     })
-    const { onLogs, onSpans } = annotated(caller, scope.run, unsafePropagationMode(caller))
     // What `body` requires is in the context of its caller.
-    const fiber = RunFiber.start(inFiber as Effect.Effect<A, E | Deadline.DeadlineExceeded>, caller, {
+    const fiber = RunFiber.start(inFiber as Effect.Effect<A, E>, caller, {
       context: inside(caller.currentContext, scope),
       runtimeFlags,
       spanAnnotations: onSpans,
       logAnnotations: onLogs
     })
-    return RunFiber.join(fiber, () => {
+    const joined = RunFiber.join(fiber, () => {
       scope.interruptedAt = now()
     })
+    // A body that is over by now needs no timer.
+    if (deadline === undefined || fiber.unsafePoll() !== null) return joined
+    return Deadline.enforce(joined, deadline, now(), () =>
+      scope.wasCancelledBefore(deadline) ? Effect.interrupt : Deadline.exceeded(run, deadline, mayFail)
+    )
   })
 
 /** A context with the run in it. */

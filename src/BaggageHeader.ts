@@ -230,11 +230,38 @@ export class Writer {
 
 // baggage-octet without `%`, and without `+`, which some peers read as a space.
 const unescaped = /^[\x21\x23\x24\x26-\x2a\x2d-\x3a\x3c-\x5b\x5d-\x7e]*$/
-const escaped = /[^\x21\x23\x24\x26-\x2a\x2d-\x3a\x3c-\x5b\x5d-\x7e]+/g
-const loneSurrogate = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
+
+/** What stands for each character of ASCII. */
+const asciiText = Array.from({ length: 128 }, (_, code) => {
+  const character = String.fromCharCode(code)
+  return unescaped.test(character) ? character : encodeURIComponent(character)
+})
 
 /** `text` as the value of a member: percent-encoded UTF-8. A lone surrogate becomes U+FFFD. */
 export const percentEncode = (text: string): string => {
   if (unescaped.test(text)) return text
-  return text.replace(escaped, (run) => encodeURIComponent(run.replace(loneSurrogate, "\ufffd")))
+  let encoded = ""
+  let index = 0
+  while (index < text.length) {
+    const code = text.charCodeAt(index)
+    if (code < asciiText.length) {
+      encoded += asciiText[code]
+      index += 1
+      continue
+    }
+    const start = index
+    while (index < text.length && text.charCodeAt(index) >= asciiText.length) index += 1
+    encoded += percentEncodeBeyondAscii(text.slice(start, index))
+  }
+  return encoded
+}
+
+const loneSurrogate = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
+
+const percentEncodeBeyondAscii = (text: string): string => {
+  try {
+    return encodeURIComponent(text)
+  } catch {
+    return encodeURIComponent(text.replace(loneSurrogate, "\ufffd"))
+  }
 }

@@ -1,6 +1,7 @@
 /**
  * The record of a run that is over: its status, and what came of it; and how both look on its span.
  */
+
 import { type DateTime, Either, Exit, type Tracer } from "effect"
 import { CompletedRun } from "./CompletedRun.js"
 import type { RunOptions } from "./NewRun.js"
@@ -9,6 +10,7 @@ import { type AttributeValue, Run } from "./Run.js"
 import type { RunExit } from "./RunExit.js"
 import type { RunScope } from "./RunScope.js"
 import type { RunStatus } from "./RunStatus.js"
+import { trusted } from "./Trusted.js"
 import { Attribute, Event } from "./Wire.js"
 
 /** How a run gets an outcome where none was emitted. */
@@ -50,11 +52,11 @@ export const completedRun = <A>(
   if (outcome !== undefined) fields.outcome = outcome
   if (ended.errorClass !== undefined) fields.errorClass = ended.errorClass
   if (reason !== undefined) fields.cancellationReason = reason
-  return { completed: new CompletedRun(fields, true), problem }
+  return { completed: trusted(CompletedRun, fields), problem }
 }
 
 const cancelledRun = ({ cancellation, interruptedAt, run }: RunScope, now: DateTime.Utc): Run =>
-  new Run({ ...run, cancelled: true, cancelledAt: cancellation?.at ?? interruptedAt ?? now }, true)
+  trusted(Run, { ...run, cancelled: true, cancelledAt: cancellation?.at ?? interruptedAt ?? now })
 
 /**
  * What was emitted last, else what the `outcome` option makes of the result, else the status of the run. A run that did not
@@ -81,10 +83,10 @@ const finalOutcome = <A>(
 
 const withoutFalseSuccess = (outcome: Outcome.Outcome, ended: RunExit): Outcome.Outcome =>
   outcome.status === "success" && ended.status !== "success"
-    ? new Outcome.Outcome({ ...outcomeFields(ended), ...outcome, status: ended.status }, true)
+    ? trusted(Outcome.Outcome, { ...outcomeFields(ended), ...outcome, status: ended.status })
     : outcome
 
-const outcomeOfExit = (ended: RunExit): Outcome.Outcome => new Outcome.Outcome(outcomeFields(ended), true)
+const outcomeOfExit = (ended: RunExit): Outcome.Outcome => trusted(Outcome.Outcome, outcomeFields(ended))
 
 const outcomeFields = ({ errorClass, reason, status }: RunExit) => ({
   status,

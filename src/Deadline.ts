@@ -21,29 +21,24 @@ export const isDeadlineOf = (run: Run, error: unknown): boolean =>
   error instanceof DeadlineExceeded &&
   (error.runId === run.runId || error.deadline.epochMillis === run.deadline?.epochMillis)
 
-/**
- * Runs `body` under the deadline of the run. When it comes, the body is interrupted, its finalizers are waited for, and the
- * effect fails with `DeadlineExceeded`, or is interrupted where the error channel has no place for that. A run that was
- * received as cancelled is interrupted at once, one that is past its deadline ends at once; their body does not run.
- */
-export const enforce = <A, E, R>(
-  body: Effect.Effect<A, E, R>,
-  run: Run,
-  options: { readonly now: DateTime.Utc; readonly mayFail: boolean }
-): Effect.Effect<A, E | DeadlineExceeded, R> => {
-  if (run.cancelled) return Effect.interrupt
-  const { deadline } = run
-  if (deadline === undefined) return body
-  const exceeded = () => (options.mayFail ? Effect.fail(deadlineExceeded(run, deadline)) : Effect.interrupt)
-  if (run.isPastDeadline(options.now)) return exceeded()
-  return Effect.flatten(
-    Effect.timeoutTo(body, {
-      duration: deadline.epochMillis - options.now.epochMillis,
-      onSuccess: (value): Effect.Effect<A, DeadlineExceeded> => Effect.succeed(value),
-      onTimeout: exceeded
+/** How a run ends whose deadline has come: with a failure where its error channel has a place for that. */
+export const exceeded = (run: Run, deadline: DateTime.Utc, mayFail: boolean): Effect.Effect<never, DeadlineExceeded> =>
+  mayFail ? Effect.fail(deadlineExceeded(run, deadline)) : Effect.interrupt
+
+/** `work` until the deadline; when that comes, the work is interrupted, its finalizers are waited for, and `onDeadline` follows. */
+export const enforce = <A, E, R, E2>(
+  work: Effect.Effect<A, E, R>,
+  deadline: DateTime.Utc,
+  now: DateTime.Utc,
+  onDeadline: () => Effect.Effect<never, E2>
+): Effect.Effect<A, E | E2, R> =>
+  Effect.flatten(
+    Effect.timeoutTo(work, {
+      duration: deadline.epochMillis - now.epochMillis,
+      onSuccess: (value): Effect.Effect<A, E2> => Effect.succeed(value),
+      onTimeout: onDeadline
     })
   )
-}
 
 /** The failure of a run whose deadline has come. */
 export const deadlineExceeded = (run: Run, deadline: DateTime.Utc): DeadlineExceeded =>

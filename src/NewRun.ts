@@ -1,11 +1,13 @@
 /**
  * How a run comes to be in this process: from options, or as the next attempt after another run.
  */
+
 import { Clock, type ConfigError, Context, DateTime, Duration, Either, type Fiber, Schema } from "effect"
 import { unsafeSettings } from "./BotanuConfig.js"
 import * as FieldText from "./FieldText.js"
 import { Run } from "./Run.js"
 import { Generator } from "./RunId.js"
+import { trusted } from "./Trusted.js"
 import { maxAttempt } from "./Wire.js"
 
 /** What a run is made of. */
@@ -82,7 +84,7 @@ export const fromOptions = (
   if (options.version !== undefined) fields.workflowVersion = options.version
   if (deadline.right !== undefined) fields.deadline = deadline.right
   // Each field was checked above, by the rule of its schema.
-  return Either.right(new Run(fields, true))
+  return Either.right(trusted(Run, fields))
 }
 
 /** The options of the attempt after `previous`. The time that it had is granted anew. */

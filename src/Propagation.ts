@@ -1,6 +1,7 @@
 /**
  * A run across process boundaries, as headers: out with `inject`, in with `extract`.
  */
+
 import { Clock, Context, DateTime, Effect, Option, type Tracer } from "effect"
 import * as Baggage from "./Baggage.js"
 import * as BaggageHeader from "./BaggageHeader.js"
@@ -9,6 +10,7 @@ import { furtherEntries, leanEntries, Run } from "./Run.js"
 import * as RunBaggage from "./RunBaggage.js"
 import { RunContext } from "./RunContext.js"
 import { foreignOf, rememberForeign, scopeOf } from "./RunScope.js"
+import { trusted } from "./Trusted.js"
 import { Header, keyPrefix } from "./Wire.js"
 
 /** Headers to send: `baggage`, and `traceparent` where a span is open. */
@@ -31,7 +33,7 @@ export const inject: Effect.Effect<OutgoingHeaders, never, RunContext> = Effect.
       const clock = Context.get(fiber.currentDefaultServices, Clock.Clock)
       const now = DateTime.unsafeMake(clock.unsafeCurrentTimeMillis())
       const cancelled = scope?.isCancelled || run.isPastDeadline(now)
-      const sent = cancelled && !run.cancelled ? new Run({ ...run, cancelled: true }, true) : run
+      const sent = cancelled && !run.cancelled ? trusted(Run, { ...run, cancelled: true }) : run
       const foreign = scope?.foreign ?? foreignOf(run)
       const headers: Record<string, string> = {
         [Header.baggage]: baggageHeader(sent, foreign, unsafePropagationMode(fiber))
@@ -75,11 +77,12 @@ export const baggageHeader = (run: Run, foreign: Baggage.Baggage, mode: Propagat
 
 /** @internal The run that baggage carries. Baggage that says nothing of a run is no problem. */
 export const received = (baggage: Baggage.Baggage, now: DateTime.Utc): RunBaggage.Received => {
-  const foreign = new Map<string, Baggage.Member>()
-  for (const [key, member] of baggage.members) if (!key.startsWith(keyPrefix)) foreign.set(key, member)
-  if (foreign.size === baggage.members.size) return { run: Option.none(), problems: [] }
+  let ours = 0
+  for (const key of baggage.members.keys()) if (key.startsWith(keyPrefix)) ours += 1
+  if (ours === 0) return { run: Option.none(), problems: [] }
   const received = RunBaggage.read(baggage, now)
-  if (foreign.size > 0 && Option.isSome(received.run)) {
+  if (ours < baggage.members.size && Option.isSome(received.run)) {
+    const foreign = new Map(Array.from(baggage.members).filter(([key]) => !key.startsWith(keyPrefix)))
     rememberForeign(received.run.value, Baggage.fromMembers(foreign))
   }
   return received

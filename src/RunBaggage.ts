@@ -1,12 +1,14 @@
 /**
  * A run from the baggage of a peer: strictly, as a Schema, or leniently, as the edges take it.
  */
+
 import { DateTime, Effect, Option, ParseResult, Schema } from "effect"
 import type { Baggage } from "./Baggage.js"
 import { BaggageFromSelf } from "./Baggage.js"
 import * as FieldText from "./FieldText.js"
 import { Run } from "./Run.js"
 import { isUuid, type Uuid } from "./RunId.js"
+import { trusted } from "./Trusted.js"
 import { Key, maxAttempt } from "./Wire.js"
 
 /** A baggage key that does not hold what it should. */
@@ -62,7 +64,7 @@ export const read = (baggage: Baggage, receivedAt: DateTime.Utc): Received => {
   if (retryOfRunId !== undefined) fields.retryOfRunId = retryOfRunId
   if (deadline !== undefined) fields.deadline = DateTime.unsafeMake(Number(deadline))
   // Each field was checked above, by the rule of its schema.
-  return { run: Option.some(new Run(fields, true)), problems }
+  return { run: Option.some(trusted(Run, fields)), problems }
 }
 
 /** What was wrong, for a person: the key, what was expected, and at most 64 characters of what was found. */

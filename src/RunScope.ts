@@ -55,6 +55,11 @@ export class RunScope {
     this.fiber = undefined
   }
 
+  /** Whether `Botanu.cancel` came before an instant at which the run was still at its finalizers. */
+  wasCancelledBefore(instant: DateTime.Utc): boolean {
+    return this.cancellation !== undefined && this.cancellation.at.epochMillis < instant.epochMillis
+  }
+
   /** Why the run, or a run around it, was cancelled. */
   get cancellationReason(): string | undefined {
     return this.cancellation?.reason ?? this.parent?.cancellationReason
