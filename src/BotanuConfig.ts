@@ -1,7 +1,8 @@
 /**
  * What the environment says about all runs of a process: `BOTANU_ENVIRONMENT` and `BOTANU_PROPAGATION_MODE`.
  */
-import { Config, type ConfigError, ConfigProvider, Context, Effect, Either, type Fiber, Layer } from "effect"
+import { Config, ConfigError, ConfigProvider, Context, Effect, Either, type Fiber, Layer } from "effect"
+import { quote, refusal } from "./FieldText.js"
 
 /** How much of a run is propagated: its four identifying keys (`lean`), or all of it (`full`). */
 export type PropagationMode = "lean" | "full"
@@ -17,12 +18,21 @@ export interface Settings {
  * default, or `full`).
  */
 export const config: Config.Config<Settings> = Config.all({
-  environment: Config.nonEmptyString("BOTANU_ENVIRONMENT").pipe(
-    Config.orElse(() => Config.nonEmptyString("DEPLOYMENT_ENVIRONMENT")),
+  environment: Config.suspend(() => fieldText("BOTANU_ENVIRONMENT")).pipe(
+    Config.orElseIf({ if: ConfigError.isMissingDataOnly, orElse: () => fieldText("DEPLOYMENT_ENVIRONMENT") }),
     Config.withDefault("production")
   ),
   propagationMode: Config.literal("lean", "full")("BOTANU_PROPAGATION_MODE").pipe(Config.withDefault("lean" as const))
 })
+
+/** A variable that may stand in a field of a run; an empty one is none. */
+const fieldText = (name: string): Config.Config<string> =>
+  Config.mapOrFail(Config.nonEmptyString(name), (text) => {
+    const expected = refusal(text)
+    return expected === undefined
+      ? Either.right(text)
+      : Either.left(ConfigError.InvalidData([], `${expected}, got ${quote(text)}`))
+  })
 
 /** The settings in scope. Without a layer of this module they are read from the `ConfigProvider`, once. */
 export class BotanuConfig extends Context.Tag("botanu/BotanuConfig")<BotanuConfig, Settings>() {}

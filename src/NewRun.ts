@@ -107,8 +107,15 @@ const environmentOf = (fiber: AnyFiber, option: string | undefined): Either.Eith
   })
 
 /** A wrong environment variable, named as the environment spells it. */
-const fromConfigError = (error: ConfigError.ConfigError): InvalidRunContext =>
-  "path" in error ? invalid(error.path.join("_"), error.message) : invalid("environment", String(error))
+const fromConfigError = (error: ConfigError.ConfigError): InvalidRunContext => {
+  const wrong = invalidData(error)
+  return wrong === undefined ? invalid("environment", String(error)) : invalid(wrong.path.join("_"), wrong.message)
+}
+
+const invalidData = (error: ConfigError.ConfigError): ConfigError.InvalidData | undefined => {
+  if (error._op === "InvalidData") return error
+  return error._op === "And" || error._op === "Or" ? (invalidData(error.left) ?? invalidData(error.right)) : undefined
+}
 
 const textFields = ["workflow", "eventId", "customerId", "tenantId", "version"] as const
 

@@ -97,7 +97,8 @@ export class Run extends Schema.Class<Run>("botanu/Run")({
   }
 }
 
-type Entry = readonly [key: string, value: string]
+/** @internal */
+export type Entry = readonly [key: string, value: string]
 
 /** @internal What is always sent, in the order in which it is sent. */
 export const leanEntries = (run: Run): ReadonlyArray<Entry> => [
@@ -117,16 +118,6 @@ export const furtherEntries = (run: Run): ReadonlyArray<Entry> => {
   if (run.retryOfRunId !== undefined) entries.push([Key.retryOfRunId, run.retryOfRunId])
   if (run.deadline !== undefined) entries.push([Key.deadline, String(Math.floor(run.deadline.epochMillis))])
   if (run.cancelled) entries.push([Key.cancelled, "true"])
-  return entries
-}
-
-/** What every span and log line inside of the run carries: its identifying keys, in full mode three more. */
-export const scopeAttributes = (run: Run, mode: PropagationMode): ReadonlyArray<Entry> => {
-  const lean = leanEntries(run)
-  if (mode === "lean") return lean
-  const entries: Array<Entry> = [...lean, [Key.environment, run.environment]]
-  if (run.tenantId !== undefined) entries.push([Key.tenantId, run.tenantId])
-  if (run.parentRunId !== undefined) entries.push([Key.parentRunId, run.parentRunId])
   return entries
 }
 

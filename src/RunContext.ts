@@ -4,10 +4,12 @@
 import { Context, DateTime, type Duration, Effect, FiberRef, Layer, type Option, Schema } from "effect"
 import * as Baggage from "./Baggage.js"
 import { unsafePropagationMode } from "./BotanuConfig.js"
+import { foreignOf } from "./ForeignBaggage.js"
 import { fromOptions, type InvalidRunContext, optionsOf, type RunOptions } from "./NewRun.js"
 import type { Run } from "./Run.js"
+import { annotated } from "./RunAnnotations.js"
 import * as RunBaggage from "./RunBaggage.js"
-import { annotated, CurrentRunScope, foreignOf, RunScope } from "./RunScope.js"
+import { CurrentRunScope, RunScope } from "./RunScope.js"
 
 /** The tag of the current run. Outside of a workflow and of `RunContext.layer` it is a requirement that nobody meets. */
 export class RunContext extends Context.Tag("botanu/RunContext")<RunContext, Run>() {

@@ -2,12 +2,10 @@
  * The run in scope: beside its immutable record, all that changes while it is worked on in this process. It travels in the
  * fiber's context next to `RunContext`, so that what is said of a run at any depth finds it.
  */
-import { Cause, Context, type DateTime, type Fiber, FiberRef, HashMap, type Tracer } from "effect"
-import * as Baggage from "./Baggage.js"
-import type { PropagationMode } from "./BotanuConfig.js"
+import { Cause, Context, type DateTime, type Fiber, FiberRef, type Tracer } from "effect"
+import type { Baggage } from "./Baggage.js"
 import type { Outcome } from "./OutcomeRecord.js"
-import { type Run, scopeAttributes } from "./Run.js"
-import { Key } from "./Wire.js"
+import type { Run } from "./Run.js"
 
 /** Why and when a run was cancelled. */
 export interface Cancellation {
@@ -32,7 +30,7 @@ export class RunScope {
     /** The run around this one. */
     readonly parent: RunScope | undefined,
     /** Baggage of others that came in with the run and goes out again. */
-    readonly foreign: Baggage.Baggage,
+    readonly foreign: Baggage,
     /** Whether the run was started here; else it was joined, and is completed by whoever started it. */
     readonly isOwned: boolean
   ) {}
@@ -74,48 +72,3 @@ export const scopeOf = (context: Context.Context<never>, run: Run): RunScope | u
   const scope = context.unsafeMap.get(CurrentRunScope.key) as RunScope | undefined
   return scope?.run === run ? scope : undefined
 }
-
-const foreignMembers = new WeakMap<Run, Baggage.Baggage>()
-
-/** Remembers what came in beside a run that was received. */
-export const rememberForeign = (run: Run, foreign: Baggage.Baggage): void => {
-  foreignMembers.set(run, foreign)
-}
-
-/** What came in beside a run that was received. */
-export const foreignOf = (run: Run | undefined): Baggage.Baggage => (run && foreignMembers.get(run)) ?? Baggage.empty
-
-type Annotations = HashMap.HashMap<string, unknown>
-
-const scopeKeys: ReadonlyArray<string> = [
-  Key.runId,
-  Key.workflow,
-  Key.eventId,
-  Key.customerId,
-  Key.environment,
-  Key.tenantId,
-  Key.parentRunId
-]
-
-/** The annotations without what a run put there. */
-export const withoutRun = (annotations: Annotations): Annotations =>
-  HashMap.size(annotations) === 0 ? annotations : HashMap.removeMany(annotations, scopeKeys)
-
-/** The annotations of spans and of log lines inside of the run; those of a run around it are replaced as a whole. */
-export const annotated = (
-  fiber: Fiber.RuntimeFiber<unknown, unknown>,
-  run: Run,
-  mode: PropagationMode
-): { readonly onSpans: Annotations; readonly onLogs: Annotations } => {
-  const spans = fiber.getFiberRef(FiberRef.currentTracerSpanAnnotations)
-  const logs = fiber.getFiberRef(FiberRef.currentLogAnnotations)
-  const entries = scopeAttributes(run, mode)
-  const onSpans = withEntries(spans, entries)
-  // Where nobody else annotates, both are the same empty map, and one new one does for both.
-  return { onSpans, onLogs: logs === spans ? onSpans : withEntries(logs, entries) }
-}
-
-const withEntries = (annotations: Annotations, entries: ReturnType<typeof scopeAttributes>): Annotations =>
-  HashMap.mutate(withoutRun(annotations), (mutable) => {
-    for (const [key, value] of entries) HashMap.set(mutable, key, value)
-  })

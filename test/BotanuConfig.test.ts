@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Either, Layer } from "effect"
+import { ConfigProvider, Effect, Layer } from "effect"
 import { Botanu, BotanuConfig, InvalidRunContext, RunContext } from "../src/index.js"
 
 const environment = (variables: Record<string, string>) =>
@@ -67,12 +67,15 @@ describe("BotanuConfig", () => {
     }).pipe(Effect.provide(environment({ BOTANU_ENVIRONMENT: "variable" })))
   )
 
-  it.effect("names an environment that cannot stand in a run", () =>
-    Effect.gen(function* () {
-      const result = yield* Effect.either(Effect.provide(run, environment({ BOTANU_ENVIRONMENT: "a\nb" })))
-      expect(Either.isLeft(result) && result.left.message).toBe(
-        'environment: expected text without control characters, got "a\\nb"'
-      )
-    })
-  )
+  for (const name of ["BOTANU_ENVIRONMENT", "DEPLOYMENT_ENVIRONMENT"]) {
+    it.effect(`names ${name} where it cannot stand in a run, and does not pass it over`, () =>
+      Effect.gen(function* () {
+        const variables = environment({ DEPLOYMENT_ENVIRONMENT: "test", [name]: "a\nb" })
+        const error = yield* Effect.flip(Effect.provide(run, variables))
+        expect(error.message).toBe(`${name}: expected text without control characters, got "a\\nb"`)
+        const atStart = yield* Effect.flip(Effect.provide(Layer.build(BotanuConfig.layer), variables))
+        expect(String(atStart)).toContain(`Invalid data at ${name}`)
+      }).pipe(Effect.scoped)
+    )
+  }
 })
