@@ -76,6 +76,17 @@ interface Opened {
   readonly scope: RunScope
   readonly span: Tracer.Span
   readonly startNanos: bigint
+  /** What went wrong while others were told of the run; to be logged when it is over. */
+  readonly trouble: Array<string>
+}
+
+/** Tells others of the run. A tracer that throws is no reason for the program to fail. */
+const tell = ({ trouble }: Pick<Opened, "trouble">, telling: () => void): void => {
+  try {
+    telling()
+  } catch (error) {
+    trouble.push(`telling of a run failed: ${String(error)}`)
+  }
 }
 
 const open = (
@@ -90,8 +101,9 @@ const open = (
   const scope = new RunScope(run, span, around, foreign, true)
   const startNanos = clockOf(caller).unsafeCurrentTimeNanos()
   unsafeAdd(scope)
-  span.event(Event.started, startNanos, { run_id: run.runId, workflow: run.workflow })
-  return { scope, span, startNanos }
+  const opened: Opened = { scope, span, startNanos, trouble: [] }
+  tell(opened, () => span.event(Event.started, startNanos, { run_id: run.runId, workflow: run.workflow }))
+  return opened
 }
 
 /**
@@ -146,10 +158,11 @@ const inside = (context: Context.Context<never>, scope: RunScope): Context.Conte
 /** Completes the run, tells everyone, and gives the exit that its caller sees. */
 const complete = <A, E>(
   caller: AnyFiber,
-  { scope, span, startNanos }: Opened,
+  opened: Opened,
   bodyExit: Exit.Exit<A, E | Deadline.DeadlineExceeded>,
   options: AttemptOptions<A>
 ): Effect.Effect<A, E | Deadline.DeadlineExceeded> => {
+  const { scope, span, startNanos, trouble } = opened
   const clock = clockOf(caller)
   const endTime = DateTime.unsafeMake(clock.unsafeCurrentTimeMillis())
   const endNanos = clock.unsafeCurrentTimeNanos()
@@ -157,18 +170,18 @@ const complete = <A, E>(
   const ended = classify(scope, bodyExit, endTime)
   const durationMs = Number(endNanos - startNanos) / 1e6
   const { completed, problem } = completedRun(scope, ended, { endTime, durationMs }, bodyExit, options)
+  if (problem !== undefined) trouble.push(problem)
   scope.close(completed.run)
-  describeOnSpan(span, completed, endNanos)
+  tell(opened, () => describeOnSpan(span, completed, endNanos))
   RunMetrics.unsafeUpdate(completed, caller)
 
   const exit = deadlineAsFailure(scope, ended, bodyExit, options)
   const finish = Effect.suspend(() => {
-    span.end(endNanos, exit)
-    return exit
+    tell(opened, () => span.end(endNanos, exit))
+    return trouble.length === 0 ? exit : Effect.zipRight(Effect.logWarning(trouble.join("; ")), exit)
   })
   const exported = unsafeExport(completed, caller)
-  const told = problem === undefined ? exported : Effect.zipRight(Effect.logWarning(problem), exported ?? Effect.void)
-  return told === undefined ? finish : Effect.zipRight(told, finish)
+  return exported === undefined ? finish : Effect.zipRight(exported, finish)
 }
 
 /**

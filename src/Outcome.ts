@@ -52,8 +52,12 @@ export const emit: {
       const scope = scopeOf(fiber.currentContext, run)
       if (scope?.isClosed) return Effect.logWarning(`outcome "${status}" came after the run was over`)
       const clock = Context.get(fiber.currentDefaultServices, Clock.Clock)
-      unsafeRecord(outcome.right, scope, scope?.span ?? fiber.currentSpan, clock)
-      return Effect.void
+      try {
+        unsafeRecord(outcome.right, scope, scope?.span ?? fiber.currentSpan, clock)
+        return Effect.void
+      } catch (error) {
+        return Effect.logWarning(`telling of an outcome failed: ${String(error)}`)
+      }
     })
   )
 
@@ -63,13 +67,12 @@ const unsafeRecord = (
   span: RunScope["span"],
   clock: Clock.Clock
 ): void => {
-  if (span?._tag === "Span") {
-    span.event(Event.outcomeEmitted, clock.unsafeCurrentTimeNanos(), eventAttributes(outcome))
-  }
   if (scope?.isOwned) scope.outcome = outcome
-  else if (span?._tag === "Span") {
-    for (const [key, value] of Object.entries(outcome.toSpanAttributes())) span.attribute(key, value)
-  }
+  if (span?._tag !== "Span") return
+  span.event(Event.outcomeEmitted, clock.unsafeCurrentTimeNanos(), eventAttributes(outcome))
+  // Nobody completes a run here that was joined.
+  if (scope?.isOwned) return
+  for (const [key, value] of Object.entries(outcome.toSpanAttributes())) span.attribute(key, value)
 }
 
 const eventAttributes = (outcome: Outcome): Record<string, AttributeValue> => {

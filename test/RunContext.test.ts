@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, HashMap, Logger, Option, TestClock } from "effect"
-import { Botanu, InvalidRunContext, RunContext } from "../src/index.js"
+import { Duration, Effect, Either, Equal, FastCheck, Hash, HashMap, Logger, Option, Schema, TestClock } from "effect"
+import { Botanu, InvalidRunContext, Run, RunContext } from "../src/index.js"
 import { completedRuns, endedSpans, observed } from "./observed.js"
-import { instant, makeRun, otherRunId, runId, thirdRunId } from "./runs.js"
+import { fieldText, instant, makeRun, otherRunId, runId, thirdRunId } from "./runs.js"
 
 const options = { workflow: "Customer Support", eventId: "ticket-42", customerId: "bigretail" }
 
@@ -30,6 +30,52 @@ describe("RunContext.make", () => {
       expect(error).toBeInstanceOf(InvalidRunContext)
       expect(error.message).toBe('customerId: expected non-empty text, got ""')
     })
+  )
+})
+
+describe("RunContext.make and the Schema of Run", () => {
+  const anyText = FastCheck.oneof(
+    fieldText,
+    FastCheck.string({ unit: "binary", maxLength: 300 }),
+    FastCheck.constant("")
+  )
+  const optional = FastCheck.option(anyText, { nil: undefined })
+
+  it.effect.prop(
+    "refuse the same options, and make the same run of the others",
+    [
+      FastCheck.record({
+        workflow: anyText,
+        eventId: anyText,
+        customerId: anyText,
+        environment: anyText,
+        tenantId: optional,
+        version: optional
+      })
+    ],
+    ([made]) =>
+      Effect.gen(function* () {
+        const run = yield* Effect.either(RunContext.make(made))
+        const fields: Record<string, unknown> = { ...made, workflowVersion: made.version }
+        const defined = Object.fromEntries(
+          Object.entries(fields).filter(([key, value]) => value !== undefined && key !== "version")
+        )
+        const id = Either.match(run, { onLeft: () => runId, onRight: ({ runId }) => runId })
+        const bySchema = Schema.decodeUnknownEither(Run)({
+          ...defined,
+          runId: id,
+          rootRunId: id,
+          attempt: 1,
+          startTime: "1970-01-01T00:00:00.000Z",
+          cancelled: false
+        })
+        expect(Either.isRight(run)).toBe(Either.isRight(bySchema))
+        if (Either.isRight(run) && Either.isRight(bySchema)) {
+          expect(Equal.equals(run.right, bySchema.right)).toBe(true)
+          expect(Hash.hash(run.right)).toBe(Hash.hash(bySchema.right))
+          expect(run.right).toEqual(bySchema.right)
+        }
+      })
   )
 })
 

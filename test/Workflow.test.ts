@@ -15,7 +15,8 @@ import {
   Runtime,
   Schedule,
   Stream,
-  TestClock
+  TestClock,
+  Tracer
 } from "effect"
 import {
   Botanu,
@@ -23,6 +24,7 @@ import {
   type CompletedRun,
   DeadlineExceeded,
   InvalidRunContext,
+  Outcome,
   Propagation,
   type Run,
   RunContext,
@@ -722,3 +724,50 @@ it.effect("a run without an exporter or a tracer of note is a run all the same",
     expect((yield* completedRuns).map(({ status }) => status)).toEqual(["success", "success"])
   }).pipe(Effect.provide(RunExporter.layerMemory))
 )
+
+it.effect("a tracer that throws is logged, and harms neither the program nor the record", () => {
+  const lines: Array<string> = []
+  const fail = () => {
+    throw new Error("tracer down")
+  }
+  const tracer = Tracer.make({
+    span: (name, parent, context, links, startTime, kind) => ({
+      _tag: "Span",
+      name,
+      spanId: "s",
+      traceId: "t",
+      parent,
+      context,
+      links,
+      sampled: true,
+      kind,
+      status: { _tag: "Started", startTime },
+      attributes: new Map(),
+      attribute: (key) => (key === "botanu.run.duration_ms" ? fail() : undefined),
+      event: (name) => (name.startsWith("botanu.") ? fail() : undefined),
+      end: fail,
+      addLinks: () => {}
+    }),
+    context: (execution) => execution()
+  })
+  return Effect.gen(function* () {
+    expect(yield* outer(Effect.as(Outcome.emit("partial"), 1))).toBe(1)
+    expect((yield* completedRuns).map(({ outcome, status }) => [status, outcome?.status])).toEqual([
+      ["success", "partial"]
+    ])
+    expect(yield* Botanu.activeRuns).toEqual([])
+    expect(lines).toEqual([
+      "telling of an outcome failed: Error: tracer down",
+      Array(3).fill("telling of a run failed: Error: tracer down").join("; ")
+    ])
+  }).pipe(
+    Effect.withTracer(tracer),
+    Effect.provide([
+      RunExporter.layerMemory,
+      Logger.replace(
+        Logger.defaultLogger,
+        Logger.make(({ message }) => lines.push(String(message)))
+      )
+    ])
+  )
+})
