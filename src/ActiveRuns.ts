@@ -35,5 +35,6 @@ export const unsafeAdd = (scope: RunScope): void => {
 
 /** @internal */
 export const unsafeRemove = (scope: RunScope): void => {
-  scopes.delete(scope.run.runId)
+  // Ids are unique but in tests that seed them alike.
+  if (scopes.get(scope.run.runId) === scope) scopes.delete(scope.run.runId)
 }

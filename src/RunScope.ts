@@ -27,8 +27,8 @@ export class RunScope {
     readonly run: Run,
     /** The span that outcomes go to: the run's own, or the one that was current when the run was joined. */
     readonly span: Tracer.AnySpan | undefined,
-    /** The run around this one. */
-    readonly parent: RunScope | undefined,
+    /** The run around this one, as long as this one is not over. */
+    private parent: RunScope | undefined,
     /** Baggage of others that came in with the run and goes out again. */
     readonly foreign: Baggage,
     /** Whether the run was started here; else it was joined, and is completed by whoever started it. */
@@ -47,10 +47,14 @@ export class RunScope {
     return this.fiber !== undefined && !Cause.isEmpty(this.fiber.getFiberRef(FiberRef.interruptedCause))
   }
 
-  /** Marks the run as over, and lets go of its fiber, which else would keep the two alive for longer. */
+  /**
+   * Marks the run as over, and lets go of what it held: daemons that start runs that start daemons would else keep all of
+   * their ancestors alive.
+   */
   close(run: Run): void {
     this.closedAs = run
     this.fiber = undefined
+    this.parent = undefined
   }
 
   /** Whether `Botanu.cancel` came before an instant at which the run was still at its finalizers. */
