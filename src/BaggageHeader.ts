@@ -85,6 +85,7 @@ class Reader {
   private count = 0
   private readonly first: Array<DroppedPart> = []
   private position = 0
+  private isSuspect = false
 
   constructor(private readonly plusAsSpace: boolean) {}
 
@@ -153,7 +154,23 @@ class Reader {
   }
 
   private decode(raw: string): string {
-    return percentDecode(this.plusAsSpace ? raw.replaceAll("+", " ") : raw)
+    return this.percentDecode(this.plusAsSpace ? raw.replaceAll("+", " ") : raw)
+  }
+
+  /** `raw` decoded once. Bytes that are not UTF-8 become U+FFFD, a malformed `%` stays as it is. */
+  private percentDecode(raw: string): string {
+    if (!raw.includes("%")) return raw
+    // An exception takes far longer than the test that avoids it: at most one a header.
+    if (!this.isSuspect || wellFormed.test(raw)) {
+      try {
+        return decodeURIComponent(raw)
+      } catch {
+        this.isSuspect = true
+      }
+    }
+    return raw.replace(escapes, (_, sound: string | undefined) =>
+      sound === undefined ? "\ufffd" : decodeURIComponent(sound)
+    )
   }
 
   private drop(reason: DropReason): void {
@@ -196,15 +213,6 @@ const brokenSequences = [
 ].join("|")
 const wellFormed = new RegExp(`^(?:[^%]|%(?:${sequences}))*$`, "i")
 const escapes = new RegExp(`((?:%(?:${sequences}))+)|%(?:${brokenSequences})`, "gi")
-
-/** `raw` decoded once. Bytes that are not UTF-8 become U+FFFD, a malformed `%` stays as it is. */
-const percentDecode = (raw: string): string => {
-  if (!raw.includes("%")) return raw
-  if (wellFormed.test(raw)) return decodeURIComponent(raw)
-  return raw.replace(escapes, (_, sound: string | undefined) =>
-    sound === undefined ? "\ufffd" : decodeURIComponent(sound)
-  )
-}
 
 /** Writes members one after the other, whole ones only, as far as the limits allow. */
 export class Writer {

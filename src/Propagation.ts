@@ -78,11 +78,9 @@ export const baggageHeader = (run: Run, foreign: Baggage.Baggage, mode: Propagat
 
 /** @internal The run that baggage carries. Baggage that says nothing of a run is no problem. */
 export const received = (baggage: Baggage.Baggage, now: DateTime.Utc): RunBaggage.Received => {
-  let ours = 0
-  for (const key of baggage.members.keys()) if (key.startsWith(keyPrefix)) ours += 1
-  if (ours === 0) return { run: Option.none(), problems: [] }
   const received = RunBaggage.read(baggage, now)
-  if (ours < baggage.members.size && Option.isSome(received.run)) {
+  if (received.keys === 0) return { ...received, problems: [] }
+  if (received.keys < baggage.members.size && Option.isSome(received.run)) {
     const foreign = new Map(Array.from(baggage.members).filter(([key]) => !key.startsWith(keyPrefix)))
     rememberForeign(received.run.value, Baggage.fromMembers(foreign))
   }

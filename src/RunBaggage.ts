@@ -22,6 +22,8 @@ export interface Problem {
 export interface Received {
   readonly run: Option.Option<Run>
   readonly problems: ReadonlyArray<Problem>
+  /** How many of our keys there were, good or bad. */
+  readonly keys: number
 }
 
 type Mutable<A> = { -readonly [K in keyof A]: A[K] }
@@ -44,9 +46,10 @@ export const read = (baggage: Baggage, receivedAt: DateTime.Utc): Received => {
   const attempt = reader.optional(Key.attempt, attemptRefusal)
   const retryOfRunId = reader.optional(Key.retryOfRunId, uuidRefusal) as Uuid | undefined
   const deadline = reader.optional(Key.deadline, deadlineRefusal)
-  const { problems } = reader
+  const cancelled = reader.optional(Key.cancelled, anything)
+  const { keys, problems } = reader
   if (runId === undefined || workflow === undefined || eventId === undefined || customerId === undefined) {
-    return { run: Option.none(), problems }
+    return { run: Option.none(), problems, keys }
   }
   const fields: Fields = {
     runId,
@@ -57,14 +60,14 @@ export const read = (baggage: Baggage, receivedAt: DateTime.Utc): Received => {
     rootRunId: rootRunId ?? runId,
     attempt: attempt === undefined ? 1 : Number(attempt),
     startTime: receivedAt,
-    cancelled: baggage.members.get(Key.cancelled)?.value.toLowerCase() === "true"
+    cancelled: cancelled?.toLowerCase() === "true"
   }
   if (tenantId !== undefined) fields.tenantId = tenantId
   if (parentRunId !== undefined) fields.parentRunId = parentRunId
   if (retryOfRunId !== undefined) fields.retryOfRunId = retryOfRunId
   if (deadline !== undefined) fields.deadline = DateTime.unsafeMake(Number(deadline))
   // Each field was checked above, by the rule of its schema.
-  return { run: Option.some(trusted(Run, fields)), problems }
+  return { run: Option.some(trusted(Run, fields)), problems, keys }
 }
 
 /** What was wrong, for a person: the key, what was expected, and at most 64 characters of what was found. */
@@ -112,21 +115,32 @@ type Refusal = (value: string) => string | undefined
 
 class Reader {
   readonly problems: Array<Problem> = []
+  keys = 0
 
   constructor(private readonly baggage: Baggage) {}
 
   required(key: string, refusal: Refusal): string | undefined {
-    const actual = this.baggage.members.get(key)?.value
-    const expected = actual === undefined ? "expected a value" : refusal(actual)
-    if (expected === undefined) return actual
-    this.problems.push({ key, expected, actual })
+    const member = this.baggage.members.get(key)
+    if (member !== undefined) return this.checked(key, member.value, refusal)
+    this.problems.push({ key, expected: "expected a value", actual: undefined })
     return undefined
   }
 
   optional(key: string, refusal: Refusal): string | undefined {
-    return this.baggage.members.has(key) ? this.required(key, refusal) : undefined
+    const member = this.baggage.members.get(key)
+    return member === undefined ? undefined : this.checked(key, member.value, refusal)
+  }
+
+  private checked(key: string, actual: string, refusal: Refusal): string | undefined {
+    this.keys += 1
+    const expected = refusal(actual)
+    if (expected === undefined) return actual
+    this.problems.push({ key, expected, actual })
+    return undefined
   }
 }
+
+const anything: Refusal = () => undefined
 
 const uuidRefusal: Refusal = (value) => (isUuid(value) ? undefined : "expected a UUID")
 

@@ -46,7 +46,7 @@ export interface WorkflowOptions<
    * How long an attempt may take. When it is over the body is interrupted and the workflow fails with `DeadlineExceeded`. An
    * earlier deadline of the run around it comes first.
    */
-  readonly deadline?: D
+  readonly deadline?: D | undefined
   /**
    * After which failures the body is tried again, as a run of its own. `InvalidRunContext`, interruption and defects are not
    * retried.
