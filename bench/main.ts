@@ -1,0 +1,43 @@
+/**
+ * Measures what this library costs beside what it is built on or could be replaced by, and prints a line for each measurement.
+ * A missed aim is said, and fails nothing. `npm run bench -- header` measures only what has `header` in its name.
+ */
+import { Effect } from "effect"
+import { childSpans } from "./child-spans.js"
+import { baggage, runHeaders, runSchemas } from "./headers.js"
+import { hostileHeaders } from "./hostile-headers.js"
+import { ids } from "./ids.js"
+import { type Comparison, measure } from "./measure.js"
+import { memory } from "./memory.js"
+import { runs, runsWithDeadline } from "./runs.js"
+import { format, heading } from "./table.js"
+import { tracers } from "./tracers.js"
+
+interface Measurement {
+  readonly name: string
+  readonly lines: Effect.Effect<ReadonlyArray<string>>
+}
+
+const timed = (comparison: Comparison): Measurement => ({
+  name: comparison.name,
+  lines: Effect.map(measure(comparison), (timing) => [format({ ...comparison, ...timing, unit: "ns" })])
+})
+
+const onEachTracer = (comparison: Comparison): ReadonlyArray<Measurement> =>
+  tracers.map(({ layer, name }) => {
+    const measurement = timed({ ...comparison, name: `${comparison.name} (${name})` })
+    return { ...measurement, lines: Effect.provide(measurement.lines, layer) }
+  })
+
+const measurements: ReadonlyArray<Measurement> = [
+  ...[...runs, ...runsWithDeadline, ...childSpans].flatMap(onEachTracer),
+  ...[...runHeaders, ...runSchemas, ...baggage, ...hostileHeaders, ...ids].map(timed),
+  ...memory
+]
+
+console.log(heading())
+const wanted = process.argv[2] ?? ""
+for (const { lines } of measurements.filter(({ name }) => name.includes(wanted))) {
+  // Each in a fiber of its own: a fiber keeps the tracer that `NodeSdk.layer` once set in it.
+  for (const line of await Effect.runPromise(lines)) console.log(line)
+}

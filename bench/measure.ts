@@ -1,0 +1,101 @@
+/**
+ * Two ways of doing the same thing, timed side by side: round by round in turns, so that what slows the machine down slows
+ * both, each round long enough for the clock, and all in one fiber, so that its start is not measured. Garbage is left to be
+ * collected when it is: forced collections make V8 believe that objects live long, and slow everything down for good.
+ */
+import { Effect } from "effect"
+
+/** Does a piece of work so many times. */
+export type Repeated = (times: number) => Effect.Effect<void>
+
+/** What is compared. */
+export interface Comparison {
+  readonly name: string
+  readonly ours: Repeated
+  readonly theirs: Repeated
+  /** The highest ratio, ours to theirs, that is aimed at; none where the line is for information. */
+  readonly aim?: number
+}
+
+/** Nanoseconds for one piece of work: medians over all rounds. */
+export interface Timing {
+  readonly ours: number
+  readonly theirs: number
+}
+
+const warmUpRounds = 25
+const rounds = 25
+const roundMillis = 20
+
+/** Work that is done when the function returns. */
+export const repeatedCall =
+  (work: () => unknown): Repeated =>
+  (times) =>
+    Effect.sync(() => {
+      for (let i = 0; i < times; i++) keep(work())
+    })
+
+/** Work that is done when the effect ends; `work` builds it anew each time. */
+export const repeatedEffect =
+  (work: () => Effect.Effect<unknown, unknown>): Repeated =>
+  (times) =>
+    Effect.suspend(() => {
+      let done = 0
+      return Effect.whileLoop({
+        while: () => done < times,
+        body: work,
+        step: (result) => {
+          keep(result)
+          done += 1
+        }
+      })
+    }).pipe(Effect.orDie)
+
+/** Times both sides of a comparison. */
+export const measure = (comparison: Comparison): Effect.Effect<Timing> =>
+  Effect.gen(function* () {
+    const ours = new Side(comparison.ours)
+    const theirs = new Side(comparison.theirs)
+    for (let round = 0; round < warmUpRounds + rounds; round++) {
+      // Who goes first changes, so that it is nobody's advantage.
+      for (const side of round % 2 === 0 ? [ours, theirs] : [theirs, ours]) yield* side.round
+    }
+    return { ours: ours.nanos, theirs: theirs.nanos }
+  })
+
+/** One of the two, and how long its rounds took. */
+class Side {
+  private times = 1
+  private readonly nanosByRound: Array<number> = []
+
+  constructor(private readonly work: Repeated) {}
+
+  /** Works for about `roundMillis`, by the speed of the round before. */
+  readonly round: Effect.Effect<void> = Effect.suspend(() => {
+    const { times } = this
+    const start = performance.now()
+    return Effect.map(this.work(times), () => {
+      const millis = performance.now() - start
+      this.nanosByRound.push((millis * 1e6) / times)
+      this.times = Math.ceil(times * Math.min(16, roundMillis / millis))
+    })
+  }).pipe(Effect.zipRight(dueCallbacks))
+
+  /** The median of the rounds after the warm-up. */
+  get nanos(): number {
+    const sorted = this.nanosByRound.slice(warmUpRounds).sort((a, b) => a - b)
+    return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+  }
+}
+
+/** Lets callbacks run that are due. */
+const dueCallbacks: Effect.Effect<void> = Effect.async((resume) => {
+  setImmediate(() => resume(Effect.void))
+})
+
+const last: { result: unknown } = { result: undefined }
+
+/** Makes a result one that is used. */
+const keep = (result: unknown): void => {
+  last.result = result
+}
