@@ -2,9 +2,7 @@
  * The identifier of a run: a UUIDv7 (RFC 9562 §5.7), strictly increasing within a process.
  */
 import { Clock, Context, DateTime, Effect, Layer, Schema, Utils } from "effect"
-import { cryptographic, type RandomSource, UuidV7Generator } from "./UuidV7.js"
-
-export type { RandomSource } from "./UuidV7.js"
+import { V7Generator } from "uuidv7"
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const uuidV7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
@@ -39,9 +37,14 @@ export const make: Effect.Effect<RunId> = Effect.flatMap(Effect.context<never>()
 export const timestamp = (id: RunId): DateTime.Utc =>
   DateTime.unsafeMake(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16))
 
+/** Where random bits come from: whole numbers from 0 to 2³² - 1. */
+export interface RandomSource {
+  readonly nextUint32: () => number
+}
+
 /** Makes the ids of this process. The default draws on `crypto.getRandomValues`. */
 export class Generator extends Context.Reference<Generator>()("botanu/RunId/Generator", {
-  defaultValue: (): GeneratorService => makeGenerator(cryptographic())
+  defaultValue: (): GeneratorService => makeGenerator()
 }) {}
 
 export interface GeneratorService {
@@ -52,10 +55,15 @@ export interface GeneratorService {
   readonly unsafeMake: (epochMillis: number) => RunId
 }
 
-/** A generator with a state of its own. */
-export const makeGenerator = (random: RandomSource): GeneratorService => {
-  const generator = new UuidV7Generator(random)
-  return { unsafeMake: (epochMillis) => generator.next(epochMillis) as RunId }
+/**
+ * A generator with a state of its own. Inside of a millisecond a 42-bit counter goes up, which begins at random (RFC 9562
+ * §6.2, method 1); when it overflows, the timestamp runs ahead of the clock.
+ */
+export const makeGenerator = (random?: RandomSource): GeneratorService => {
+  const generator = new V7Generator(random)
+  return {
+    unsafeMake: (epochMillis) => generator.generateOrResetWithTs(Math.floor(epochMillis)).toString() as RunId
+  }
 }
 
 /** Ids that are the same in every run of a test: their random bits come from a seeded generator. Not for production. */

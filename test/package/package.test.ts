@@ -62,12 +62,14 @@ describe("the tarball", () => {
 })
 
 describe("the core", () => {
-  it("imports nothing but effect", async () => {
+  it("imports nothing but effect, and what makes ids", async () => {
     const modules = (await readdir(join(installed, "dist"))).filter((file) => file.endsWith(".js"))
     const code = await Promise.all(modules.map((file) => readFile(join(installed, "dist", file), "utf8")))
     const imports = code.flatMap((text) => Array.from(text.matchAll(importedModule), ([, specifier]) => specifier))
     const core = modules.map((file) => `./${file}`)
-    expect(new Set(imports.filter((specifier) => !core.includes(`${specifier}`)))).toEqual(new Set(["effect"]))
+    expect(new Set(imports.filter((specifier) => !core.includes(`${specifier}`)))).toEqual(
+      new Set(["effect", "uuidv7"])
+    )
   })
 
   it("compiles without the types of Node", () => run(root, bin("tsc"), "-p", "test/package/tsconfig.core.json"))
