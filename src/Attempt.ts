@@ -134,7 +134,8 @@ const work = <A, E, R>(
       context: inside(caller.currentContext, scope),
       runtimeFlags,
       spanAnnotations: onSpans,
-      logAnnotations: onLogs
+      logAnnotations: onLogs,
+      depth: scope.depth
     })
     const joined = RunFiber.join(fiber, () => {
       scope.interruptedAt = now()

@@ -22,15 +22,21 @@ export interface Inheritance {
   readonly runtimeFlags: RuntimeFlags.RuntimeFlags
   readonly spanAnnotations: HashMap.HashMap<string, unknown>
   readonly logAnnotations: HashMap.HashMap<string, unknown>
+  /** How many fibers of this kind the new one is nested in. */
+  readonly depth: number
 }
+
+// Each nested start takes some of the JavaScript stack, which the scheduler gives back.
+const maxNestedStarts = 64
 
 /** Starts a fiber that nobody supervises. Whatever `effect` requires must be in the context. */
 export const start = <A, E>(
   effect: Effect.Effect<A, E>,
   caller: Fiber.RuntimeFiber<unknown, unknown>,
-  { context, logAnnotations, runtimeFlags, spanAnnotations }: Inheritance
+  { context, depth, logAnnotations, runtimeFlags, spanAnnotations }: Inheritance
 ): Fiber.RuntimeFiber<A, E> =>
   Runtime.runFork(Runtime.make({ context, runtimeFlags, fiberRefs: caller.getFiberRefs() }), effect, {
+    immediate: depth % maxNestedStarts !== maxNestedStarts - 1,
     updateRefs: (refs, fiberId) => {
       // The fiber's own copy, made for it a moment ago: another one would cost as much as the rest of the fork.
       refs.locals.set(FiberRef.currentTracerSpanAnnotations, [[fiberId, spanAnnotations]])

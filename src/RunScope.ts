@@ -21,6 +21,8 @@ export class RunScope {
   interruptedAt: DateTime.Utc | undefined = undefined
   /** The fiber that works on the run; none before it starts, and none where the run is owned elsewhere. */
   fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
+  /** How many runs of this process are around this one. */
+  readonly depth: number
   private closedAs: Run | undefined = undefined
 
   constructor(
@@ -33,7 +35,9 @@ export class RunScope {
     readonly foreign: Baggage,
     /** Whether the run was started here; else it was joined, and is completed by whoever started it. */
     readonly isOwned: boolean
-  ) {}
+  ) {
+    this.depth = parent === undefined ? 0 : parent.depth + 1
+  }
 
   /** Whether the run is over, so that nothing can be added to it. */
   get isClosed(): boolean {
@@ -64,7 +68,9 @@ export class RunScope {
 
   /** Why the run, or a run around it, was cancelled. */
   get cancellationReason(): string | undefined {
-    return this.cancellation?.reason ?? this.parent?.cancellationReason
+    let scope: RunScope | undefined = this
+    while (scope !== undefined && scope.cancellation === undefined) scope = scope.parent
+    return scope?.cancellation?.reason
   }
 }
 

@@ -357,6 +357,12 @@ describe("nested runs", () => {
     }).pipe(Effect.provide(observed))
   )
 
+  it.effect("can be nested deeper than the JavaScript stack", () => {
+    const nested = (depth: number): Effect.Effect<number, InvalidRunContext> =>
+      depth === 0 ? Effect.succeed(0) : Effect.map(inner(Effect.suspend(() => nested(depth - 1))), (below) => below + 1)
+    return Effect.map(nested(3_000), (depth) => expect(depth).toBe(3_000))
+  })
+
   it.effect("can be cancelled without the run around them", () =>
     Effect.gen(function* () {
       const fiber = yield* Effect.fork(outer(Effect.as(Effect.exit(inner(Effect.never)), "went on")))
