@@ -1,7 +1,8 @@
 /**
  * The runs that are alive in this process, by id.
  */
-import { Clock, DateTime, Effect, GlobalValue } from "effect"
+import { Effect, GlobalValue } from "effect"
+import { nowOf } from "./FiberClock.js"
 import type { Run } from "./Run.js"
 import type { RunScope } from "./RunScope.js"
 
@@ -18,15 +19,13 @@ export const activeRuns: Effect.Effect<ReadonlyArray<Run>> = Effect.sync(() =>
  * whether the run was found. The first reason stands.
  */
 export const cancel = (runId: string, reason: string): Effect.Effect<boolean> =>
-  Effect.withFiberRuntime((fiber) =>
-    Effect.map(Clock.currentTimeMillis, (now) => {
-      const scope = scopes.get(runId)
-      if (scope === undefined) return false
-      scope.cancellation ??= { reason, at: DateTime.unsafeMake(now) }
-      scope.fiber?.unsafeInterruptAsFork(fiber.id())
-      return true
-    })
-  )
+  Effect.withFiberRuntime((fiber) => {
+    const scope = scopes.get(runId)
+    if (scope === undefined) return Effect.succeed(false)
+    scope.cancellation ??= { reason, at: nowOf(fiber) }
+    scope.fiber?.unsafeInterruptAsFork(fiber.id())
+    return Effect.succeed(true)
+  })
 
 /** @internal */
 export const unsafeAdd = (scope: RunScope): void => {

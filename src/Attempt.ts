@@ -1,11 +1,12 @@
 /**
  * One attempt at a workflow, from the validated run to its completion: the life of a run.
  */
-import { Clock, Context, DateTime, Effect, Either, Exit, type Fiber, FiberRef, Tracer } from "effect"
+import { Context, Effect, Either, Exit, type Fiber, FiberRef, Tracer } from "effect"
 import { unsafeAdd, unsafeRemove } from "./ActiveRuns.js"
 import { unsafePropagationMode } from "./BotanuConfig.js"
 import { completedRun, describeOnSpan, type OutcomeOptions } from "./Completion.js"
 import * as Deadline from "./Deadline.js"
+import { clockOf, nowOf } from "./FiberClock.js"
 import { foreignOf } from "./ForeignBaggage.js"
 import { fromOptions, type InvalidRunContext, type RunOptions } from "./NewRun.js"
 import type { Run } from "./Run.js"
@@ -118,8 +119,7 @@ const work = <A, E, R>(
   Effect.withFiberRuntime((caller, { runtimeFlags }) => {
     const { run } = scope
     const { deadline } = run
-    const clock = clockOf(caller)
-    const now = () => DateTime.unsafeMake(clock.unsafeCurrentTimeMillis())
+    const now = () => nowOf(caller)
     const mayFail = options.deadline !== undefined
     if (run.cancelled) return Effect.interrupt
     if (deadline !== undefined && run.isPastDeadline(now())) return Deadline.exceeded(run, deadline, mayFail)
@@ -164,9 +164,8 @@ const complete = <A, E>(
   options: AttemptOptions<A>
 ): Effect.Effect<A, E | Deadline.DeadlineExceeded> => {
   const { scope, span, startNanos, trouble } = opened
-  const clock = clockOf(caller)
-  const endTime = DateTime.unsafeMake(clock.unsafeCurrentTimeMillis())
-  const endNanos = clock.unsafeCurrentTimeNanos()
+  const endTime = nowOf(caller)
+  const endNanos = clockOf(caller).unsafeCurrentTimeNanos()
   unsafeRemove(scope)
   const ended = classify(scope, bodyExit, endTime)
   const durationMs = Number(endNanos - startNanos) / 1e6
@@ -202,5 +201,3 @@ const deadlineAsFailure = <A, E>(
   Exit.isInterrupted(exit)
     ? Exit.fail(Deadline.deadlineExceeded(run, run.deadline))
     : exit
-
-const clockOf = (fiber: AnyFiber): Clock.Clock => Context.get(fiber.currentDefaultServices, Clock.Clock)

@@ -1,12 +1,12 @@
 /**
  * The record of a run that is over.
  */
+
 import { Schema } from "effect"
 import { Outcome } from "./OutcomeRecord.js"
 import { Run } from "./Run.js"
 import { RunStatusSchema } from "./RunStatus.js"
-
-const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
+import { optional } from "./SchemaRecord.js"
 
 /** A run, how it ended, and what came of it. Its Schema encodes it as JSON. */
 export class CompletedRun extends Schema.Class<CompletedRun>("botanu/CompletedRun")({

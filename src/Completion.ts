@@ -10,7 +10,7 @@ import { type AttributeValue, Run } from "./Run.js"
 import type { RunExit } from "./RunExit.js"
 import type { RunScope } from "./RunScope.js"
 import type { RunStatus } from "./RunStatus.js"
-import { trusted } from "./Trusted.js"
+import { type FieldsOf, trusted } from "./SchemaRecord.js"
 import { Attribute, Event } from "./Wire.js"
 
 /** How a run gets an outcome where none was emitted. */
@@ -29,8 +29,6 @@ export interface OutcomeOfResult extends Outcome.OutcomeDetails {
   readonly status: RunStatus
 }
 
-type Mutable<A> = { -readonly [K in keyof A]: A[K] }
-
 /** The record, and what was wrong with the `outcome` option, if anything was. */
 export const completedRun = <A>(
   scope: RunScope,
@@ -43,7 +41,7 @@ export const completedRun = <A>(
   // A run that failed while it was being cancelled still says why.
   const reason = ended.reason ?? scope.cancellation?.reason
   const isCancelled = ended.status === "canceled" || scope.cancellation !== undefined
-  const fields: Mutable<ConstructorParameters<typeof CompletedRun>[0]> = {
+  const fields: FieldsOf<typeof CompletedRun> = {
     run: isCancelled ? cancelledRun(scope, endTime) : scope.run,
     status: ended.status,
     endTime,

@@ -2,12 +2,13 @@
  * How a run comes to be in this process: from options, or as the next attempt after another run.
  */
 
-import { Clock, type ConfigError, Context, DateTime, Duration, Either, type Fiber, Schema } from "effect"
+import { type ConfigError, Context, DateTime, Duration, Either, type Fiber, Schema } from "effect"
 import { unsafeSettings } from "./BotanuConfig.js"
+import { nowOf } from "./FiberClock.js"
 import * as FieldText from "./FieldText.js"
 import { Run } from "./Run.js"
 import { Generator } from "./RunId.js"
-import { trusted } from "./Trusted.js"
+import { type FieldsOf, trusted } from "./SchemaRecord.js"
 import { maxAttempt } from "./Wire.js"
 
 /** What a run is made of. */
@@ -44,9 +45,6 @@ export class InvalidRunContext extends Schema.TaggedError<InvalidRunContext>()("
 }
 
 type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
-type Mutable<A> = { -readonly [K in keyof A]: A[K] }
-type Fields = Mutable<ConstructorParameters<typeof Run>[0]>
-
 /**
  * A run of these options. Without `previous` it is a first attempt, whose parent is the run around it; otherwise it is the
  * attempt after `previous`, and stands where that one stood. The deadline is bounded by that of the run around it.
@@ -61,12 +59,12 @@ export const fromOptions = (
   if (Either.isLeft(environment)) return Either.left(environment.left)
   const problem = textProblem(options, environment.right) ?? previousProblem(options, previous)
   if (problem !== undefined) return Either.left(problem)
-  const now = currentTimeMillis(fiber)
+  const now = nowOf(fiber)
   const deadline = deadlineOf(now, options.deadline, parent)
   if (Either.isLeft(deadline)) return Either.left(deadline.left)
 
-  const runId = Context.get(fiber.currentContext, Generator).unsafeMake(now)
-  const fields: Fields = {
+  const runId = Context.get(fiber.currentContext, Generator).unsafeMake(now.epochMillis)
+  const fields: FieldsOf<typeof Run> = {
     runId,
     workflow: options.workflow,
     eventId: options.eventId,
@@ -74,7 +72,7 @@ export const fromOptions = (
     environment: environment.right,
     rootRunId: previous === undefined ? runId : previous.rootRunId,
     attempt: previous === undefined ? 1 : previous.attempt + 1,
-    startTime: DateTime.unsafeMake(now),
+    startTime: now,
     cancelled: parent?.cancelled ?? false
   }
   const parentRunId = previous === undefined ? parent?.runId : previous.parentRunId
@@ -140,7 +138,7 @@ const previousProblem = (options: RunOptions, previous: Run | undefined): Invali
 
 /** The earlier of the run's own deadline and that of the run around it. */
 const deadlineOf = (
-  now: number,
+  now: DateTime.Utc,
   input: Duration.DurationInput | undefined,
   parent: Run | undefined
 ): Either.Either<DateTime.Utc | undefined, InvalidRunContext> => {
@@ -149,7 +147,7 @@ const deadlineOf = (
   if (duration._tag === "None")
     return Either.left(invalid("deadline", `expected a duration, got ${FieldText.quote(input)}`))
   // Rounded up: a deadline is never earlier than asked.
-  const millis = Math.ceil(now + Duration.toMillis(duration.value))
+  const millis = Math.ceil(now.epochMillis + Duration.toMillis(duration.value))
   if (parent?.deadline !== undefined && parent.deadline.epochMillis <= millis) return Either.right(parent.deadline)
   if (!Duration.isFinite(duration.value)) return Either.right(undefined)
   return Either.fromOption(DateTime.make(millis), () =>
@@ -159,6 +157,3 @@ const deadlineOf = (
     )
   )
 }
-
-const currentTimeMillis = (fiber: AnyFiber): number =>
-  Context.get(fiber.currentDefaultServices, Clock.Clock).unsafeCurrentTimeMillis()

@@ -1,7 +1,8 @@
 /**
  * Saying what came of the current run.
  */
-import { Clock, Context, Effect, Either, ParseResult, Schema } from "effect"
+import { type Clock, Effect, Either, ParseResult, Schema } from "effect"
+import { clockOf } from "./FiberClock.js"
 import { Outcome, type OutcomeDetails } from "./OutcomeRecord.js"
 import type { AttributeValue } from "./Run.js"
 import { RunContext } from "./RunContext.js"
@@ -51,9 +52,8 @@ export const emit: {
       if (Either.isLeft(outcome)) return outcome as Either.Either<never, never>
       const scope = scopeOf(fiber.currentContext, run)
       if (scope?.isClosed) return Effect.logWarning(`outcome "${status}" came after the run was over`)
-      const clock = Context.get(fiber.currentDefaultServices, Clock.Clock)
       try {
-        unsafeRecord(outcome.right, scope, scope?.span ?? fiber.currentSpan, clock)
+        unsafeRecord(outcome.right, scope, scope?.span ?? fiber.currentSpan, clockOf(fiber))
         return Effect.void
       } catch (error) {
         return Effect.logWarning(`telling of an outcome failed: ${String(error)}`)

@@ -1,13 +1,13 @@
 /**
  * What came of a run: the record behind `Outcome`, and how it looks on the span of the run.
  */
+
 import { Schema } from "effect"
 import { quote } from "./FieldText.js"
 import type { AttributeValue } from "./Run.js"
 import { RunStatusSchema } from "./RunStatus.js"
+import { optional } from "./SchemaRecord.js"
 import { Attribute } from "./Wire.js"
-
-const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
 
 /** `schema`, with one clear message for whatever it refuses. */
 const expecting = <A, I>(expected: string, schema: Schema.Schema<A, I>): Schema.Schema<A, I> =>

@@ -2,16 +2,17 @@
  * A run across process boundaries, as headers: out with `inject`, in with `extract`.
  */
 
-import { Clock, Context, DateTime, Effect, Option, type Tracer } from "effect"
+import { Context, DateTime, Effect, Option, type Tracer } from "effect"
 import * as Baggage from "./Baggage.js"
 import * as BaggageHeader from "./BaggageHeader.js"
 import { type PropagationMode, unsafePropagationMode } from "./BotanuConfig.js"
+import { nowOf } from "./FiberClock.js"
 import { foreignOf, rememberForeign } from "./ForeignBaggage.js"
 import { furtherEntries, leanEntries, Run } from "./Run.js"
 import * as RunBaggage from "./RunBaggage.js"
 import { RunContext } from "./RunContext.js"
 import { scopeOf } from "./RunScope.js"
-import { trusted } from "./Trusted.js"
+import { trusted } from "./SchemaRecord.js"
 import { Header, keyPrefix } from "./Wire.js"
 
 /** Headers to send: `baggage`, and `traceparent` where a span is open. */
@@ -31,9 +32,7 @@ export const inject: Effect.Effect<OutgoingHeaders, never, RunContext> = Effect.
     Effect.withFiberRuntime((fiber) => {
       const run = Context.get(context, RunContext)
       const scope = scopeOf(fiber.currentContext, run)
-      const clock = Context.get(fiber.currentDefaultServices, Clock.Clock)
-      const now = DateTime.unsafeMake(clock.unsafeCurrentTimeMillis())
-      const cancelled = scope?.isCancelled || run.isPastDeadline(now)
+      const cancelled = scope?.isCancelled || run.isPastDeadline(nowOf(fiber))
       const sent = cancelled && !run.cancelled ? trusted(Run, { ...run, cancelled: true }) : run
       const foreign = scope?.foreign ?? foreignOf(run)
       const headers: Record<string, string> = {

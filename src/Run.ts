@@ -1,6 +1,7 @@
 /**
  * The record of a run: one attempt at one business event.
  */
+
 import { DateTime, Duration, Option, Schema } from "effect"
 import type { Baggage } from "./Baggage.js"
 import { fromMembers } from "./Baggage.js"
@@ -8,9 +9,8 @@ import type { Member } from "./BaggageHeader.js"
 import type { PropagationMode } from "./BotanuConfig.js"
 import { FieldText } from "./FieldText.js"
 import { Uuid } from "./RunId.js"
+import { optional } from "./SchemaRecord.js"
 import { Attribute, Key, maxAttempt } from "./Wire.js"
-
-const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
 
 /** The number of an attempt: 1 for the first. */
 export const Attempt = Schema.Int.pipe(

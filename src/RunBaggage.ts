@@ -8,7 +8,7 @@ import { BaggageFromSelf } from "./Baggage.js"
 import * as FieldText from "./FieldText.js"
 import { Run } from "./Run.js"
 import { isUuid, type Uuid } from "./RunId.js"
-import { trusted } from "./Trusted.js"
+import { type FieldsOf, trusted } from "./SchemaRecord.js"
 import { Key, maxAttempt } from "./Wire.js"
 
 /** A baggage key that does not hold what it should. */
@@ -25,9 +25,6 @@ export interface Received {
   /** How many of our keys there were, good or bad. */
   readonly keys: number
 }
-
-type Mutable<A> = { -readonly [K in keyof A]: A[K] }
-type Fields = Mutable<ConstructorParameters<typeof Run>[0]>
 
 /**
  * Reads a run. A bad optional key is left out and the run goes on with its default: attempt 1, no deadline, not cancelled,
@@ -51,7 +48,7 @@ export const read = (baggage: Baggage, receivedAt: DateTime.Utc): Received => {
   if (runId === undefined || workflow === undefined || eventId === undefined || customerId === undefined) {
     return { run: Option.none(), problems, keys }
   }
-  const fields: Fields = {
+  const fields: FieldsOf<typeof Run> = {
     runId,
     workflow,
     eventId,

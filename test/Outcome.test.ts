@@ -9,33 +9,22 @@ class Broken extends Data.TaggedError("Broken") {}
 const ids = { eventId: "ticket-42", customerId: "bigretail" }
 const run = Botanu.workflow("Customer Support", ids)
 
+const details: Outcome.OutcomeDetails = {
+  valueType: "refunded_usd",
+  valueAmount: 12.5,
+  confidence: 0.8,
+  reason: "half of it",
+  errorType: "limit",
+  metadata: { channel: "mail", retries: 2, vip: true }
+}
+
 describe("an emitted outcome", () => {
   it.effect("stands on the run, its span, and its events", () =>
     Effect.gen(function* () {
-      yield* run(
-        Outcome.emit("partial", {
-          valueType: "refunded_usd",
-          valueAmount: 12.5,
-          confidence: 0.8,
-          reason: "half of it",
-          errorType: "limit",
-          metadata: { channel: "mail", retries: 2, vip: true }
-        })
-      )
+      yield* run(Outcome.emit("partial", details))
       const { completed, span } = yield* onlyRun
       expect(completed.status).toBe("success")
-      expect(completed.outcome).toEqual(
-        Either.getOrThrow(
-          Outcome.make("partial", {
-            valueType: "refunded_usd",
-            valueAmount: 12.5,
-            confidence: 0.8,
-            reason: "half of it",
-            errorType: "limit",
-            metadata: { channel: "mail", retries: 2, vip: true }
-          })
-        )
-      )
+      expect(completed.outcome).toEqual(Either.getOrThrow(Outcome.make("partial", details)))
       expect(span.attributes).toMatchObject({
         "botanu.outcome.status": "partial",
         "botanu.outcome.value_type": "refunded_usd",
