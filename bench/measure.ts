@@ -23,8 +23,8 @@ export interface Timing {
   readonly theirs: number
 }
 
-const warmUpRounds = 25
-const rounds = 25
+const warmUpRounds = 20
+const rounds = 21
 const roundMillis = 20
 
 /** Work that is done when the function returns. */
