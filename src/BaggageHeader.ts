@@ -104,8 +104,7 @@ class Reader {
         this.drop("too_many_members")
         return
       }
-      const member = trim(text.slice(start, end))
-      const refusal = member === "" ? undefined : this.readMember(member)
+      const refusal = this.readMember(text.slice(start, end))
       if (refusal !== undefined) this.drop(refusal)
       start = end + 1
     }
@@ -121,13 +120,14 @@ class Reader {
   }
 
   private readMember(member: string): DropReason | undefined {
+    const equals = member.indexOf("=")
     const semicolon = member.indexOf(";")
-    const pair = semicolon === -1 ? member : member.slice(0, semicolon)
-    const equals = pair.indexOf("=")
-    if (equals === -1) return "no_equals_sign"
-    const key = trim(pair.slice(0, equals))
+    if (equals === -1 || (semicolon !== -1 && semicolon < equals)) {
+      return trim(member) === "" ? undefined : "no_equals_sign"
+    }
+    const key = trim(member.slice(0, equals))
     if (!token.test(key)) return "key_not_a_token"
-    const raw = trim(pair.slice(equals + 1))
+    const raw = trim(member.slice(equals + 1, semicolon === -1 ? undefined : semicolon))
     if (!baggageOctets.test(raw)) return "value_not_baggage_octets"
     if (this.members.size >= maxHeaderMembers && !this.members.has(key)) return "too_many_members"
     this.members.set(key, {

@@ -124,7 +124,9 @@ class Reader {
   }
 
   optional(key: string, refusal: Refusal): string | undefined {
-    const member = this.baggage.members.get(key)
+    const { members } = this.baggage
+    // In lean mode all there is was found before the first optional key.
+    const member = this.keys < members.size ? members.get(key) : undefined
     return member === undefined ? undefined : this.checked(key, member.value, refusal)
   }
 
