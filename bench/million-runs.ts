@@ -49,7 +49,7 @@ const run = (index: number): Effect.Effect<Exit.Exit<unknown, unknown>> => {
     Botanu.workflow(body, "Customer Support", {
       eventId: `ticket-${index}`,
       customerId: `customer-${index % 5000}`,
-      ...(deadline !== undefined && { deadline })
+      deadline
     })
   )
 }
