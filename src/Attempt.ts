@@ -1,12 +1,12 @@
 /**
  * One attempt at a workflow, from the validated run to its completion: the life of a run.
  */
-import { Context, Effect, Either, Exit, type Fiber, FiberRef, Tracer } from "effect"
+import { Context, Effect, Either, Exit, FiberRef, Tracer } from "effect"
 import { unsafeAdd, unsafeRemove } from "./ActiveRuns.js"
 import { unsafePropagationMode } from "./BotanuConfig.js"
 import { completedRun, describeOnSpan, type OutcomeOptions } from "./Completion.js"
 import * as Deadline from "./Deadline.js"
-import { clockOf, nowOf } from "./FiberClock.js"
+import { type AnyFiber, clockOf, nowOf } from "./FiberClock.js"
 import { foreignOf } from "./ForeignBaggage.js"
 import { fromOptions, type InvalidRunContext, type RunOptions } from "./NewRun.js"
 import type { Run } from "./Run.js"
@@ -16,7 +16,7 @@ import { classify, type RunExit } from "./RunExit.js"
 import { unsafeExport } from "./RunExporter.js"
 import * as RunFiber from "./RunFiber.js"
 import * as RunMetrics from "./RunMetrics.js"
-import { CurrentRunScope, RunScope } from "./RunScope.js"
+import { CurrentRunScope, currentScope, RunScope } from "./RunScope.js"
 import { Event, runSpanName } from "./Wire.js"
 
 /** What an attempt needs to know beside the run itself. */
@@ -29,8 +29,6 @@ export interface Previous {
   readonly run: Run
   readonly span?: Tracer.AnySpan | undefined
 }
-
-type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
 
 /** Runs `body` as one attempt, and completes the run exactly once, whatever the exit. `onOpen` learns of the attempt. */
 export const attempt = <A, E, R>(
@@ -66,7 +64,7 @@ const openSpan = (
     captureStackTrace: false,
     ...(previous?.span && { links: [{ _tag: "SpanLink", span: previous.span, attributes: {} }] })
   })
-  if (!caller.currentContext.unsafeMap.has(CurrentRunScope.key)) return span
+  if (currentScope(caller.currentContext) === undefined) return span
   // What the run around it puts on spans is not this run's.
   const annotations = withoutRun(caller.getFiberRef(FiberRef.currentTracerSpanAnnotations))
   return Effect.locally(span, FiberRef.currentTracerSpanAnnotations, annotations)
@@ -97,7 +95,7 @@ const open = (
   parent: Run | undefined,
   previous: Previous | undefined
 ): Opened => {
-  const around = caller.currentContext.unsafeMap.get(CurrentRunScope.key) as RunScope | undefined
+  const around = currentScope(caller.currentContext)
   const foreign = around?.foreign ?? foreignOf(parent ?? previous?.run)
   const scope = new RunScope(run, span, around, foreign, true)
   const startNanos = clockOf(caller).unsafeCurrentTimeNanos()

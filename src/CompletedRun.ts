@@ -1,7 +1,6 @@
 /**
  * The record of a run that is over.
  */
-
 import { Schema } from "effect"
 import { Outcome } from "./OutcomeRecord.js"
 import { Run } from "./Run.js"

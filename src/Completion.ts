@@ -1,12 +1,11 @@
 /**
  * The record of a run that is over: its status, and what came of it; and how both look on its span.
  */
-
 import { type DateTime, Either, Exit, type Tracer } from "effect"
 import { CompletedRun } from "./CompletedRun.js"
 import type { RunOptions } from "./NewRun.js"
 import * as Outcome from "./Outcome.js"
-import { type AttributeValue, Run } from "./Run.js"
+import { type AttributeValue, cancellationAttributes, Run } from "./Run.js"
 import type { RunExit } from "./RunExit.js"
 import type { RunScope } from "./RunScope.js"
 import type { RunStatus } from "./RunStatus.js"
@@ -106,13 +105,8 @@ const outcomeOfResult = <A>(
 export const describeOnSpan = (span: Tracer.Span, completed: CompletedRun, endNanos: bigint): void => {
   const { durationMs, errorClass, outcome, run, status } = completed
   span.attribute(Attribute.durationMs, durationMs)
-  if (run.cancelled) {
-    span.attribute(Attribute.cancelled, true)
-    if (run.cancelledAt !== undefined) span.attribute(Attribute.cancelledAt, run.cancelledAt.epochMillis / 1000)
-  }
-  if (outcome !== undefined) {
-    for (const [key, value] of Object.entries(outcome.toSpanAttributes())) span.attribute(key, value)
-  }
+  const attributes = { ...cancellationAttributes(run), ...outcome?.toSpanAttributes() }
+  for (const [key, value] of Object.entries(attributes)) span.attribute(key, value)
   const event: Record<string, AttributeValue> = {
     run_id: run.runId,
     workflow: run.workflow,

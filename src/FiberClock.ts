@@ -3,10 +3,11 @@
  */
 import { Clock, Context, DateTime, type Fiber } from "effect"
 
+/** A fiber, whatever it works on. */
+export type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
+
 /** The fiber's clock. */
-export const clockOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Clock.Clock =>
-  Context.get(fiber.currentDefaultServices, Clock.Clock)
+export const clockOf = (fiber: AnyFiber): Clock.Clock => Context.get(fiber.currentDefaultServices, Clock.Clock)
 
 /** The time of the fiber's clock. */
-export const nowOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>): DateTime.Utc =>
-  DateTime.unsafeMake(clockOf(fiber).unsafeCurrentTimeMillis())
+export const nowOf = (fiber: AnyFiber): DateTime.Utc => DateTime.unsafeMake(clockOf(fiber).unsafeCurrentTimeMillis())

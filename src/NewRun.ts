@@ -1,10 +1,9 @@
 /**
  * How a run comes to be in this process: from options, or as the next attempt after another run.
  */
-
-import { type ConfigError, Context, DateTime, Duration, Either, type Fiber, Schema } from "effect"
+import { type ConfigError, Context, DateTime, Duration, Either, Schema } from "effect"
 import { unsafeSettings } from "./BotanuConfig.js"
-import { nowOf } from "./FiberClock.js"
+import { type AnyFiber, nowOf } from "./FiberClock.js"
 import * as FieldText from "./FieldText.js"
 import { Run } from "./Run.js"
 import { Generator } from "./RunId.js"
@@ -44,7 +43,6 @@ export class InvalidRunContext extends Schema.TaggedError<InvalidRunContext>()("
   }
 }
 
-type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
 /**
  * A run of these options. Without `previous` it is a first attempt, whose parent is the run around it; otherwise it is the
  * attempt after `previous`, and stands where that one stood. The deadline is bounded by that of the run around it.

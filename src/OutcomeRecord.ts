@@ -1,7 +1,6 @@
 /**
  * What came of a run: the record behind `Outcome`, and how it looks on the span of the run.
  */
-
 import { Schema } from "effect"
 import { quote } from "./FieldText.js"
 import type { AttributeValue } from "./Run.js"

@@ -1,8 +1,7 @@
 /**
  * A run across process boundaries, as headers: out with `inject`, in with `extract`.
  */
-
-import { Context, DateTime, Effect, Option, type Tracer } from "effect"
+import { DateTime, Effect, Option, type Tracer } from "effect"
 import * as Baggage from "./Baggage.js"
 import * as BaggageHeader from "./BaggageHeader.js"
 import { type PropagationMode, unsafePropagationMode } from "./BotanuConfig.js"
@@ -26,22 +25,19 @@ export type IncomingHeaders = { readonly [name: string]: string | ReadonlyArray<
  * it; foreign baggage that came in with the run goes out again. A run that is being stopped, or whose deadline has come, is
  * sent as cancelled.
  */
-export const inject: Effect.Effect<OutgoingHeaders, never, RunContext> = Effect.flatMap(
-  Effect.context<RunContext>(),
-  (context) =>
-    Effect.withFiberRuntime((fiber) => {
-      const run = Context.get(context, RunContext)
-      const scope = scopeOf(fiber.currentContext, run)
-      const cancelled = scope?.isCancelled || run.isPastDeadline(nowOf(fiber))
-      const sent = cancelled && !run.cancelled ? trusted(Run, { ...run, cancelled: true }) : run
-      const foreign = scope?.foreign ?? foreignOf(run)
-      const headers: Record<string, string> = {
-        [Header.baggage]: baggageHeader(sent, foreign, unsafePropagationMode(fiber))
-      }
-      const trace = fiber.currentSpan && traceparent(fiber.currentSpan)
-      if (trace !== undefined) headers[Header.traceparent] = trace
-      return Effect.succeed(headers)
-    })
+export const inject: Effect.Effect<OutgoingHeaders, never, RunContext> = Effect.flatMap(RunContext, (run) =>
+  Effect.withFiberRuntime((fiber) => {
+    const scope = scopeOf(fiber.currentContext, run)
+    const cancelled = scope?.isCancelled || run.isPastDeadline(nowOf(fiber))
+    const sent = cancelled && !run.cancelled ? trusted(Run, { ...run, cancelled: true }) : run
+    const foreign = scope?.foreign ?? foreignOf(run)
+    const headers: Record<string, string> = {
+      [Header.baggage]: baggageHeader(sent, foreign, unsafePropagationMode(fiber))
+    }
+    const trace = fiber.currentSpan && traceparent(fiber.currentSpan)
+    if (trace !== undefined) headers[Header.traceparent] = trace
+    return Effect.succeed(headers)
+  })
 )
 
 /**

@@ -1,10 +1,8 @@
 /**
  * The record of a run: one attempt at one business event.
  */
-
 import { DateTime, Duration, Option, Schema } from "effect"
-import type { Baggage } from "./Baggage.js"
-import { fromMembers } from "./Baggage.js"
+import { type Baggage, fromMembers } from "./Baggage.js"
 import type { Member } from "./BaggageHeader.js"
 import type { PropagationMode } from "./BotanuConfig.js"
 import { FieldText } from "./FieldText.js"
@@ -77,11 +75,7 @@ export class Run extends Schema.Class<Run>("botanu/Run")({
     if (this.retryOfRunId !== undefined) attributes[Key.retryOfRunId] = this.retryOfRunId
     if (this.workflowVersion !== undefined) attributes[Attribute.workflowVersion] = this.workflowVersion
     if (this.deadline !== undefined) attributes[Attribute.deadline] = epochSeconds(this.deadline)
-    if (this.cancelled) {
-      attributes[Attribute.cancelled] = true
-      if (this.cancelledAt !== undefined) attributes[Attribute.cancelledAt] = epochSeconds(this.cancelledAt)
-    }
-    return attributes
+    return this.cancelled ? { ...attributes, ...cancellationAttributes(this) } : attributes
   }
 
   /** The time left until the deadline, never below zero; `None` without a deadline. */
@@ -96,6 +90,12 @@ export class Run extends Schema.Class<Run>("botanu/Run")({
     return this.deadline !== undefined && now.epochMillis >= this.deadline.epochMillis
   }
 }
+
+/** @internal What the span of a cancelled run says of it; nothing for another. */
+export const cancellationAttributes = ({ cancelled, cancelledAt }: Run): Record<string, AttributeValue> => ({
+  ...(cancelled && { [Attribute.cancelled]: true }),
+  ...(cancelled && cancelledAt && { [Attribute.cancelledAt]: epochSeconds(cancelledAt) })
+})
 
 /** @internal */
 export type Entry = readonly [key: string, value: string]

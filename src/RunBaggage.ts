@@ -1,10 +1,8 @@
 /**
  * A run from the baggage of a peer: strictly, as a Schema, or leniently, as the edges take it.
  */
-
 import { DateTime, Effect, Option, ParseResult, Schema } from "effect"
-import type { Baggage } from "./Baggage.js"
-import { BaggageFromSelf } from "./Baggage.js"
+import { type Baggage, BaggageFromSelf } from "./Baggage.js"
 import * as FieldText from "./FieldText.js"
 import { Run } from "./Run.js"
 import { isUuid, type Uuid } from "./RunId.js"

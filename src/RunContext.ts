@@ -9,7 +9,7 @@ import { fromOptions, type InvalidRunContext, optionsOf, type RunOptions } from 
 import type { Run } from "./Run.js"
 import { annotated } from "./RunAnnotations.js"
 import * as RunBaggage from "./RunBaggage.js"
-import { CurrentRunScope, RunScope } from "./RunScope.js"
+import { CurrentRunScope, currentScope, RunScope } from "./RunScope.js"
 
 /** The tag of the current run. Outside of a workflow and of `RunContext.layer` it is a requirement that nobody meets. */
 export class RunContext extends Context.Tag("botanu/RunContext")<RunContext, Run>() {
@@ -35,7 +35,7 @@ export class RunContext extends Context.Tag("botanu/RunContext")<RunContext, Run
   static layer(run: Run): Layer.Layer<RunContext> {
     return Layer.scopedContext(
       Effect.withFiberRuntime((fiber) => {
-        const around = fiber.currentContext.unsafeMap.get(CurrentRunScope.key) as RunScope | undefined
+        const around = currentScope(fiber.currentContext)
         const scope = new RunScope(run, fiber.currentSpan, around, foreignOf(run), false)
         const { onLogs, onSpans } = annotated(fiber, run, unsafePropagationMode(fiber))
         return Effect.locallyScoped(FiberRef.currentTracerSpanAnnotations, onSpans).pipe(
@@ -53,13 +53,17 @@ export class RunContext extends Context.Tag("botanu/RunContext")<RunContext, Run
   static readonly FromHeader: Schema.Schema<Run, string> = Schema.compose(Baggage.FromHeader, RunBaggage.FromBaggage)
 
   /** The time left until the deadline of the current run, never below zero; `None` without a deadline. */
-  static readonly remainingTime: Effect.Effect<Option.Option<Duration.Duration>, never, RunContext> = Effect.suspend(
-    () => Effect.zipWith(RunContext, DateTime.now, (run, now) => run.remainingTime(now))
+  static readonly remainingTime: Effect.Effect<Option.Option<Duration.Duration>, never, RunContext> = Effect.zipWith(
+    RunContext,
+    DateTime.now,
+    (run, now) => run.remainingTime(now)
   )
 
   /** Whether the deadline of the current run has come. */
-  static readonly isPastDeadline: Effect.Effect<boolean, never, RunContext> = Effect.suspend(() =>
-    Effect.zipWith(RunContext, DateTime.now, (run, now) => run.isPastDeadline(now))
+  static readonly isPastDeadline: Effect.Effect<boolean, never, RunContext> = Effect.zipWith(
+    RunContext,
+    DateTime.now,
+    (run, now) => run.isPastDeadline(now)
   )
 }
 

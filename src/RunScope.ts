@@ -77,8 +77,12 @@ export class RunScope {
 /** Where a fiber's context holds the `RunScope`. */
 export class CurrentRunScope extends Context.Tag("botanu/RunScope")<CurrentRunScope, RunScope>() {}
 
+/** The scope that a context holds, if any. */
+export const currentScope = (context: Context.Context<never>): RunScope | undefined =>
+  context.unsafeMap.get(CurrentRunScope.key) as RunScope | undefined
+
 /** The scope that a context holds for `run`; none where the run was provided without one. */
 export const scopeOf = (context: Context.Context<never>, run: Run): RunScope | undefined => {
-  const scope = context.unsafeMap.get(CurrentRunScope.key) as RunScope | undefined
+  const scope = currentScope(context)
   return scope?.run === run ? scope : undefined
 }

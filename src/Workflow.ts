@@ -5,7 +5,7 @@ import { type Duration, Effect, Exit, type Schedule, type Tracer, type Types, ty
 import * as Attempt from "./Attempt.js"
 import type { OutcomeOptions } from "./Completion.js"
 import type { DeadlineExceeded } from "./Deadline.js"
-import { InvalidRunContext } from "./NewRun.js"
+import { InvalidRunContext, type RunOptions } from "./NewRun.js"
 import type { Run } from "./Run.js"
 import type { RunContext } from "./RunContext.js"
 
@@ -28,20 +28,8 @@ export interface WorkflowOptions<
   in E = never,
   out R = unknown,
   out D extends Duration.DurationInput | undefined = Duration.DurationInput | undefined
-> extends OutcomeOptions<A> {
-  /** The business transaction that the run is an attempt at. */
-  readonly eventId: string
-  /** The customer that the event belongs to. */
-  readonly customerId: string
-  /** The tenant, in a system of several. */
-  readonly tenantId?: string | undefined
-  /**
-   * The deployment environment.
-   * @default `BOTANU_ENVIRONMENT`, else `DEPLOYMENT_ENVIRONMENT`, else `production`
-   */
-  readonly environment?: string | undefined
-  /** The version of the workflow. */
-  readonly version?: string | undefined
+> extends Omit<RunOptions, "workflow" | "deadline">,
+    OutcomeOptions<A> {
   /**
    * How long an attempt may take. When it is over the body is interrupted and the workflow fails with `DeadlineExceeded`. An
    * earlier deadline of the run around it comes first.

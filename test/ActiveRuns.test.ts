@@ -1,8 +1,7 @@
 import { expect, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { Botanu, RunId } from "../src/index.js"
-
-const ids = { eventId: "ticket-42", customerId: "bigretail" }
+import { ids } from "./runs.js"
 
 it.effect("many runs are listed in the order in which they began, and each can be cancelled alone", () =>
   Effect.gen(function* () {

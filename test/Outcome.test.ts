@@ -2,11 +2,10 @@ import { describe, expect, it } from "@effect/vitest"
 import { Data, Effect, Either, Fiber, Logger, Schema, TestClock } from "effect"
 import { Botanu, Outcome, RunContext, RunStatus } from "../src/index.js"
 import { endedSpans, eventsOf, observed, onlyRun } from "./observed.js"
-import { makeRun } from "./runs.js"
+import { ids, makeRun } from "./runs.js"
 
 class Broken extends Data.TaggedError("Broken") {}
 
-const ids = { eventId: "ticket-42", customerId: "bigretail" }
 const run = Botanu.workflow("Customer Support", ids)
 
 const details: Outcome.OutcomeDetails = {

@@ -2,8 +2,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Logger, Schema, TestClock } from "effect"
 import { Botanu, CompletedRun, RunExporter } from "../src/index.js"
 import { completedRuns, observed, onlyRun } from "./observed.js"
+import { ids } from "./runs.js"
 
-const ids = { eventId: "ticket-42", customerId: "bigretail" }
 const run = Botanu.workflow(Effect.succeed(1), "W", ids)
 
 const recording = (log: Array<string>, name: string): RunExporter.RunExporter => ({

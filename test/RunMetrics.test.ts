@@ -1,8 +1,7 @@
 import { expect, it } from "@effect/vitest"
 import { Effect, Fiber, Metric, TestClock } from "effect"
 import { Botanu, RunMetrics } from "../src/index.js"
-
-const ids = { eventId: "ticket-42", customerId: "bigretail" }
+import { ids } from "./runs.js"
 
 const tagged = <Type, In, Out>(metric: Metric.Metric<Type, In, Out>, workflow: string, status: string) =>
   Metric.value(Metric.tagged(Metric.tagged(metric, "workflow", workflow), "status", status))

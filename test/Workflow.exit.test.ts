@@ -16,10 +16,10 @@ import {
 } from "effect"
 import { Botanu, type CompletedRun, DeadlineExceeded, Outcome, RunContext } from "../src/index.js"
 import { completedRuns, endedSpans, eventsOf, observed, onlyRun, spanOf } from "./observed.js"
+import { ids } from "./runs.js"
 
 class Broken extends Data.TaggedError("Broken")<{ readonly what: string }> {}
 
-const ids = { eventId: "ticket-42", customerId: "bigretail" }
 const run = Botanu.workflow("Customer Support", ids)
 const runWithin = Botanu.workflow("Customer Support", { ...ids, deadline: "30 seconds" })
 

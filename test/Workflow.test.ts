@@ -31,11 +31,10 @@ import {
   RunExporter
 } from "../src/index.js"
 import { completedRuns, endedSpans, observed, onlyRun, spanOf } from "./observed.js"
-import { instant, makeRun, otherRunId } from "./runs.js"
+import { ids, instant, makeRun, otherRunId } from "./runs.js"
 
 class Broken extends Data.TaggedError("Broken")<{ readonly attempt: number }> {}
 
-const ids = { eventId: "ticket-42", customerId: "bigretail" }
 const outer = Botanu.workflow("Outer", ids)
 const inner = Botanu.workflow("Inner", { eventId: "lookup-7", customerId: "bigretail" })
 

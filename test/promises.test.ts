@@ -13,10 +13,10 @@ import {
   RunExporter,
   RunId
 } from "../src/index.js"
+import { ids } from "./runs.js"
 
 class Broken extends Data.TaggedError("Broken") {}
 
-const ids = { eventId: "ticket-42", customerId: "bigretail" }
 const run = Botanu.workflow("Customer Support", ids)
 
 const completedRuns = Effect.flatMap(RunExporter.Memory, (memory) => memory.runs)

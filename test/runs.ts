@@ -6,6 +6,9 @@ import { Run } from "../src/index.js"
 
 type Fields = ConstructorParameters<typeof Run>[0]
 
+/** The options that every run needs. */
+export const ids = { eventId: "ticket-42", customerId: "bigretail" }
+
 export const instant = (epochMillis: number): DateTime.Utc => DateTime.unsafeMake(epochMillis)
 
 const id = Schema.decodeSync(Run.fields.runId)

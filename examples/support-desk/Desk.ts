@@ -68,9 +68,7 @@ const answer = Botanu.fn("Customer Support", {
 })
 
 const draftReply = Botanu.fn("Draft Reply", {
-  eventId: (ticket: Question, _parentAttempt: number) => ticket.id,
-  customerId: (ticket) => ticket.org,
-  tenantId: (ticket) => ticket.tenant,
+  ...ids,
   spanKind: "internal",
   outcome: (confidence: number) => ({
     status: "success",
