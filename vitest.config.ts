@@ -1,9 +1,14 @@
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
+const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url))
+
 export default defineConfig({
   resolve: {
-    alias: { "botanu-effect": fileURLToPath(new URL("./src/index.ts", import.meta.url)) }
+    alias: [
+      { find: /^botanu-effect$/, replacement: source("index.ts") },
+      { find: /^botanu-effect\/(.+)$/, replacement: source("$1/index.ts") }
+    ]
   },
   test: {
     include: ["test/**/*.test.ts"],
