@@ -3,12 +3,13 @@
  */
 import { Context, Effect, Either, Exit, FiberRef, Tracer } from "effect"
 import { unsafeAdd, unsafeRemove } from "./ActiveRuns.js"
+import { withAmbientTracer } from "./AmbientTracer.js"
 import { unsafePropagationMode } from "./BotanuConfig.js"
 import { completedRun, describeOnSpan, type OutcomeOptions } from "./Completion.js"
 import * as Deadline from "./Deadline.js"
 import { type AnyFiber, clockOf, nowOf } from "./FiberClock.js"
-import { foreignOf } from "./ForeignBaggage.js"
 import { fromOptions, type InvalidRunContext, type RunOptions } from "./NewRun.js"
+import { foreignOf } from "./Receipt.js"
 import type { Run } from "./Run.js"
 import { annotated, withoutRun } from "./RunAnnotations.js"
 import { currentRun, RunContext } from "./RunContext.js"
@@ -125,7 +126,7 @@ const work = <A, E, R>(
     const { onLogs, onSpans } = annotated(caller, run, unsafePropagationMode(caller))
     const inFiber = Effect.withFiberRuntime<A, E, R>((fiber) => {
       scope.fiber = fiber
-      return body
+      return withAmbientTracer(fiber, body)
     })
     // What `body` requires is in the context of its caller.
     const fiber = RunFiber.start(inFiber as Effect.Effect<A, E>, caller, {
@@ -165,7 +166,7 @@ const complete = <A, E>(
   const endTime = nowOf(caller)
   const endNanos = clockOf(caller).unsafeCurrentTimeNanos()
   unsafeRemove(scope)
-  const ended = classify(scope, bodyExit, endTime)
+  const ended = classify(scope, bodyExit, endTime, caller.currentContext)
   const durationMs = Number(endNanos - startNanos) / 1e6
   const { completed, problem } = completedRun(scope, ended, { endTime, durationMs }, bodyExit, options)
   if (problem !== undefined) trouble.push(problem)

@@ -218,10 +218,15 @@ const escapes = new RegExp(`((?:%(?:${sequences}))+)|%(?:${brokenSequences})`, "
 export class Writer {
   text = ""
   private members = 0
+  private readonly maxBytes: number
 
-  /** Adds a member, unless it does not fit any more. The key must be a token. */
-  add(key: string, value: string, properties: ReadonlyArray<Property> = noProperties): void {
-    if (this.members >= maxHeaderMembers) return
+  constructor(maxBytes: number = maxHeaderBytes) {
+    this.maxBytes = Math.min(maxBytes, maxHeaderBytes)
+  }
+
+  /** Adds a member, unless it does not fit any more, and says whether it did. The key must be a token. */
+  add(key: string, value: string, properties: ReadonlyArray<Property> = noProperties): boolean {
+    if (this.members >= maxHeaderMembers) return false
     let member = `${key}=${percentEncode(value)}`
     for (const property of properties) {
       member += Option.match(property.value, {
@@ -230,9 +235,10 @@ export class Writer {
       })
     }
     const separator = this.members === 0 ? 0 : 1
-    if (this.text.length + separator + member.length > maxHeaderBytes) return
+    if (this.text.length + separator + member.length > this.maxBytes) return false
     this.text = separator === 0 ? member : `${this.text},${member}`
     this.members += 1
+    return true
   }
 }
 

@@ -1,103 +1,141 @@
 /**
  * A run across process boundaries, as headers: out with `inject`, in with `extract`.
  */
-import { DateTime, Effect, Option, type Tracer } from "effect"
+import { type DateTime, Effect, Option, type Tracer } from "effect"
 import * as Baggage from "./Baggage.js"
 import * as BaggageHeader from "./BaggageHeader.js"
 import { type PropagationMode, unsafePropagationMode } from "./BotanuConfig.js"
-import { nowOf } from "./FiberClock.js"
-import { foreignOf, rememberForeign } from "./ForeignBaggage.js"
+import * as BoundedWarning from "./BoundedWarning.js"
+import * as Carrier from "./Carrier.js"
+import { type AnyFiber, nowOf } from "./FiberClock.js"
+import { foreignOf, remember } from "./Receipt.js"
 import { furtherEntries, leanEntries, Run } from "./Run.js"
 import * as RunBaggage from "./RunBaggage.js"
 import { RunContext } from "./RunContext.js"
 import { scopeOf } from "./RunScope.js"
 import { trusted } from "./SchemaRecord.js"
+import * as TraceParent from "./TraceParent.js"
 import { Header, keyPrefix } from "./Wire.js"
 
 /** Headers to send: `baggage`, and `traceparent` where a span is open. */
 export type OutgoingHeaders = { readonly [name: string]: string }
 
-/** Headers that came in: one text for a name, or several. Names are matched in any letter case. */
-export type IncomingHeaders = { readonly [name: string]: string | ReadonlyArray<string> | undefined }
+export type { IncomingHeaders } from "./Carrier.js"
+
+/** What a carrier has room for. */
+export interface InjectOptions {
+  /**
+   * The most bytes that the value of `baggage` may take; 8192 at most. Members are sent whole, the identifying keys of the run
+   * first; where those alone take more, there is no `baggage`, and that is logged.
+   * @default 8192
+   */
+  readonly maxBytes?: number | undefined
+}
+
+/** The current run and trace as headers, within what a carrier has room for; else as `inject`. */
+export const injectWith = ({ maxBytes }: InjectOptions): Effect.Effect<OutgoingHeaders, never, RunContext> =>
+  Effect.flatMap(RunContext, (run) =>
+    Effect.withFiberRuntime((fiber) => {
+      const headers: Record<string, string> = {}
+      const trace = fiber.currentSpan && TraceParent.fromSpan(fiber.currentSpan)
+      const baggage = unsafeBaggageHeader(fiber, run, maxBytes)
+      if (baggage !== undefined) headers[Header.baggage] = baggage
+      if (trace !== undefined) headers[Header.traceparent] = trace
+      return baggage === undefined ? Effect.as(doesNotFit(run, maxBytes), headers) : Effect.succeed(headers)
+    })
+  )
 
 /**
  * The current run and trace as headers for any message. In lean mode the four identifying keys of the run, in full mode all of
  * it; foreign baggage that came in with the run goes out again. A run that is being stopped, or whose deadline has come, is
  * sent as cancelled.
  */
-export const inject: Effect.Effect<OutgoingHeaders, never, RunContext> = Effect.flatMap(RunContext, (run) =>
-  Effect.withFiberRuntime((fiber) => {
-    const scope = scopeOf(fiber.currentContext, run)
-    const cancelled = scope?.isCancelled || run.isPastDeadline(nowOf(fiber))
-    const sent = cancelled && !run.cancelled ? trusted(Run, { ...run, cancelled: true }) : run
-    const foreign = scope?.foreign ?? foreignOf(run)
-    const headers: Record<string, string> = {
-      [Header.baggage]: baggageHeader(sent, foreign, unsafePropagationMode(fiber))
-    }
-    const trace = fiber.currentSpan && traceparent(fiber.currentSpan)
-    if (trace !== undefined) headers[Header.traceparent] = trace
-    return Effect.succeed(headers)
-  })
-)
+export const inject: Effect.Effect<OutgoingHeaders, never, RunContext> = injectWith({})
+
+const doesNotFit = (run: Run, maxBytes: number | undefined): Effect.Effect<void> =>
+  BoundedWarning.warn("outgoing baggage", [
+    { kind: "budget", text: `run ${run.runId} does not fit into ${maxBytes} bytes, so it was not sent` }
+  ])
 
 /**
- * The run that headers carry, for the edge of a program; to be joined with `RunContext.layer`. Lenient and total: a bad
- * optional key is left out, a bad or missing required one means that there is no run, and either is logged as a warning that
- * names the key. Foreign baggage is kept with the run.
+ * The run that headers carry, for the edge of a program; to be joined with `Botanu.resume` or `RunContext.layer`. Lenient and
+ * total: a bad optional key is left out, a bad or missing required one means that there is no run, and either is logged as a
+ * warning that names the key, at most once a second. Foreign baggage and the sender's span are kept with the run.
  */
 export const extract = (
-  headers: IncomingHeaders,
+  headers: Carrier.IncomingHeaders,
   options?: BaggageHeader.ReadOptions
 ): Effect.Effect<Option.Option<Run>> =>
-  Effect.suspend(() => {
-    const lines = headerLines(headers, Header.baggage)
+  Effect.withFiberRuntime((fiber) => {
+    const lines = Carrier.lines(headers, Header.baggage)
     if (lines.length === 0) return Effect.succeedNone
     const { baggage, dropped } = Baggage.decode(lines, options)
-    return Effect.flatMap(DateTime.now, (now) => {
-      const { problems, run } = received(baggage, now)
-      const reports = [...droppedReports(dropped), ...problems.map(RunBaggage.describe)]
-      return reports.length === 0
-        ? Effect.succeed(run)
-        : Effect.as(Effect.logWarning(`incoming baggage: ${reports.join("; ")}`), run)
-    })
+    const sender = () => TraceParent.toSpan(Carrier.lines(headers, Header.traceparent))
+    const { problems, run } = received(baggage, nowOf(fiber), sender)
+    return dropped.count === 0 && problems.length === 0
+      ? Effect.succeed(run)
+      : Effect.as(BoundedWarning.warn("incoming baggage", reportsOf(dropped, problems)), run)
   })
 
-/** @internal The header of a run: its identifying keys first, then foreign members, then its other keys. */
-export const baggageHeader = (run: Run, foreign: Baggage.Baggage, mode: PropagationMode): string => {
-  const writer = new BaggageHeader.Writer()
-  for (const [key, value] of leanEntries(run)) writer.add(key, value)
+/** @internal The `baggage` header of a run as a fiber that works on it sends it; none where its identifying keys do not fit. */
+export const unsafeBaggageHeader = (fiber: AnyFiber, run: Run, maxBytes?: number | undefined): string | undefined => {
+  const scope = scopeOf(fiber.currentContext, run)
+  const cancelled = scope?.isCancelled || run.isPastDeadline(nowOf(fiber))
+  const sent = cancelled && !run.cancelled ? trusted(Run, { ...run, cancelled: true }) : run
+  return baggageHeader(sent, scope?.foreign ?? foreignOf(run), unsafePropagationMode(fiber), maxBytes)
+}
+
+/**
+ * @internal The header of a run: its identifying keys first, then foreign members, then its other keys. None where the
+ * identifying keys do not fit.
+ */
+export const baggageHeader = (
+  run: Run,
+  foreign: Baggage.Baggage,
+  mode: PropagationMode,
+  maxBytes?: number | undefined
+): string | undefined => {
+  const writer = new BaggageHeader.Writer(maxBytes)
+  for (const [key, value] of leanEntries(run)) if (!writer.add(key, value)) return undefined
   for (const [key, { properties, value }] of foreign.members) writer.add(key, value, properties)
   if (mode === "full") for (const [key, value] of furtherEntries(run)) writer.add(key, value)
   return writer.text
 }
 
-/** @internal The run that baggage carries. Baggage that says nothing of a run is no problem. */
-export const received = (baggage: Baggage.Baggage, now: DateTime.Utc): RunBaggage.Received => {
+/** @internal The run that baggage carries, and who sent it. Baggage that says nothing of a run is no problem. */
+export const received = (
+  baggage: Baggage.Baggage,
+  now: DateTime.Utc,
+  sender: () => Tracer.ExternalSpan | undefined = () => undefined
+): RunBaggage.Received => {
   const received = RunBaggage.read(baggage, now)
   if (received.keys === 0) return { ...received, problems: [] }
-  if (received.keys < baggage.members.size && Option.isSome(received.run)) {
-    const foreign = new Map(Array.from(baggage.members).filter(([key]) => !key.startsWith(keyPrefix)))
-    rememberForeign(received.run.value, Baggage.fromMembers(foreign))
+  if (Option.isSome(received.run)) {
+    const span = sender()
+    const foreign = received.keys < baggage.members.size ? withoutOurs(baggage) : Baggage.empty
+    if (span !== undefined || foreign !== Baggage.empty) remember(received.run.value, { foreign, span })
   }
   return received
 }
 
-const headerLines = (headers: IncomingHeaders, name: string): ReadonlyArray<string> =>
-  Object.entries(headers).flatMap(([key, value]) =>
-    value === undefined || key.toLowerCase() !== name ? [] : typeof value === "string" ? [value] : value
-  )
+const withoutOurs = (baggage: Baggage.Baggage): Baggage.Baggage =>
+  Baggage.fromMembers(new Map(Array.from(baggage.members).filter(([key]) => !key.startsWith(keyPrefix))))
 
-const droppedReports = (dropped: Baggage.Dropped): ReadonlyArray<string> => {
+const reportsOf = (
+  dropped: Baggage.Dropped,
+  problems: ReadonlyArray<RunBaggage.Problem>
+): ReadonlyArray<BoundedWarning.Report> => [
+  ...droppedReports(dropped),
+  ...problems.map((problem) => ({ kind: problem.key, text: RunBaggage.describe(problem) }))
+]
+
+const droppedReports = (dropped: Baggage.Dropped): ReadonlyArray<BoundedWarning.Report> => {
   if (dropped.count === 0) return []
   const first = dropped.first.map(({ member, reason }) => `member ${member}: ${reason}`)
-  return [`${dropped.count} dropped (${first.join(", ")}${dropped.count > first.length ? ", …" : ""})`]
+  return [
+    {
+      kind: "dropped",
+      text: `${dropped.count} dropped (${first.join(", ")}${dropped.count > first.length ? ", …" : ""})`
+    }
+  ]
 }
-
-const traceId = /^(?!0{32})[0-9a-f]{32}$/
-const spanId = /^(?!0{16})[0-9a-f]{16}$/
-
-/** The span as a `traceparent` header (W3C Trace Context, section "traceparent Header"), unless it has no valid ids. */
-const traceparent = (span: Tracer.AnySpan): string | undefined =>
-  traceId.test(span.traceId) && spanId.test(span.spanId)
-    ? `00-${span.traceId}-${span.spanId}-${span.sampled ? "01" : "00"}`
-    : undefined

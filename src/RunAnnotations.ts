@@ -1,7 +1,7 @@
 /**
  * The run on the spans and log lines inside of it, as annotations of the fiber.
  */
-import { type Fiber, FiberRef, HashMap } from "effect"
+import { type Fiber, FiberRef, HashMap, type Tracer } from "effect"
 import type { PropagationMode } from "./BotanuConfig.js"
 import { type Entry, leanEntries, type Run } from "./Run.js"
 import { Key } from "./Wire.js"
@@ -34,6 +34,11 @@ export const annotated = (
   const onSpans = withEntries(spans, entries)
   // Where nobody else annotates, both are the same empty map, and one new one does for both.
   return { onSpans, onLogs: logs === spans ? onSpans : withEntries(logs, entries) }
+}
+
+/** Puts on a span that is already open what spans inside of the run carry. */
+export const stamp = (span: Tracer.Span, run: Run, mode: PropagationMode): void => {
+  for (const [key, value] of annotationsOf(run, mode)) span.attribute(key, value)
 }
 
 const withEntries = (annotations: Annotations, entries: ReadonlyArray<Entry>): Annotations =>

@@ -1,15 +1,14 @@
 /**
  * The current run, as a service: what every effect inside of a workflow can ask for.
  */
-import { Context, DateTime, type Duration, Effect, FiberRef, Layer, type Option, Schema } from "effect"
+import { Context, DateTime, type Duration, Effect, FiberRef, Layer, type Option, Schema, Tracer } from "effect"
+import { setAmbientTracer } from "./AmbientTracer.js"
 import * as Baggage from "./Baggage.js"
-import { unsafePropagationMode } from "./BotanuConfig.js"
-import { foreignOf } from "./ForeignBaggage.js"
+import { type JoinedRun, joinedRun } from "./JoinedRun.js"
 import { fromOptions, type InvalidRunContext, optionsOf, type RunOptions } from "./NewRun.js"
 import type { Run } from "./Run.js"
-import { annotated } from "./RunAnnotations.js"
 import * as RunBaggage from "./RunBaggage.js"
-import { CurrentRunScope, currentScope, RunScope } from "./RunScope.js"
+import { CurrentRunScope } from "./RunScope.js"
 
 /** The tag of the current run. Outside of a workflow and of `RunContext.layer` it is a requirement that nobody meets. */
 export class RunContext extends Context.Tag("botanu/RunContext")<RunContext, Run>() {
@@ -30,17 +29,17 @@ export class RunContext extends Context.Tag("botanu/RunContext")<RunContext, Run
 
   /**
    * Joins a run that is owned elsewhere: provides the service, and puts the run on every span and log line made under it. The
-   * run is neither started nor completed here; an outcome emitted in it goes to the span that was current when it was joined.
+   * run is neither started nor completed here, and its deadline is not enforced; an outcome emitted in it goes to the span that
+   * was current when it was joined. `Botanu.resume` is for work that begins and ends.
    */
   static layer(run: Run): Layer.Layer<RunContext> {
     return Layer.scopedContext(
       Effect.withFiberRuntime((fiber) => {
-        const around = currentScope(fiber.currentContext)
-        const scope = new RunScope(run, fiber.currentSpan, around, foreignOf(run), false)
-        const { onLogs, onSpans } = annotated(fiber, run, unsafePropagationMode(fiber))
-        return Effect.locallyScoped(FiberRef.currentTracerSpanAnnotations, onSpans).pipe(
-          Effect.zipRight(Effect.locallyScoped(FiberRef.currentLogAnnotations, onLogs)),
-          Effect.as(Context.make(RunContext, run).pipe(Context.add(CurrentRunScope, scope)))
+        const joined = joinedRun(fiber, run)
+        return Effect.locallyScoped(FiberRef.currentTracerSpanAnnotations, joined.onSpans).pipe(
+          Effect.zipRight(Effect.locallyScoped(FiberRef.currentLogAnnotations, joined.onLogs)),
+          Effect.zipRight(setAmbientTracer(fiber)),
+          Effect.as(contextOf(joined))
         )
       })
     )
@@ -70,3 +69,9 @@ export class RunContext extends Context.Tag("botanu/RunContext")<RunContext, Run
 /** @internal The run that a context holds, if any. */
 export const currentRun = (context: Context.Context<never>): Run | undefined =>
   context.unsafeMap.get(RunContext.key) as Run | undefined
+
+/** @internal What a context gains when a run is joined. */
+export const contextOf = ({ scope, span }: JoinedRun): Context.Context<RunContext> => {
+  const context = Context.make(RunContext, scope.run).pipe(Context.add(CurrentRunScope, scope))
+  return span === undefined ? context : Context.add(context, Tracer.ParentSpan, span)
+}

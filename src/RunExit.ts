@@ -1,8 +1,9 @@
 /**
  * What the exit of a run's body says of the run.
  */
-import { Cause, Chunk, type DateTime, Exit } from "effect"
+import { Cause, Chunk, type Context, type DateTime, Exit } from "effect"
 import { isDeadlineOf } from "./Deadline.js"
+import { reasonOfEdge } from "./Interruption.js"
 import type { RunScope } from "./RunScope.js"
 import type { RunStatus } from "./RunStatus.js"
 
@@ -16,9 +17,14 @@ export interface RunExit {
 
 /**
  * The status of a run by its exit. The deadline comes before other failures, any failure before a defect, and interruption
- * last: a failure among parallel fibers interrupts the others.
+ * last: a failure among parallel fibers interrupts the others. `context` is that of the run's caller.
  */
-export const classify = (scope: RunScope, exit: Exit.Exit<unknown, unknown>, now: DateTime.Utc): RunExit => {
+export const classify = (
+  scope: RunScope,
+  exit: Exit.Exit<unknown, unknown>,
+  now: DateTime.Utc,
+  context: Context.Context<never>
+): RunExit => {
   if (Exit.isSuccess(exit)) return { status: "success" }
   const failures = Cause.failures(exit.cause)
   if (Chunk.some(failures, (error) => isDeadlineOf(scope.run, error))) return { status: "timeout" }
@@ -28,7 +34,7 @@ export const classify = (scope: RunScope, exit: Exit.Exit<unknown, unknown>, now
   if (reason !== undefined) return { status: "canceled", reason }
   if (scope.run.cancelled) return { status: "canceled", reason: "received_cancelled" }
   if (scope.run.isPastDeadline(scope.interruptedAt ?? now)) return { status: "timeout" }
-  return { status: "canceled", reason: "interrupted" }
+  return { status: "canceled", reason: reasonOfEdge(context) ?? "interrupted" }
 }
 
 /** The `_tag` of an error, else its name, else its type. */

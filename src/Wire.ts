@@ -49,7 +49,9 @@ export const Event = {
 /** Header names, in the lower case in which they are sent. */
 export const Header = {
   baggage: "baggage",
-  traceparent: "traceparent"
+  traceparent: "traceparent",
+  runId: "x-botanu-run-id",
+  workflow: "x-botanu-workflow"
 } as const
 
 /** The name of the span of a run. */

@@ -6,12 +6,14 @@ import * as Attempt from "./Attempt.js"
 import type { OutcomeOptions } from "./Completion.js"
 import type { DeadlineExceeded } from "./Deadline.js"
 import { InvalidRunContext, type RunOptions } from "./NewRun.js"
+import { remoteSpanOf } from "./Receipt.js"
 import type { Run } from "./Run.js"
 import type { RunContext } from "./RunContext.js"
 
 export { activeRuns, cancel } from "./ActiveRuns.js"
 export type { OutcomeOfResult } from "./Completion.js"
 export { emit as emitOutcome } from "./Outcome.js"
+export { resume } from "./Resume.js"
 
 /** When a failed attempt is followed by another: what `Effect.retry` takes beside a `Schedule`. */
 export interface RetryOptions<in E, out R> {
@@ -78,7 +80,7 @@ type AnyOptions = WorkflowOptions<unknown, unknown, never>
 const run = (body: Effect.Effect<unknown>, name: string, options: AnyOptions): Effect.Effect<unknown, unknown> => {
   const { retry, retryOf, ...rest } = options
   const attemptOptions = { ...rest, workflow: name }
-  const first = retryOf && { run: retryOf }
+  const first = retryOf && { run: retryOf, span: remoteSpanOf(retryOf) }
   return retry === undefined
     ? Attempt.attempt(body, attemptOptions, first, ignore)
     : Effect.suspend(() => {

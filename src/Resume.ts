@@ -1,0 +1,84 @@
+/**
+ * Work on a run that came in, under that run's deadline.
+ */
+import { Cause, Context, Effect, FiberRef, Option, Schema } from "effect"
+import { dual } from "effect/Function"
+import { withAmbientTracer } from "./AmbientTracer.js"
+import * as Deadline from "./Deadline.js"
+import { nowOf } from "./FiberClock.js"
+import { joinedRun } from "./JoinedRun.js"
+import type { Run } from "./Run.js"
+import { contextOf, type RunContext } from "./RunContext.js"
+import { Uuid } from "./RunId.js"
+
+/** A run came in that its sender had cancelled already; nothing was done for it. */
+export class RunCancelled extends Schema.TaggedError<RunCancelled>()("RunCancelled", {
+  runId: Uuid,
+  workflow: Schema.String
+}) {
+  override get message(): string {
+    return `run ${this.runId} of workflow "${this.workflow}" was cancelled before it came in`
+  }
+}
+
+/**
+ * Joins a run that came in: provides `RunContext` to the effect, puts the run on every span and log line made in it, and
+ * interrupts it at the run's deadline. Where no span is open, the span under which the run was sent is the parent. The run is
+ * neither started nor completed here; a workflow in the effect makes a child of it.
+ *
+ * Fails with `DeadlineExceeded` at the deadline, and without doing anything where that has passed; with `RunCancelled` where
+ * the run came in cancelled. Of `None`, the effect remains as it is.
+ */
+export const resume: {
+  (
+    run: Run
+  ): <A, E, R>(
+    effect: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | Deadline.DeadlineExceeded | RunCancelled, Exclude<R, RunContext>>
+  (
+    run: Option.Option<Run>
+  ): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Deadline.DeadlineExceeded | RunCancelled, R>
+  <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    run: Run
+  ): Effect.Effect<A, E | Deadline.DeadlineExceeded | RunCancelled, Exclude<R, RunContext>>
+  <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    run: Option.Option<Run>
+  ): Effect.Effect<A, E | Deadline.DeadlineExceeded | RunCancelled, R>
+} = dual(2, <A, E, R>(effect: Effect.Effect<A, E, R>, run: Run | Option.Option<Run>) => {
+  if (!Option.isOption(run)) return joined(effect, run)
+  return Option.match(run, { onNone: () => effect, onSome: (run) => joined(effect, run) })
+})
+
+const joined = <A, E, R>(
+  work: Effect.Effect<A, E, R>,
+  run: Run
+): Effect.Effect<A, E | Deadline.DeadlineExceeded | RunCancelled, R> =>
+  Effect.withFiberRuntime<A, E | Deadline.DeadlineExceeded | RunCancelled, R>((fiber) => {
+    const { deadline } = run
+    if (run.cancelled) return Effect.fail(new RunCancelled({ runId: run.runId, workflow: run.workflow }))
+    if (deadline === undefined) return inside(work, run)
+    const now = nowOf(fiber)
+    const exceeded = Effect.suspend(() => Effect.fail(Deadline.deadlineExceeded(run, deadline)))
+    if (run.isPastDeadline(now)) return exceeded
+    // A run in the work shares the deadline, and may be the first to be interrupted at it.
+    const bounded = Effect.catchAllCause(
+      inside(work, run),
+      (cause): Effect.Effect<never, E | Deadline.DeadlineExceeded> =>
+        Cause.isInterruptedOnly(cause) && run.isPastDeadline(nowOf(fiber)) ? exceeded : Effect.failCause(cause)
+    )
+    return Deadline.enforce(bounded, deadline, now, () => exceeded)
+  })
+
+/** `work` with the run in its context, and on its spans and log lines. */
+const inside = <A, E, R>(work: Effect.Effect<A, E, R>, run: Run): Effect.Effect<A, E, R> =>
+  Effect.withFiberRuntime((fiber) => {
+    const joined = joinedRun(fiber, run)
+    joined.scope.fiber = fiber
+    return withAmbientTracer(fiber, work).pipe(
+      Effect.locally(FiberRef.currentContext, Context.merge(fiber.currentContext, contextOf(joined))),
+      Effect.locally(FiberRef.currentTracerSpanAnnotations, joined.onSpans),
+      Effect.locally(FiberRef.currentLogAnnotations, joined.onLogs)
+    )
+  })
