@@ -1,7 +1,7 @@
 /**
  * One attempt at a workflow, from the validated run to its completion: the life of a run.
  */
-import { Context, Effect, Either, Exit, FiberRef, Tracer } from "effect"
+import { Effect, Either, Exit, FiberRef, type Tracer } from "effect"
 import { unsafeAdd, unsafeRemove } from "./ActiveRuns.js"
 import { withAmbientTracer } from "./AmbientTracer.js"
 import { unsafePropagationMode } from "./BotanuConfig.js"
@@ -12,12 +12,12 @@ import { fromOptions, type InvalidRunContext, type RunOptions } from "./NewRun.j
 import { foreignOf } from "./Receipt.js"
 import type { Run } from "./Run.js"
 import { annotated, withoutRun } from "./RunAnnotations.js"
-import { currentRun, RunContext } from "./RunContext.js"
+import { currentRun, withRun } from "./RunContext.js"
 import { classify, type RunExit } from "./RunExit.js"
 import { unsafeExport } from "./RunExporter.js"
 import * as RunFiber from "./RunFiber.js"
 import * as RunMetrics from "./RunMetrics.js"
-import { CurrentRunScope, currentScope, RunScope } from "./RunScope.js"
+import { currentScope, RunScope } from "./RunScope.js"
 import { Event, runSpanName } from "./Wire.js"
 
 /** What an attempt needs to know beside the run itself. */
@@ -130,7 +130,7 @@ const work = <A, E, R>(
     })
     // What `body` requires is in the context of its caller.
     const fiber = RunFiber.start(inFiber as Effect.Effect<A, E>, caller, {
-      context: inside(caller.currentContext, scope),
+      context: withRun(caller.currentContext, scope, scope.span),
       runtimeFlags,
       spanAnnotations: onSpans,
       logAnnotations: onLogs,
@@ -145,15 +145,6 @@ const work = <A, E, R>(
       scope.wasCancelledBefore(deadline) ? Effect.interrupt : Deadline.exceeded(run, deadline, mayFail)
     )
   })
-
-/** A context with the run in it. */
-const inside = (context: Context.Context<never>, scope: RunScope): Context.Context<never> => {
-  const services = new Map(context.unsafeMap)
-  services.set(RunContext.key, scope.run)
-  services.set(CurrentRunScope.key, scope)
-  services.set(Tracer.ParentSpan.key, scope.span)
-  return Context.unsafeMake(services)
-}
 
 /** Completes the run, tells everyone, and gives the exit that its caller sees. */
 const complete = <A, E>(

@@ -1,17 +1,20 @@
 /**
  * Where requests of others come in: a request is worked on in the run that it brings, or as a run of its own.
  */
-import { Context, Effect, type Fiber, FiberRef, Option } from "effect"
+import { Context, Effect, Option } from "effect"
+import { Untrusted, withAmbientTracer } from "./AmbientTracer.js"
 import type { ReadOptions } from "./BaggageHeader.js"
 import type { IncomingHeaders } from "./Carrier.js"
 import type { DeadlineExceeded } from "./Deadline.js"
+import type { AnyFiber } from "./FiberClock.js"
+import * as FiberRefValues from "./FiberRefValues.js"
 import { CurrentEdge, type Edge } from "./Interruption.js"
+import { joinedRun } from "./JoinedRun.js"
 import type { InvalidRunContext } from "./NewRun.js"
 import * as Propagation from "./Propagation.js"
-import { type RunCancelled, resume } from "./Resume.js"
+import { inFiberOf, type RunCancelled, whileItLasts } from "./Resume.js"
 import type { Run } from "./Run.js"
-import { currentRun } from "./RunContext.js"
-import { forUntrusted } from "./Trust.js"
+import { currentRun, withRun } from "./RunContext.js"
 import { type WorkflowOptions, workflow } from "./Workflow.js"
 
 /** A request as a run of its own: the workflow, and its options. A request is not tried again by who serves it. */
@@ -21,7 +24,7 @@ export interface RequestRun<in A = never> extends Omit<WorkflowOptions<A>, "retr
 }
 
 /** A request, as its edge knows it. */
-export interface Arrival<in A> extends ReadOptions {
+export interface Arrival<A> extends ReadOptions {
   readonly headers: IncomingHeaders
   readonly isTrusted: boolean
   /** What an interruption of the serving fiber means. */
@@ -30,38 +33,65 @@ export interface Arrival<in A> extends ReadOptions {
   readonly orElse: (() => RequestRun<A>) | undefined
   /** Learns of the run, whichever it is, before the work begins. */
   readonly onRun: (run: Run) => void
+  /** Where a run of its own goes on after its result is there: makes it of the work and of what makes the work that run. */
+  readonly lasting?: <E, R, E2, R2>(
+    work: Effect.Effect<A, E, R>,
+    inRun: (work: Effect.Effect<A, E, R>) => Effect.Effect<A, E2, R2>
+  ) => Effect.Effect<A, E2, R2>
 }
 
-/** `work` on a request. In the run that it brings, as `resume` does; else as a run of its own, or in none. */
+/**
+ * `work` on a request. In the run that it brings, as `resume` does; else as a run of its own, or in none. The fiber that serves
+ * a request does nothing else, so what it does after the work, such as writing the access log, is left in the run too.
+ */
 export const serve = <A, E, R>(
   work: Effect.Effect<A, E, R>,
   arrival: Arrival<A>
 ): Effect.Effect<A, E | DeadlineExceeded | RunCancelled | InvalidRunContext, R> =>
-  Effect.withFiberRuntime((fiber) => {
+  Effect.withFiberRuntime<A, E | DeadlineExceeded | RunCancelled | InvalidRunContext, R>((fiber) => {
     const edge: Edge = { fiber, reasonOf: arrival.reasonOf }
-    const served = arrival.isTrusted
-      ? Effect.flatMap(Propagation.extract(arrival.headers, arrival), (run) => inRun(work, run, arrival))
-      : forUntrusted(inRun(work, Option.none(), arrival))
-    return Effect.locally(served, FiberRef.currentContext, Context.add(fiber.currentContext, CurrentEdge, edge))
+    const context = Context.add(fiber.currentContext, CurrentEdge, edge)
+    if (!arrival.isTrusted) {
+      const unaware = Context.add(context, Untrusted, true)
+      const own = withAmbientTracer(fiber, inOwnRun(work, arrival))
+      return Effect.zipRight(FiberRefValues.set({ context: unaware }), own)
+    }
+    const { report, run } = Propagation.unsafeExtract(fiber, arrival.headers, arrival)
+    const served: Effect.Effect<A, E | DeadlineExceeded | RunCancelled | InvalidRunContext, R> = Option.isSome(run)
+      ? inReceivedRun(work, run.value, arrival, fiber, context)
+      : Effect.zipRight(FiberRefValues.set({ context }), inOwnRun(work, arrival))
+    return report === undefined ? served : Effect.zipRight(report, served)
   })
 
-const inRun = <A, E, R>(
+const inReceivedRun = <A, E, R>(
   work: Effect.Effect<A, E, R>,
-  received: Option.Option<Run>,
-  { onRun, orElse }: Arrival<A>
-): Effect.Effect<A, E | DeadlineExceeded | RunCancelled | InvalidRunContext, R> => {
-  if (Option.isSome(received)) {
-    onRun(received.value)
-    return resume(work, received)
-  }
-  if (orElse === undefined) return work
-  return Effect.suspend(() => {
-    const { workflow: name, ...options } = orElse()
-    const announced = Effect.withFiberRuntime((fiber: Fiber.RuntimeFiber<A, E>) => {
-      const run = currentRun(fiber.currentContext)
-      if (run !== undefined) onRun(run)
-      return work
-    })
-    return workflow(announced, name, options)
-  })
+  run: Run,
+  { onRun }: Arrival<A>,
+  fiber: AnyFiber,
+  context: Context.Context<never>
+): Effect.Effect<A, E | DeadlineExceeded | RunCancelled, R> => {
+  const joined = joinedRun(fiber, run)
+  onRun(run)
+  const values = { ...joined, context: withRun(context, joined.scope, joined.span) }
+  return Effect.zipRight(FiberRefValues.set(values), whileItLasts(inFiberOf(joined, work), run, fiber))
 }
+
+const inOwnRun = <A, E, R>(
+  work: Effect.Effect<A, E, R>,
+  { lasting, onRun, orElse }: Arrival<A>
+): Effect.Effect<A, E | DeadlineExceeded | InvalidRunContext, R> => {
+  if (orElse === undefined) return work
+  const asRun = (work: Effect.Effect<A, E, R>) =>
+    Effect.suspend(() => {
+      const { workflow: name, ...options } = orElse()
+      return workflow(announced(work, onRun), name, options)
+    })
+  return lasting === undefined ? asRun(work) : lasting(work, asRun)
+}
+
+const announced = <A, E, R>(work: Effect.Effect<A, E, R>, onRun: (run: Run) => void): Effect.Effect<A, E, R> =>
+  Effect.withFiberRuntime((fiber) => {
+    const run = currentRun(fiber.currentContext)
+    if (run !== undefined) onRun(run)
+    return work
+  })

@@ -67,15 +67,29 @@ export const extract = (
   options?: BaggageHeader.ReadOptions
 ): Effect.Effect<Option.Option<Run>> =>
   Effect.withFiberRuntime((fiber) => {
-    const lines = Carrier.lines(headers, Header.baggage)
-    if (lines.length === 0) return Effect.succeedNone
-    const { baggage, dropped } = Baggage.decode(lines, options)
-    const sender = () => TraceParent.toSpan(Carrier.lines(headers, Header.traceparent))
-    const { problems, run } = received(baggage, nowOf(fiber), sender)
-    return dropped.count === 0 && problems.length === 0
-      ? Effect.succeed(run)
-      : Effect.as(BoundedWarning.warn("incoming baggage", reportsOf(dropped, problems)), run)
+    const { report, run } = unsafeExtract(fiber, headers, options)
+    return report === undefined ? Effect.succeed(run) : Effect.as(report, run)
   })
+
+/** @internal What `extract` gives, and the warning that it logs, if there is one. */
+export const unsafeExtract = (
+  fiber: AnyFiber,
+  headers: Carrier.IncomingHeaders,
+  options: BaggageHeader.ReadOptions | undefined
+): { readonly run: Option.Option<Run>; readonly report: Effect.Effect<void> | undefined } => {
+  const lines = Carrier.lines(headers, Header.baggage)
+  if (lines.length === 0) return nothing
+  const { baggage, dropped } = Baggage.decode(lines, options)
+  const sender = () => TraceParent.toSpan(Carrier.lines(headers, Header.traceparent))
+  const { problems, run } = received(baggage, nowOf(fiber), sender)
+  const isSound = dropped.count === 0 && problems.length === 0
+  return {
+    run,
+    report: isSound ? undefined : BoundedWarning.warn("incoming baggage", reportsOf(dropped, problems))
+  }
+}
+
+const nothing = { run: Option.none<Run>(), report: undefined }
 
 /** @internal The `baggage` header of a run as a fiber that works on it sends it; none where its identifying keys do not fit. */
 export const unsafeBaggageHeader = (fiber: AnyFiber, run: Run, maxBytes?: number | undefined): string | undefined => {

@@ -1,14 +1,15 @@
 /**
  * Work on a run that came in, under that run's deadline.
  */
-import { Cause, Context, Effect, FiberRef, Option, Schema } from "effect"
+import { Cause, Effect, Option, Schema } from "effect"
 import { dual } from "effect/Function"
 import { withAmbientTracer } from "./AmbientTracer.js"
 import * as Deadline from "./Deadline.js"
-import { nowOf } from "./FiberClock.js"
-import { joinedRun } from "./JoinedRun.js"
+import { type AnyFiber, nowOf } from "./FiberClock.js"
+import * as FiberRefValues from "./FiberRefValues.js"
+import { type JoinedRun, joinedRun } from "./JoinedRun.js"
 import type { Run } from "./Run.js"
-import { contextOf, type RunContext } from "./RunContext.js"
+import { type RunContext, withRun } from "./RunContext.js"
 import { Uuid } from "./RunId.js"
 
 /** A run came in that its sender had cancelled already; nothing was done for it. */
@@ -55,30 +56,40 @@ const joined = <A, E, R>(
   work: Effect.Effect<A, E, R>,
   run: Run
 ): Effect.Effect<A, E | Deadline.DeadlineExceeded | RunCancelled, R> =>
-  Effect.withFiberRuntime<A, E | Deadline.DeadlineExceeded | RunCancelled, R>((fiber) => {
-    const { deadline } = run
-    if (run.cancelled) return Effect.fail(new RunCancelled({ runId: run.runId, workflow: run.workflow }))
-    if (deadline === undefined) return inside(work, run)
-    const now = nowOf(fiber)
-    const exceeded = Effect.suspend(() => Effect.fail(Deadline.deadlineExceeded(run, deadline)))
-    if (run.isPastDeadline(now)) return exceeded
-    // A run in the work shares the deadline, and may be the first to be interrupted at it.
-    const bounded = Effect.catchAllCause(
-      inside(work, run),
-      (cause): Effect.Effect<never, E | Deadline.DeadlineExceeded> =>
-        Cause.isInterruptedOnly(cause) && run.isPastDeadline(nowOf(fiber)) ? exceeded : Effect.failCause(cause)
-    )
-    return Deadline.enforce(bounded, deadline, now, () => exceeded)
-  })
+  Effect.withFiberRuntime((fiber) => whileItLasts(inside(work, run), run, fiber))
 
 /** `work` with the run in its context, and on its spans and log lines. */
 const inside = <A, E, R>(work: Effect.Effect<A, E, R>, run: Run): Effect.Effect<A, E, R> =>
   Effect.withFiberRuntime((fiber) => {
     const joined = joinedRun(fiber, run)
-    joined.scope.fiber = fiber
-    return withAmbientTracer(fiber, work).pipe(
-      Effect.locally(FiberRef.currentContext, Context.merge(fiber.currentContext, contextOf(joined))),
-      Effect.locally(FiberRef.currentTracerSpanAnnotations, joined.onSpans),
-      Effect.locally(FiberRef.currentLogAnnotations, joined.onLogs)
-    )
+    const context = withRun(fiber.currentContext, joined.scope, joined.span)
+    return FiberRefValues.within(inFiberOf(joined, work), { ...joined, context })
   })
+
+/** @internal `work` in the fiber that works on a run; whose interruption says that the run is being stopped. */
+export const inFiberOf = <A, E, R>({ scope }: JoinedRun, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiberRuntime((fiber) => {
+    scope.fiber = fiber
+    return withAmbientTracer(fiber, work)
+  })
+
+/** @internal `work` on a run that came in, up to its deadline; nothing where that has passed, or the run is cancelled. */
+export const whileItLasts = <A, E, R>(
+  work: Effect.Effect<A, E, R>,
+  run: Run,
+  fiber: AnyFiber
+): Effect.Effect<A, E | Deadline.DeadlineExceeded | RunCancelled, R> => {
+  const { deadline } = run
+  if (run.cancelled) return Effect.fail(new RunCancelled({ runId: run.runId, workflow: run.workflow }))
+  if (deadline === undefined) return work
+  const now = nowOf(fiber)
+  const exceeded = Effect.suspend(() => Effect.fail(Deadline.deadlineExceeded(run, deadline)))
+  if (run.isPastDeadline(now)) return exceeded
+  // A run in the work shares the deadline, and may be the first to be interrupted at it.
+  const bounded = Effect.catchAllCause(
+    work,
+    (cause): Effect.Effect<never, E | Deadline.DeadlineExceeded> =>
+      Cause.isInterruptedOnly(cause) && run.isPastDeadline(nowOf(fiber)) ? exceeded : Effect.failCause(cause)
+  )
+  return Deadline.enforce(bounded, deadline, now, () => exceeded)
+}

@@ -4,11 +4,11 @@
 import { Context, DateTime, type Duration, Effect, FiberRef, Layer, type Option, Schema, Tracer } from "effect"
 import { setAmbientTracer } from "./AmbientTracer.js"
 import * as Baggage from "./Baggage.js"
-import { type JoinedRun, joinedRun } from "./JoinedRun.js"
+import { joinedRun } from "./JoinedRun.js"
 import { fromOptions, type InvalidRunContext, optionsOf, type RunOptions } from "./NewRun.js"
 import type { Run } from "./Run.js"
 import * as RunBaggage from "./RunBaggage.js"
-import { CurrentRunScope } from "./RunScope.js"
+import { CurrentRunScope, type RunScope } from "./RunScope.js"
 
 /** The tag of the current run. Outside of a workflow and of `RunContext.layer` it is a requirement that nobody meets. */
 export class RunContext extends Context.Tag("botanu/RunContext")<RunContext, Run>() {
@@ -39,7 +39,7 @@ export class RunContext extends Context.Tag("botanu/RunContext")<RunContext, Run
         return Effect.locallyScoped(FiberRef.currentTracerSpanAnnotations, joined.onSpans).pipe(
           Effect.zipRight(Effect.locallyScoped(FiberRef.currentLogAnnotations, joined.onLogs)),
           Effect.zipRight(setAmbientTracer(fiber)),
-          Effect.as(contextOf(joined))
+          Effect.as(withRun(Context.empty(), joined.scope, joined.span))
         )
       })
     )
@@ -70,8 +70,15 @@ export class RunContext extends Context.Tag("botanu/RunContext")<RunContext, Run
 export const currentRun = (context: Context.Context<never>): Run | undefined =>
   context.unsafeMap.get(RunContext.key) as Run | undefined
 
-/** @internal What a context gains when a run is joined. */
-export const contextOf = ({ scope, span }: JoinedRun): Context.Context<RunContext> => {
-  const context = Context.make(RunContext, scope.run).pipe(Context.add(CurrentRunScope, scope))
-  return span === undefined ? context : Context.add(context, Tracer.ParentSpan, span)
+/** @internal A context with a run in it, under the span that work on the run stands under, if there is one. */
+export const withRun = (
+  context: Context.Context<never>,
+  scope: RunScope,
+  span: Tracer.AnySpan | undefined
+): Context.Context<RunContext> => {
+  const services = new Map(context.unsafeMap)
+  services.set(RunContext.key, scope.run)
+  services.set(CurrentRunScope.key, scope)
+  if (span !== undefined) services.set(Tracer.ParentSpan.key, span)
+  return Context.unsafeMake(services)
 }

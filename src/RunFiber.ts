@@ -15,6 +15,7 @@ import {
   Runtime,
   type RuntimeFlags
 } from "effect"
+import type { AnyFiber } from "./FiberClock.js"
 
 /** What the new fiber starts with, beside the fiber references of its caller. */
 export interface Inheritance {
@@ -32,7 +33,7 @@ const maxNestedStarts = 64
 /** Starts a fiber that nobody supervises. Whatever `effect` requires must be in the context. */
 export const start = <A, E>(
   effect: Effect.Effect<A, E>,
-  caller: Fiber.RuntimeFiber<unknown, unknown>,
+  caller: AnyFiber,
   { context, depth, logAnnotations, runtimeFlags, spanAnnotations }: Inheritance
 ): Fiber.RuntimeFiber<A, E> =>
   Runtime.runFork(Runtime.make({ context, runtimeFlags, fiberRefs: caller.getFiberRefs() }), effect, {
@@ -65,14 +66,15 @@ export const join = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, onInterrupt: () => v
   })
 }
 
-const takeOver = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, exit: Exit.Exit<A, E>): Effect.Effect<A, E> =>
-  Exit.isFailure(exit)
-    ? exit
+/** Takes over the fiber references that a fiber changed, and then `result`; nothing where that is a failure. */
+export const takeOver = <A, E>(fiber: AnyFiber, result: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Exit.isExit(result) && Exit.isFailure(result)
+    ? result
     : Effect.withFiberRuntime((caller) => {
         const refs = fiber.getFiberRefs()
         return haveChanged(refs, caller.getFiberRefs())
-          ? Effect.zipRight(Effect.inheritFiberRefs(withoutOwn(refs)), exit)
-          : exit
+          ? Effect.zipRight(Effect.inheritFiberRefs(withoutOwn(refs)), result)
+          : result
       })
 
 /** Whether there is anything to inherit, which is rare, and dear where there is not. */
@@ -97,7 +99,7 @@ const withoutOwn = (refs: FiberRefs.FiberRefs): FiberRefs.FiberRefs =>
     FiberRefs.delete(FiberRef.currentLogAnnotations)
   )
 
-const interruptorOf = (caller: Fiber.RuntimeFiber<unknown, unknown>) => {
+const interruptorOf = (caller: AnyFiber) => {
   const interruptors = Cause.interruptors(caller.getFiberRef(FiberRef.interruptedCause))
   for (const interruptor of HashSet.values(interruptors)) return interruptor
   return caller.id()

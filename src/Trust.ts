@@ -1,8 +1,7 @@
 /**
  * Whom an edge believes, where requests of others come in.
  */
-import { Context, Effect, FiberRef } from "effect"
-import { Untrusted, withAmbientTracer } from "./AmbientTracer.js"
+import { Effect } from "effect"
 
 /**
  * Who is believed: everyone who can reach the edge (`"trusted"`), nobody (`"untrusted"`), or whoever sends a request of which a
@@ -22,13 +21,3 @@ export const isTrusted = <Request, E, R>(
 
 const trusted = Effect.succeed(true)
 const untrusted = Effect.succeed(false)
-
-/** `work` for someone who is not believed: nothing that came in with the request goes out again. */
-export const forUntrusted = <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.withFiberRuntime((fiber) =>
-    Effect.locally(
-      withAmbientTracer(fiber, work),
-      FiberRef.currentContext,
-      Context.add(fiber.currentContext, Untrusted, true)
-    )
-  )

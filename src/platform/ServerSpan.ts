@@ -1,0 +1,90 @@
+/**
+ * The span of a request on the server, and who may be its parent. The platform opens one before any middleware is asked, and
+ * makes the sender's span its parent, whoever that is.
+ */
+import { type HttpApp, HttpMiddleware, HttpServerError, HttpServerRequest, HttpTraceContext } from "@effect/platform"
+import { Context, Effect, Layer, Option, type Predicate, type Tracer } from "effect"
+import type { AnyFiber } from "../FiberClock.js"
+import * as TraceParent from "../TraceParent.js"
+import { Header } from "../Wire.js"
+
+type Request = HttpServerRequest.HttpServerRequest
+
+/** The predicates that `withLinkedTraces` made, and what the user had said before. */
+const saidBefore = new WeakMap<Predicate.Predicate<Request>, Predicate.Predicate<Request>>()
+
+/**
+ * For the layer that serves an app: leaves the span of a request with trace headers to the middleware of this module, which
+ * makes the sender's span its parent where the request is trusted, and a link of it where it is not.
+ *
+ * Without this, the span that the platform opens for a request that is not trusted has the sender's as its parent; what the
+ * middleware then opens, with a link, is a second one, under which the app works.
+ */
+export const withLinkedTraces = <A, E, R>(server: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
+  Layer.locallyWith(server, HttpMiddleware.currentTracerDisabledWhen, (isDisabled) => {
+    const isLeft = (request: Request) => isDisabled(request) || Option.isSome(senderOf(request))
+    saidBefore.set(isLeft, isDisabled)
+    return isLeft
+  })
+
+/** The app in the span that the platform left to open, or may not have opened as it did. */
+export const inServerSpan = <E, R>(
+  app: HttpApp.Default<E, R>,
+  request: Request,
+  isTrusted: boolean,
+  fiber: AnyFiber
+): HttpApp.Default<E, R> => {
+  const isDisabled = fiber.getFiberRef(HttpMiddleware.currentTracerDisabledWhen)
+  const before = saidBefore.get(isDisabled)
+  if ((before ?? isDisabled)(request) || (before === undefined && isTrusted)) return app
+  const sender = senderOf(request)
+  if (Option.isNone(sender)) return app
+  const name = Context.get(fiber.currentContext, HttpMiddleware.SpanNameGenerator)(request)
+  const standing: Tracer.SpanOptions = isTrusted
+    ? { parent: sender.value }
+    : { root: true, links: [{ _tag: "SpanLink", span: sender.value, attributes: {} }] }
+  return Effect.useSpan(name, { ...standing, kind: "server", captureStackTrace: false }, (span) => {
+    for (const [key, value] of Object.entries(attributesOf(request))) span.attribute(key, value)
+    return Effect.onExit(Effect.withParentSpan(app, span), (exit) =>
+      Effect.sync(() => span.attribute("http.response.status_code", HttpServerError.exitResponse(exit).status))
+    )
+  })
+}
+
+/** The span of which the trace headers of a request tell, where its ids are such. */
+const senderOf = ({ headers }: Request): Option.Option<Tracer.ExternalSpan> => {
+  const traceparent = headers[Header.traceparent]
+  const sender = traceparent === undefined ? undefined : TraceParent.toSpan([traceparent])
+  return sender === undefined
+    ? Option.filter(HttpTraceContext.fromHeaders(headers), (span) => TraceParent.fromSpan(span) !== undefined)
+    : Option.some(sender)
+}
+
+/** OpenTelemetry's semantic conventions for HTTP server spans. */
+const attributesOf = (request: Request): Record<string, string> => {
+  const attributes: Record<string, string> = { "http.request.method": request.method }
+  const url = Option.getOrUndefined(HttpServerRequest.toURL(request))
+  if (url !== undefined) {
+    attributes["url.path"] = url.pathname
+    attributes["url.scheme"] = url.protocol.slice(0, -1)
+    if (url.search.length > 1) attributes["url.query"] = url.search.slice(1)
+  }
+  const userAgent = request.headers["user-agent"]
+  if (userAgent !== undefined) attributes["user_agent.original"] = userAgent
+  if (request.remoteAddress._tag === "Some") attributes["client.address"] = request.remoteAddress.value
+  return attributes
+}
+
+/** What stands on spans in place of a `baggage` header. */
+const redacted = "<redacted>"
+const baggageAttribute = `http.request.header.${Header.baggage}`
+
+/** Takes the text of the `baggage` header off the spans that the platform put it on. */
+export const redactBaggage = (request: Request, innermost: Tracer.AnySpan | undefined): void => {
+  if (request.headers[Header.baggage] === undefined) return
+  let span = innermost
+  while (span?._tag === "Span") {
+    if (span.attributes.has(baggageAttribute)) span.attribute(baggageAttribute, redacted)
+    span = Option.getOrUndefined(span.parent)
+  }
+}
