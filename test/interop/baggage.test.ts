@@ -1,0 +1,178 @@
+/**
+ * Baggage as OpenTelemetry writes and reads it in JavaScript, Java, Go and Python. How `headers.json` was made stands in the
+ * README beside it.
+ */
+import { readFileSync } from "node:fs"
+import { describe, expect, it } from "@effect/vitest"
+import {
+  type BaggageEntry,
+  baggageEntryMetadataFromString,
+  defaultTextMapGetter,
+  defaultTextMapSetter,
+  propagation,
+  ROOT_CONTEXT
+} from "@opentelemetry/api"
+import { W3CBaggagePropagator } from "@opentelemetry/core"
+import { Effect, FastCheck, Option, Schema } from "effect"
+import { Baggage, BotanuConfig, Propagation, type Run, RunContext } from "../../src/index.js"
+import { Key } from "../../src/Wire.js"
+import { anyRun, fieldText, instant, makeRun } from "../runs.js"
+
+type Text = Pick<Run, "workflow" | "eventId" | "customerId">
+
+interface Peer {
+  readonly language: string
+  readonly package: string
+  readonly version: string
+  readonly how: string
+}
+
+interface Written extends Peer {
+  readonly header: string
+  /** The same, where the customer has the properties `ttl=60` and `secret`. */
+  readonly withProperties?: string
+  /** What is not read as it was meant. */
+  readonly readDifferently: { readonly byDefault: Partial<Text>; readonly plusAsSpace: Partial<Text> }
+}
+
+const recorded: {
+  readonly run: Text
+  readonly written: ReadonlyArray<Written>
+  readonly sent: {
+    readonly header: string
+    readonly readBy: ReadonlyArray<Peer & { readonly entries: Record<string, string> }>
+  }
+} = JSON.parse(readFileSync(new URL("headers.json", import.meta.url), "utf8"))
+
+/** The run of all headers, as it is received. */
+const received = (fields?: Partial<Text>) =>
+  makeRun({ ...recorded.run, environment: "unknown", startTime: instant(0), ...fields })
+
+const titleOf = ({ language, version }: Peer) => `OpenTelemetry ${language} ${version}`
+
+const member = (header: string, key: string) => header.split(",").find((text) => text.startsWith(`${key}=`))
+
+/** Reads a header as the edges do and as the Schemas do, and holds both against what is expected. */
+const expectRun = (header: string, expected: Run, options?: Baggage.ReadOptions) =>
+  Effect.gen(function* () {
+    const { baggage, dropped } = Baggage.decode(header, options)
+    expect(dropped.count).toBe(0)
+    expect(yield* Schema.decode(RunContext.FromBaggage)(baggage)).toEqual(expected)
+    expect(yield* Propagation.extract({ baggage: header }, options)).toEqual(Option.some(expected))
+    if (!options?.plusAsSpace) expect(yield* Schema.decode(RunContext.FromHeader)(header)).toEqual(expected)
+  })
+
+describe("what OpenTelemetry writes is read", () => {
+  for (const peer of recorded.written) {
+    const { header, readDifferently, withProperties } = peer
+    const differs = (fields: Partial<Text>) =>
+      Object.keys(fields).length === 0 ? "the same run" : `another ${Object.keys(fields).join(", ")}`
+
+    it.effect(`${titleOf(peer)}: ${differs(readDifferently.byDefault)}`, () =>
+      expectRun(header, received(readDifferently.byDefault))
+    )
+
+    it.effect(`${titleOf(peer)}, with plusAsSpace: ${differs(readDifferently.plusAsSpace)}`, () =>
+      expectRun(header, received(readDifferently.plusAsSpace), { plusAsSpace: true })
+    )
+
+    if (withProperties !== undefined) {
+      it.effect(`${titleOf(peer)}: the same with properties, which go on as they came`, () =>
+        Effect.gen(function* () {
+          yield* expectRun(withProperties, received(readDifferently.byDefault))
+          const forwarded = Baggage.encode(Baggage.decode(withProperties).baggage)
+          const propertiesIn = (text: string) => member(text, Key.customerId)?.split(";").slice(1)
+          expect(propertiesIn(withProperties)).not.toEqual([])
+          expect(propertiesIn(forwarded)).toEqual(propertiesIn(withProperties))
+        })
+      )
+    }
+  }
+
+  const inAnyOrder = FastCheck.constantFrom(...recorded.written).chain(({ header, readDifferently }) =>
+    FastCheck.record({
+      members: FastCheck.shuffledSubarray(header.split(","), { minLength: 4 }),
+      fields: FastCheck.constant(readDifferently.byDefault)
+    })
+  )
+
+  it.effect.prop("in any order of its members", [inAnyOrder], ([{ fields, members }]) =>
+    expectRun(members.join(","), received(fields))
+  )
+})
+
+const injectFor = (run: Run, mode: BotanuConfig.PropagationMode) =>
+  Propagation.inject.pipe(
+    Effect.provide(RunContext.layer(run)),
+    Effect.provide(BotanuConfig.layerOf({ environment: "production", propagationMode: mode }))
+  )
+
+const leanEntries = Object.fromEntries(Baggage.entries(received().toBaggage("lean")))
+
+describe("what is sent is read by OpenTelemetry", () => {
+  it.effect("is the header that was recorded", () =>
+    Effect.gen(function* () {
+      expect(yield* injectFor(received(), "lean")).toEqual({ baggage: recorded.sent.header })
+    })
+  )
+
+  for (const peer of recorded.sent.readBy) {
+    it(`${titleOf(peer)}: identically`, () => {
+      expect(peer.entries).toEqual(leanEntries)
+    })
+  }
+})
+
+describe("OpenTelemetry JavaScript, as it is installed", () => {
+  const propagator = new W3CBaggagePropagator()
+
+  const write = (entries: Record<string, BaggageEntry>) => {
+    const carrier: Record<string, string> = {}
+    const context = propagation.setBaggage(ROOT_CONTEXT, propagation.createBaggage(entries))
+    propagator.inject(context, carrier, defaultTextMapSetter)
+    return carrier["baggage"] ?? ""
+  }
+
+  const read = (headers: Propagation.OutgoingHeaders) =>
+    propagation
+      .getBaggage(propagator.extract(ROOT_CONTEXT, headers, defaultTextMapGetter))
+      ?.getAllEntries()
+      .map(([key, { value }]) => [key, value] as const)
+
+  const entriesOf = (run: Run, mode: BotanuConfig.PropagationMode): Record<string, BaggageEntry> =>
+    Object.fromEntries(Baggage.entries(run.toBaggage(mode)).map(([key, value]) => [key, { value }]))
+
+  it("writes what was recorded", () => {
+    const entries = entriesOf(received(), "lean")
+    const customer = { value: recorded.run.customerId, metadata: baggageEntryMetadataFromString("ttl=60;secret") }
+    const [javaScript] = recorded.written.filter(({ language }) => language === "JavaScript")
+    expect(write(entries)).toBe(javaScript?.header)
+    expect(write({ ...entries, [Key.customerId]: customer })).toBe(javaScript?.withProperties)
+  })
+
+  it.effect.prop("writes any run so that it is read identically, with and without plusAsSpace", [anyRun], ([run]) =>
+    Effect.gen(function* () {
+      const header = write(entriesOf(run, "full"))
+      yield* expectRun(header, run)
+      yield* expectRun(header, run, { plusAsSpace: true })
+    })
+  )
+
+  const anyMode = FastCheck.constantFrom("lean" as const, "full" as const)
+
+  it.effect.prop(
+    "reads identically what is sent of any run, with the foreign baggage that came with it",
+    [anyRun, fieldText, anyMode],
+    ([run, tier, mode]) =>
+      Effect.gen(function* () {
+        const header = write({ ...entriesOf(run, "full"), tier: { value: tier } })
+        const resumed = Option.getOrThrow(yield* Propagation.extract({ baggage: header }))
+        const lean = Baggage.entries(run.toBaggage("lean"))
+        const further = Baggage.entries(run.toBaggage(mode)).slice(lean.length)
+        // A run that is past its deadline is sent as cancelled.
+        const cancelled = run.isPastDeadline(instant(0)) && !run.cancelled && mode === "full"
+        const expected = [...lean, ["tier", tier], ...further, ...(cancelled ? [[Key.cancelled, "true"]] : [])]
+        expect(read(yield* injectFor(resumed, mode))).toEqual(expected)
+      })
+  )
+})
