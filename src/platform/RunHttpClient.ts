@@ -1,0 +1,165 @@
+/**
+ * The edge of an HTTP client: who is told of the run that a request is sent for.
+ */
+import {
+  FetchHttpClient,
+  Headers,
+  HttpBody,
+  HttpClient,
+  HttpClientRequest,
+  type HttpClientResponse
+} from "@effect/platform"
+import { Context, Effect, Either, FiberRef, GlobalValue, identity, Layer, Option, Stream } from "effect"
+import { Withheld } from "../AmbientTracer.js"
+import * as Carrier from "../Carrier.js"
+import { unsafeBaggageHeader } from "../Propagation.js"
+import { currentRun } from "../RunContext.js"
+import { Header } from "../Wire.js"
+import { checkedFetch } from "./CheckedFetch.js"
+import { fromEntries, type InvalidOrigin, type Origins } from "./Origin.js"
+import { withoutRun, withRun } from "./RequestBaggage.js"
+
+export { InvalidOrigin } from "./Origin.js"
+
+/** Whom a client tells. */
+export interface Options {
+  /**
+   * The origins that are told of the run: scheme, host and port, such as `"https://billing.internal"`, `"http://127.0.0.1:8080"`,
+   * or `"https://*.internal.example"` for subdomains at any depth. The run's ids say who your customers are; so there is no
+   * default, and nobody else is told.
+   */
+  readonly to: ReadonlyArray<string>
+}
+
+/**
+ * Tells these origins of the run in whose fiber a request is sent, in its `baggage` header, beside what others put there. For
+ * every other origin, and outside of a run, members of `baggage` that speak of a run are taken off the request, whoever put them
+ * there. Trace headers stay as they are. Of clients that are made of one another, each tells only whom the others tell too.
+ *
+ * Each request of a chain of redirects is checked anew: those that `HttpClient.followRedirects` follows above this, and those
+ * that `fetch` follows by itself. What is below this is out of its sight: `followRedirects` there, and, through
+ * `HttpClient.transform` or `HttpClient.withScope`, a `FetchHttpClient.Fetch` that was given to the client's layer, in place of
+ * which the global one is called. `layer` is below everything.
+ *
+ * Throws `InvalidOrigin` for an entry that is no origin: a list in a program is right or wrong for good. `layer` fails with it.
+ */
+export function tell(options: Options): <E, R>(client: Client<E, R>) => Client<E, R>
+export function tell<E, R>(client: Client<E, R>, options: Options): Client<E, R>
+export function tell<E, R>(...args: [options: Options] | [client: Client<E, R>, options: Options]) {
+  const { to } = args.length === 1 ? args[0] : args[1]
+  const origins = Either.getOrThrowWith(fromEntries(to), identity)
+  const telling = <E, R>(client: Client<E, R>) => tellOrigins(client, origins)
+  return args.length === 1 ? telling : telling(args[0])
+}
+
+/**
+ * The client in the environment, which tells these origins as `tell` does. Provided with the layer of a client, it is below all
+ * that a program makes of that client. Fails with `InvalidOrigin` for an entry that is no origin.
+ */
+export const layer = ({ to }: Options): Layer.Layer<HttpClient.HttpClient, InvalidOrigin, HttpClient.HttpClient> =>
+  Layer.effect(
+    HttpClient.HttpClient,
+    Effect.zipWith(fromEntries(to), HttpClient.HttpClient, (origins, client) => tellOrigins(client, origins))
+  )
+
+type Client<E, R> = HttpClient.HttpClient.With<E, R>
+type Request = HttpClientRequest.HttpClientRequest
+type Response = HttpClientResponse.HttpClientResponse
+
+/** What every client of the platform consists of: a redirect is followed through the second part only. */
+interface Stages<E, R> {
+  readonly preprocess: HttpClient.HttpClient.Preprocess<E, R>
+  readonly postprocess: HttpClient.HttpClient.Postprocess<E, R>
+}
+
+const tellOrigins = <E, R>(client: Client<E, R>, origins: Origins): Client<E, R> => {
+  const { postprocess, preprocess } = client as Client<E, R> & Stages<E, R>
+  const send = (request: Request): Effect.Effect<Response, E, R> =>
+    Effect.withFiberRuntime((fiber) => {
+      const { currentContext: context } = fiber
+      const isTold = !Context.get(context, Withheld) && Option.exists(HttpClientRequest.toUrl(request), origins.has)
+      const run = isTold ? currentRun(context) : undefined
+      const baggage = run && unsafeBaggageHeader(fiber, run)
+      const own = withBodyOf(request, context)
+      const outgoing =
+        baggage === undefined
+          ? Effect.succeed(withBaggage(own, withoutRun))
+          : checkingRedirects(
+              withBaggage(own, (header) => withRun(baggage, header)),
+              origins
+            )
+      return postprocess(outgoing).pipe(
+        Effect.locally(FiberRef.currentContext, isTold ? context : Context.add(context, Withheld, true)),
+        Effect.locally(Headers.currentRedactedNames, redactedNames(fiber.getFiberRef(Headers.currentRedactedNames)))
+      )
+    })
+  return HttpClient.makeWith((request) => Effect.flatMap(request, send), preprocess)
+}
+
+const baggageName = new RegExp(`^${Header.baggage}$`, "i")
+
+/** The request with another `baggage` header; without one where that is empty, and as it is where nothing changes. */
+const withBaggage = (request: Request, change: (header: string) => string): Request => {
+  const lines = Carrier.lines(request.headers, Header.baggage)
+  const header = lines.join(",")
+  const changed = change(header)
+  if (changed === header && lines.length < 2) return request
+  const others = Headers.remove(request.headers, baggageName)
+  return altered(request, { headers: changed === "" ? others : Headers.set(others, Header.baggage, changed) })
+}
+
+/** The request with a body that is streamed in the caller's context: what it asks of others has nothing to do with this. */
+const withBodyOf = (request: Request, context: Context.Context<never>): Request => {
+  const { body } = request
+  if (body._tag !== "Stream") return request
+  const callers = Context.pick(...ourTags)(context)
+  // Not by the context of the stream, which one that is provided inside of it would replace.
+  const asCaller = Effect.mapInputContext((around: Context.Context<never>) =>
+    Context.merge(Context.omit(...ourTags)(around), callers)
+  )
+  const stream = Stream.fromPull(Effect.map(Stream.toPull(body.stream), asCaller))
+  return altered(request, { body: HttpBody.stream(stream, body.contentType, body.contentLength) })
+}
+
+/** What a request is sent with. */
+const ourTags = [Withheld, FetchHttpClient.Fetch] as const
+
+/** Where `HttpClient.withScope` keeps what aborts a request when the scope is closed. */
+const abortOnClose = GlobalValue.globalValue(
+  "@effect/platform/HttpClient/scopedRequests",
+  () => new WeakMap<Request, AbortController>()
+)
+
+// The platform's own functions would look at the body for its headers, and cannot remove one.
+const altered = (request: Request, fields: Partial<Pick<Request, "headers" | "body">>): Request => {
+  const copy: Request = Object.assign(Object.create(Object.getPrototypeOf(request)), request, fields)
+  const controller = abortOnClose.get(request)
+  if (controller !== undefined) abortOnClose.set(copy, controller)
+  return copy
+}
+
+/**
+ * The request, for a client that may be one of `fetch`, which follows redirects by itself and with all headers. Such a client
+ * calls the `fetch` that is in its context. This runs in that context, where one that was given to its layer is seen too, and
+ * changes it for the rest of the request.
+ */
+const checkingRedirects = (request: Request, origins: Origins): Effect.Effect<Request> =>
+  Effect.withFiberRuntime((fiber) => {
+    const { currentContext: context } = fiber
+    const fetch = Option.getOrElse(Context.getOption(context, FetchHttpClient.Fetch), () => globalThis.fetch)
+    const checked = Context.add(context, FetchHttpClient.Fetch, checkedFetch(fetch, origins))
+    return Effect.as(FiberRef.set(FiberRef.currentContext, checked), request)
+  })
+
+const withRedacted = new WeakMap<RedactedNames, RedactedNames>()
+
+/** The names of headers that do not stand on spans, and `baggage`. */
+const redactedNames = (names: RedactedNames): RedactedNames => {
+  const known = withRedacted.get(names)
+  if (known !== undefined) return known
+  const more = [...names, baggageName]
+  withRedacted.set(names, more)
+  return more
+}
+
+type RedactedNames = ReadonlyArray<string | RegExp>
