@@ -21,6 +21,7 @@ import { type WorkflowOptions, workflow } from "./Workflow.js"
 export interface RequestRun<in A = never> extends Omit<WorkflowOptions<A>, "retry"> {
   /** The name of the work. */
   readonly workflow: string
+  readonly retry?: never
 }
 
 /** A request, as its edge knows it. */
