@@ -2,7 +2,7 @@
  * Everything that must hold before a change goes in: `npm test`. All steps run, except those that need a failed one. The last
  * line of the output is `N passed, N failed`: each test counts, and each other check.
  */
-import { spawn } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -66,6 +66,10 @@ const build = await check("build")
 steps.push(build, await tests("test:unit"))
 if (build.failed === 0) steps.push(await tests("test:package"))
 else console.log("\ntest:package is left out: it needs the build")
+
+if (spawnSync("redis-server", ["--version"]).error !== undefined) {
+  console.log("\nthe tests with a broker are left out: there is no redis-server (Debian: apt-get install redis-server)")
+}
 
 const passed = steps.reduce((sum, step) => sum + step.passed, 0)
 const failed = steps.reduce((sum, step) => sum + step.failed, 0)
