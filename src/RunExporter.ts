@@ -12,8 +12,15 @@ export interface RunExporter {
   readonly export: (run: CompletedRun) => Effect.Effect<void, unknown>
 }
 
+/** An exporter, as long as its layer lasts. */
+class Activation {
+  isOver = false
+
+  constructor(readonly exporter: RunExporter) {}
+}
+
 const currentExporters = GlobalValue.globalValue("botanu/RunExporter", () =>
-  FiberRef.unsafeMakeHashSet<RunExporter>(HashSet.empty())
+  FiberRef.unsafeMakeHashSet<Activation>(HashSet.empty())
 )
 
 /** Adds an exporter to those that are active. */
@@ -24,7 +31,21 @@ export const layerScoped = <E, R>(
   exporter: Effect.Effect<RunExporter, E, R>
 ): Layer.Layer<never, E, Exclude<R, Scope.Scope>> => Layer.scopedDiscard(Effect.flatMap(exporter, activate))
 
-const activate = (exporter: RunExporter) => Effect.locallyScopedWith(currentExporters, HashSet.add(exporter))
+const activate = (exporter: RunExporter): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => new Activation(exporter)),
+    // Layers that are merged are released in fibers of their own, and what a fiber held stays with the one that was provided.
+    (activation) =>
+      Effect.sync(() => {
+        activation.isOver = true
+      })
+  ).pipe(
+    Effect.flatMap((activation) =>
+      Effect.locallyScopedWith(currentExporters, (others) => HashSet.add(HashSet.filter(others, isOn), activation))
+    )
+  )
+
+const isOn = ({ isOver }: Activation): boolean => !isOver
 
 /** The runs that `layerMemory` has received. */
 export class Memory extends Context.Tag("botanu/RunExporter/Memory")<
@@ -64,15 +85,23 @@ export const unsafeExport = (
   run: CompletedRun,
   fiber: Fiber.RuntimeFiber<unknown, unknown>
 ): Effect.Effect<void> | undefined => {
-  const exporters = fiber.getFiberRef(currentExporters)
-  if (HashSet.size(exporters) === 0) return undefined
+  const exporters = activeExporters(fiber)
+  if (exporters.length === 0) return undefined
   return Effect.flatMap(Effect.runtime<never>(), (runtime) =>
     Effect.forEach(
-      Array.from(exporters, (exporter) => Runtime.runFork(runtime)(isolated(exporter, run))),
+      exporters.map((exporter) => Runtime.runFork(runtime)(isolated(exporter, run))),
       (delivery) => awaitPatiently(delivery, run),
       { discard: true }
     )
   )
+}
+
+const activeExporters = (fiber: Fiber.RuntimeFiber<unknown, unknown>): ReadonlyArray<RunExporter> => {
+  const activations = fiber.getFiberRef(currentExporters)
+  if (HashSet.size(activations) === 0) return []
+  return Array.from(activations)
+    .filter(isOn)
+    .map(({ exporter }) => exporter)
 }
 
 const isolated = (exporter: RunExporter, run: CompletedRun): Effect.Effect<void> =>

@@ -35,6 +35,17 @@ describe("an exporter", () => {
     })
   )
 
+  it.effect("receives none after its layer, also where that was merged with others", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const layer = Layer.mergeAll(RunExporter.layer(recording(log, "a")), Layer.empty, Logger.json)
+      yield* Effect.provide(run, layer)
+      yield* Effect.provide(run, layer)
+      yield* run
+      expect(log).toEqual(["a W", "a W"])
+    })
+  )
+
   it.effect("is acquired and released with its layer", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
