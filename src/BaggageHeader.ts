@@ -221,25 +221,28 @@ export class Writer {
   private readonly maxBytes: number
 
   constructor(maxBytes: number = maxHeaderBytes) {
-    this.maxBytes = Math.min(maxBytes, maxHeaderBytes)
+    // Nothing fits into what is not a number.
+    this.maxBytes = Number.isNaN(maxBytes) ? 0 : Math.min(maxBytes, maxHeaderBytes)
   }
 
   /** Adds a member, unless it does not fit any more, and says whether it did. The key must be a token. */
   add(key: string, value: string, properties: ReadonlyArray<Property> = noProperties): boolean {
     if (this.members >= maxHeaderMembers) return false
-    let member = `${key}=${percentEncode(value)}`
-    for (const property of properties) {
-      member += Option.match(property.value, {
-        onNone: () => `;${property.key}`,
-        onSome: (text) => `;${property.key}=${percentEncode(text)}`
-      })
-    }
+    const member = `${key}=${percentEncode(value)}${propertiesText(properties)}`
     const separator = this.members === 0 ? 0 : 1
     if (this.text.length + separator + member.length > this.maxBytes) return false
     this.text = separator === 0 ? member : `${this.text},${member}`
     this.members += 1
     return true
   }
+}
+
+/** Properties as they follow a value, each after a `;`. */
+export const propertiesText = (properties: ReadonlyArray<Property>): string => {
+  let text = ""
+  for (const { key, value } of properties)
+    text += Option.isNone(value) ? `;${key}` : `;${key}=${percentEncode(value.value)}`
+  return text
 }
 
 // baggage-octet without `%`, and without `+`, which some peers read as a space.

@@ -10,17 +10,25 @@ import { maxHeaderBytes } from "./Wire.js"
  */
 export type IncomingHeaders = { readonly [name: string]: unknown } | Iterable<readonly [name: string, value: unknown]>
 
-/** The lines of one header, whose name is given in lower case. */
-export const lines = (headers: IncomingHeaders, name: string): ReadonlyArray<string> => {
+/** The lines of one header, whose name is given in lower case. Total: what is no such carrier holds no header. */
+export const lines = (headers: IncomingHeaders | undefined, name: string): ReadonlyArray<string> => {
   const found: Array<string> = []
-  for (const [key, value] of isIterable(headers) ? headers : Object.entries(headers)) {
-    if (typeof key === "string" && key.length === name.length && key.toLowerCase() === name) addLines(found, value)
+  try {
+    for (const entry of entriesOf(headers)) {
+      if (!Array.isArray(entry)) continue
+      const [key, value] = entry
+      if (typeof key === "string" && key.length === name.length && key.toLowerCase() === name) addLines(found, value)
+    }
+  } catch {
+    // It is an object of someone's client, and may throw where it is looked at.
   }
   return found
 }
 
-const isIterable = (headers: IncomingHeaders): headers is Iterable<readonly [name: string, value: unknown]> =>
-  Symbol.iterator in headers
+const entriesOf = (headers: unknown): Iterable<unknown> => {
+  if (typeof headers !== "object" || headers === null) return []
+  return Symbol.iterator in headers ? (headers as Iterable<unknown>) : Object.entries(headers)
+}
 
 const addLines = (found: Array<string>, value: unknown): void => {
   if (typeof value === "string") found.push(value)
@@ -28,7 +36,10 @@ const addLines = (found: Array<string>, value: unknown): void => {
   else if (Array.isArray(value)) for (const part of value) if (!Array.isArray(part)) addLines(found, part)
 }
 
-const decoder = new TextDecoder()
+// A mark at the beginning is text like any other, as it is where a client gives text.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 
-/** Bytes as text; one more than may be read, so that a reader sees that there were too many. */
-const text = (bytes: Uint8Array): string => decoder.decode(bytes.subarray(0, maxHeaderBytes + 1))
+// Three bytes become one character at least, so this much text is longer than may be read, and its reader sees that.
+const maxBytes = 3 * (maxHeaderBytes + 1)
+
+const text = (bytes: Uint8Array): string => decoder.decode(bytes.subarray(0, maxBytes))

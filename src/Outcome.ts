@@ -53,7 +53,9 @@ export const emit: {
       const scope = scopeOf(fiber.currentContext, run)
       if (scope?.isClosed) return Effect.logWarning(`outcome "${status}" came after the run was over`)
       try {
-        unsafeRecord(outcome.right, scope, scope?.span ?? fiber.currentSpan, clockOf(fiber))
+        // A run that was joined where no span was open stands under its sender's, which is not here.
+        const span = scope?.span?._tag === "Span" ? scope.span : fiber.currentSpan
+        unsafeRecord(outcome.right, scope, span, clockOf(fiber))
         return Effect.void
       } catch (error) {
         return Effect.logWarning(`telling of an outcome failed: ${String(error)}`)

@@ -63,7 +63,7 @@ const doesNotFit = (run: Run, maxBytes: number | undefined): Effect.Effect<void>
  * warning that names the key, at most once a second. Foreign baggage and the sender's span are kept with the run.
  */
 export const extract = (
-  headers: Carrier.IncomingHeaders,
+  headers: Carrier.IncomingHeaders | undefined,
   options?: BaggageHeader.ReadOptions
 ): Effect.Effect<Option.Option<Run>> =>
   Effect.withFiberRuntime((fiber) => {
@@ -74,13 +74,22 @@ export const extract = (
 /** @internal What `extract` gives, and the warning that it logs, if there is one. */
 export const unsafeExtract = (
   fiber: AnyFiber,
-  headers: Carrier.IncomingHeaders,
+  headers: Carrier.IncomingHeaders | undefined,
   options: BaggageHeader.ReadOptions | undefined
-): { readonly run: Option.Option<Run>; readonly report: Effect.Effect<void> | undefined } => {
+): Extracted => {
   const lines = Carrier.lines(headers, Header.baggage)
   if (lines.length === 0) return nothing
   const { baggage, dropped } = Baggage.decode(lines, options)
-  const sender = () => TraceParent.toSpan(Carrier.lines(headers, Header.traceparent))
+  return unsafeReceive(fiber, baggage, () => TraceParent.toSpan(Carrier.lines(headers, Header.traceparent)), dropped)
+}
+
+/** @internal The same, of baggage that was read. */
+export const unsafeReceive = (
+  fiber: AnyFiber,
+  baggage: Baggage.Baggage,
+  sender: () => Tracer.ExternalSpan | undefined,
+  dropped: Baggage.Dropped = BaggageHeader.nothingDropped
+): Extracted => {
   const { problems, run } = received(baggage, nowOf(fiber), sender)
   const isSound = dropped.count === 0 && problems.length === 0
   return {
@@ -89,15 +98,23 @@ export const unsafeExtract = (
   }
 }
 
+interface Extracted {
+  readonly run: Option.Option<Run>
+  readonly report: Effect.Effect<void> | undefined
+}
+
 const nothing = { run: Option.none<Run>(), report: undefined }
 
 /** @internal The `baggage` header of a run as a fiber that works on it sends it; none where its identifying keys do not fit. */
 export const unsafeBaggageHeader = (fiber: AnyFiber, run: Run, maxBytes?: number | undefined): string | undefined => {
   const scope = scopeOf(fiber.currentContext, run)
-  const cancelled = scope?.isCancelled || run.isPastDeadline(nowOf(fiber))
-  const sent = cancelled && !run.cancelled ? trusted(Run, { ...run, cancelled: true }) : run
+  const sent = unsafeIsCancelled(fiber, run) && !run.cancelled ? trusted(Run, { ...run, cancelled: true }) : run
   return baggageHeader(sent, scope?.foreign ?? foreignOf(run), unsafePropagationMode(fiber), maxBytes)
 }
+
+/** @internal Whether a run is sent as cancelled by a fiber that works on it. */
+export const unsafeIsCancelled = (fiber: AnyFiber, run: Run): boolean =>
+  scopeOf(fiber.currentContext, run)?.isCancelled === true || run.isPastDeadline(nowOf(fiber))
 
 /**
  * @internal The header of a run: its identifying keys first, then foreign members, then its other keys. None where the

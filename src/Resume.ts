@@ -3,7 +3,7 @@
  */
 import { Cause, Effect, Option, Schema } from "effect"
 import { dual } from "effect/Function"
-import { withAmbientTracer } from "./AmbientTracer.js"
+import { thenLeave, withAmbientTracer } from "./AmbientTracer.js"
 import * as Deadline from "./Deadline.js"
 import { type AnyFiber, nowOf } from "./FiberClock.js"
 import * as FiberRefValues from "./FiberRefValues.js"
@@ -63,7 +63,7 @@ const inside = <A, E, R>(work: Effect.Effect<A, E, R>, run: Run): Effect.Effect<
   Effect.withFiberRuntime((fiber) => {
     const joined = joinedRun(fiber, run)
     const context = withRun(fiber.currentContext, joined.scope, joined.span)
-    return FiberRefValues.within(inFiberOf(joined, work), { ...joined, context })
+    return thenLeave(fiber, FiberRefValues.within(inFiberOf(joined, work), { ...joined, context }))
   })
 
 /** @internal `work` in the fiber that works on a run; whose interruption says that the run is being stopped. */

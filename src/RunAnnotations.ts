@@ -47,7 +47,7 @@ const withEntries = (annotations: Annotations, entries: ReadonlyArray<Entry>): A
   })
 
 /** What every span and log line inside of the run carries: its identifying keys, in full mode three more. */
-const annotationsOf = (run: Run, mode: PropagationMode): ReadonlyArray<Entry> => {
+export const annotationsOf = (run: Run, mode: PropagationMode): ReadonlyArray<Entry> => {
   const lean = leanEntries(run)
   if (mode === "lean") return lean
   const entries: Array<Entry> = [...lean, [Key.environment, run.environment]]

@@ -36,10 +36,12 @@ export class RunContext extends Context.Tag("botanu/RunContext")<RunContext, Run
     return Layer.scopedContext(
       Effect.withFiberRuntime((fiber) => {
         const joined = joinedRun(fiber, run)
+        // A span that is open where the layer is built is not the one that is open where what it gives is used.
+        const parent = fiber.currentSpan === undefined ? joined.span : undefined
         return Effect.locallyScoped(FiberRef.currentTracerSpanAnnotations, joined.onSpans).pipe(
           Effect.zipRight(Effect.locallyScoped(FiberRef.currentLogAnnotations, joined.onLogs)),
           Effect.zipRight(setAmbientTracer(fiber)),
-          Effect.as(withRun(Context.empty(), joined.scope, joined.span))
+          Effect.as(withRun(Context.empty(), joined.scope, parent))
         )
       })
     )

@@ -1,0 +1,64 @@
+/**
+ * The run on spans that Effect did not create.
+ */
+import { type Baggage as OtelBaggage, type Context as OtelContext, propagation } from "@opentelemetry/api"
+import type { Span, SpanProcessor } from "@opentelemetry/sdk-trace-base"
+import { DateTime, Option } from "effect"
+import { type Entry, leanEntries } from "../Run.js"
+import * as RunBaggage from "../RunBaggage.js"
+import { fromOpenTelemetry } from "./OtelBaggage.js"
+import { isByEffect } from "./ShowingTracer.js"
+import { shownIn } from "./ShownRun.js"
+
+export interface SpanProcessorOptions {
+  /**
+   * Whether baggage that others sent is believed. Spans inside of a run of this process carry that run in any case; those that
+   * are made before a run is joined, such as an instrumented server's, carry what came in where it is `"trusted"`, and nothing
+   * where it is `"untrusted"`. There is no default, because whoever can reach the server writes that baggage.
+   */
+  readonly inbound: "trusted" | "untrusted"
+}
+
+/**
+ * Stamps spans that Effect did not create with the keys that every span inside of a run carries: `botanu.run_id`,
+ * `botanu.workflow`, `botanu.event_id` and `botanu.customer_id`; in full mode also `botanu.environment`, `botanu.tenant_id` and
+ * `botanu.parent_run_id`. What a span says itself stands. Goes before the processors that export.
+ */
+export class RunContextSpanProcessor implements SpanProcessor {
+  private readonly isTrusted: boolean
+
+  constructor({ inbound }: SpanProcessorOptions) {
+    this.isTrusted = inbound === "trusted"
+  }
+
+  onStart(span: Span, parent: OtelContext): void {
+    if (isByEffect(parent)) return
+    const shown = shownIn(parent)
+    const entries =
+      shown === undefined && this.isTrusted ? entriesIn(propagation.getBaggage(parent)) : shown?.annotations
+    for (const [key, value] of entries ?? []) if (!(key in span.attributes)) span.setAttribute(key, value)
+  }
+
+  onEnd(): void {}
+
+  forceFlush(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  shutdown(): Promise<void> {
+    return Promise.resolve()
+  }
+}
+
+const known = new WeakMap<OtelBaggage, ReadonlyArray<Entry>>()
+
+/** What baggage that came in says of a run, where that is one. */
+const entriesIn = (baggage: OtelBaggage | undefined): ReadonlyArray<Entry> => {
+  if (baggage === undefined) return []
+  const before = known.get(baggage)
+  if (before !== undefined) return before
+  const { run } = RunBaggage.read(fromOpenTelemetry(baggage), DateTime.unsafeMake(0))
+  const entries = Option.match(run, { onNone: () => [], onSome: leanEntries })
+  known.set(baggage, entries)
+  return entries
+}

@@ -1,0 +1,5 @@
+/**
+ * Runs for what OpenTelemetry instruments outside of Effect.
+ */
+export { RunContextSpanProcessor, type SpanProcessorOptions } from "./RunContextSpanProcessor.js"
+export * as RunOpenTelemetry from "./RunOpenTelemetry.js"
