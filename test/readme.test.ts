@@ -1,21 +1,17 @@
 import { execFile } from "node:child_process"
-import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { describe, expect, it } from "vitest"
+import { programsOn, read } from "./markdown.js"
 
 const root = new URL("..", import.meta.url)
-const read = (path: string) => readFileSync(new URL(path, root), "utf8")
-
-const blocksOf = (markdown: string, language: string): ReadonlyArray<string> =>
-  Array.from(markdown.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms")), ([, block]) => block ?? "")
-
 describe("the first example of the README", () => {
   const readme = read("README.md")
   const example = read("examples/first-run.ts")
+  const [first] = programsOn(readme)
 
   it("is the program in examples/, in under 20 lines", () => {
-    expect(blocksOf(readme, "ts")[0]).toBe(example)
+    expect(first?.code).toBe(example)
     expect(example.trimEnd().split("\n").length).toBeLessThan(20)
   })
 
@@ -25,7 +21,7 @@ describe("the first example of the README", () => {
       ["--import", "tsx", "examples/first-run.ts"],
       { cwd: fileURLToPath(root) }
     )
-    expect(stdout).toBe(blocksOf(readme, "text")[0])
+    expect(stdout).toBe(first?.prints)
     expect(stderr).toBe("")
   })
 
