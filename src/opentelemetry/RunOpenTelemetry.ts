@@ -18,10 +18,10 @@ import { shownIn } from "./ShownRun.js"
  * sees none of it. Where Effect's tracer is not OpenTelemetry's own, its current span is made the active one.
  *
  * It goes beside `NodeSdk.layer` or `OtlpTracer.layer`, in any order. A context manager and the W3C propagators are set
- * globally where none are, for as long as the layer lasts.
+ * globally where none are, for good.
  */
 export const layer: Layer.Layer<never> = Layer.scopedDiscard(
-  OpenTelemetryGlobals.acquire.pipe(
+  OpenTelemetryGlobals.setMissing.pipe(
     Effect.zipRight(Effect.locallyScopedWith(FiberRef.currentScheduler, inContext)),
     Effect.zipRight(Effect.locallyScoped(currentAmbientTracer, showingRun))
   )

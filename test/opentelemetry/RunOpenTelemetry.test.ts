@@ -361,41 +361,35 @@ describe("RunOpenTelemetry.activeRun", () => {
 })
 
 describe("OpenTelemetry's globals", () => {
-  it.live("are set where none are, and are gone with the layer", () =>
+  const disable = Effect.sync(() => {
+    context.disable()
+    propagation.disable()
+  })
+
+  it.live("are set where none are, and stay for those who rely on them", () =>
     Effect.gen(function* () {
-      const isSet = () => [propagation.fields().length > 0, context.with(given, () => context.active() === given)]
-      const given = ROOT_CONTEXT.setValue(Symbol("given"), true)
-      expect(isSet()).toEqual([false, false])
-      yield* Effect.provide(
-        Effect.gen(function* () {
-          expect(propagation.fields()).toEqual(["traceparent", "tracestate", "baggage"])
-          yield* Effect.provide(Effect.void, RunOpenTelemetry.layer)
-          expect(isSet()).toEqual([true, true])
-        }),
-        RunOpenTelemetry.layer
-      )
-      expect(isSet()).toEqual([false, false])
+      yield* disable
+      const isActive = () => {
+        const given = ROOT_CONTEXT.setValue(Symbol("given"), true)
+        return context.with(given, () => turn().then(() => context.active() === given))
+      }
+      expect([propagation.fields(), yield* Effect.promise(isActive)]).toEqual([[], false])
+      yield* Effect.provide(Effect.void, RunOpenTelemetry.layer)
+      const fields = ["traceparent", "tracestate", "baggage"]
+      expect([propagation.fields(), yield* Effect.promise(isActive)]).toEqual([fields, true])
     })
   )
 
   it.live("are left alone where they are set", () =>
     Effect.gen(function* () {
+      yield* disable
       const manager = new AsyncLocalStorageContextManager().enable()
       context.setGlobalContextManager(manager)
       propagation.setGlobalPropagator(new W3CBaggagePropagator())
-      yield* Effect.provide(
-        Effect.sync(() => expect(propagation.fields()).toEqual(["baggage"])),
-        RunOpenTelemetry.layer
-      )
+      yield* Effect.provide(Effect.void, RunOpenTelemetry.layer)
       expect(propagation.fields()).toEqual(["baggage"])
-      expect(context.with(ROOT_CONTEXT, () => context.active())).toBe(manager.active() ?? ROOT_CONTEXT)
-    }).pipe(
-      Effect.ensuring(
-        Effect.sync(() => {
-          context.disable()
-          propagation.disable()
-        })
-      )
-    )
+      const given = ROOT_CONTEXT.setValue(Symbol("given"), true)
+      expect(context.with(given, () => manager.active())).toBe(given)
+    }).pipe(Effect.ensuring(disable))
   )
 })
