@@ -41,7 +41,8 @@ export interface Dropped {
 
 export interface ReadOptions {
   /**
-   * Read a raw `+` as a space, as OpenTelemetry Python writes it. In the W3C format a `+` is a plus.
+   * Read a raw `+` as a space, as OpenTelemetry Python writes it. In the W3C format a `+` is a plus, and OpenTelemetry Go sends it
+   * so.
    * @default false
    */
   readonly plusAsSpace?: boolean | undefined

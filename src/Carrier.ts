@@ -39,7 +39,7 @@ const addLines = (found: Array<string>, value: unknown): void => {
 // A mark at the beginning is text like any other, as it is where a client gives text.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 
-// Three bytes become one character at least, so this much text is longer than may be read, and its reader sees that.
+// No UTF-16 unit comes from more than three bytes, so what this leaves is longer than may be read, and its reader sees that.
 const maxBytes = 3 * (maxHeaderBytes + 1)
 
 const text = (bytes: Uint8Array): string => decoder.decode(bytes.subarray(0, maxBytes))

@@ -2,9 +2,11 @@
  * Saying what came of the current run.
  */
 import { type Clock, Effect, Either, ParseResult, Schema } from "effect"
+import { unsafePropagationMode } from "./BotanuConfig.js"
 import { clockOf } from "./FiberClock.js"
 import { Outcome, type OutcomeDetails } from "./OutcomeRecord.js"
 import type { AttributeValue } from "./Run.js"
+import { stamp } from "./RunAnnotations.js"
 import { RunContext } from "./RunContext.js"
 import { type RunScope, scopeOf } from "./RunScope.js"
 import type { RunStatus } from "./RunStatus.js"
@@ -56,6 +58,8 @@ export const emit: {
         // A run that was joined where no span was open stands under its sender's, which is not here.
         const span = scope?.span?._tag === "Span" ? scope.span : fiber.currentSpan
         unsafeRecord(outcome.right, scope, span, clockOf(fiber))
+        // Nobody puts a run that was joined on the span that was open before.
+        if (span?._tag === "Span" && !scope?.isOwned) stamp(span, run, unsafePropagationMode(fiber))
         return Effect.void
       } catch (error) {
         return Effect.logWarning(`telling of an outcome failed: ${String(error)}`)

@@ -1,7 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { defaultTextMapGetter, defaultTextMapSetter, propagation, ROOT_CONTEXT } from "@opentelemetry/api"
-import { W3CBaggagePropagator } from "@opentelemetry/core"
-import { Effect, Either, FastCheck, Fiber, Logger, Option, Schema } from "effect"
+import { Effect, Either, FastCheck, Fiber, Layer, Logger, Option, Schema, TestClock } from "effect"
 import { Baggage, Botanu, BotanuConfig, Propagation, Run, RunContext } from "../src/index.js"
 import { observed, onlyRun } from "./observed.js"
 import { anyRun, instant, makeRun, runId } from "./runs.js"
@@ -10,6 +8,8 @@ const mode = (propagationMode: BotanuConfig.PropagationMode) =>
   BotanuConfig.layerOf({ environment: "production", propagationMode })
 
 const lean = `botanu.run_id=${runId},botanu.workflow=Customer%20Support,botanu.event_id=ticket-42,botanu.customer_id=bigretail`
+
+const senderTrace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 const injectFor = (run: Run) => Effect.provide(Propagation.inject, RunContext.layer(run))
 
@@ -85,6 +85,89 @@ describe("Propagation.inject", () => {
   )
 })
 
+describe("Propagation.injectWith", () => {
+  const foreign = "sentry-trace_id=771a;ttl=1,tenant=x%20y"
+  const received = (header: string) =>
+    Effect.map(Propagation.extract({ baggage: header, traceparent: senderTrace }), Option.getOrThrow)
+  const within = (run: Run, maxBytes?: number) =>
+    Effect.provide(Propagation.injectWith({ maxBytes }), RunContext.layer(run))
+
+  it.effect("sends what inject sends where there is room, also where no budget is given", () =>
+    Effect.gen(function* () {
+      const run = yield* received(`${lean},${foreign},botanu.tenant_id=acme`)
+      const whole = yield* injectFor(run)
+      for (const maxBytes of [undefined, whole["baggage"]?.length, 8192, 1e9, Number.POSITIVE_INFINITY]) {
+        expect(yield* within(run, maxBytes)).toEqual(whole)
+      }
+      expect(yield* Effect.provide(Propagation.injectWith({}), RunContext.layer(run))).toEqual(whole)
+    }).pipe(Effect.provide(mode("full")))
+  )
+
+  it.effect("leaves out whole members, the identifying keys never", () =>
+    Effect.gen(function* () {
+      const run = yield* received(`${lean},${foreign},botanu.environment=production,botanu.tenant_id=acme`)
+      const [first, second] = foreign.split(",")
+      const room: ReadonlyArray<readonly [extra: string, left: string]> = [
+        ["", ""],
+        ["x", ""],
+        [`,${first}`, `,${first}`],
+        [`,${first}xx`, `,${first}`],
+        // What does not fit is passed over for what does.
+        [`,${second}`, `,${second}`],
+        [`,${foreign},botanu.environment=productio`, `,${foreign},botanu.tenant_id=acme`],
+        [`,${foreign},botanu.environment=production`, `,${foreign},botanu.environment=production`]
+      ]
+      for (const [extra, left] of room) {
+        expect((yield* within(run, lean.length + extra.length))["baggage"]).toBe(`${lean}${left}`)
+      }
+    }).pipe(Effect.provide(mode("full")))
+  )
+
+  for (const maxBytes of [lean.length - 1, 1, 0, 0.5, -1, Number.NEGATIVE_INFINITY, Number.NaN]) {
+    it.effect(`sends no baggage, and logs that, where there is room for ${maxBytes} bytes; the trace it sends`, () =>
+      Effect.gen(function* () {
+        const run = yield* received(lean)
+        const { lines, value } = yield* logged(within(run, maxBytes))
+        expect(value).toEqual({ traceparent: senderTrace })
+        expect(lines).toEqual([
+          `outgoing baggage: run ${runId} does not fit into ${maxBytes} bytes, so it was not sent`
+        ])
+      })
+    )
+  }
+
+  it.effect("warns once a second", () =>
+    Effect.gen(function* () {
+      const many = Effect.replicateEffect(within(makeRun(), 1), 1000)
+      const { lines } = yield* logged(Effect.zipRight(many, Effect.zipRight(TestClock.adjust("1 second"), many)))
+      expect(lines).toHaveLength(2)
+      expect(lines[1]).toMatch(/\(999 more like it were not logged\)$/)
+    })
+  )
+
+  const anyForeign = FastCheck.array(FastCheck.tuple(FastCheck.stringMatching(/^[a-z]{1,8}$/), FastCheck.string()))
+  it.effect.prop(
+    "stays within its budget, and sends a part of what inject sends, the run in it",
+    [anyRun, anyForeign, FastCheck.oneof(FastCheck.integer({ min: -10, max: 9000 }), FastCheck.double())],
+    ([run, entries, maxBytes]) =>
+      Effect.gen(function* () {
+        const others = Baggage.encode(Either.getOrThrow(Baggage.fromEntries(entries)))
+        const incoming = yield* received([Schema.encodeSync(RunContext.FromHeader)(run), others].join())
+        const whole = (yield* injectFor(incoming))["baggage"]?.split(",")
+        const { value } = yield* logged(within(incoming, maxBytes))
+        const sent = value["baggage"]
+        const identifying = whole?.slice(0, 4).join() ?? ""
+        expect(value["traceparent"]).toBe(senderTrace)
+        expect(sent !== undefined).toBe(identifying.length <= maxBytes)
+        if (sent === undefined) return
+        expect(Buffer.byteLength(sent)).toBeLessThanOrEqual(maxBytes)
+        expect(sent.startsWith(identifying)).toBe(true)
+        const members = sent.split(",")
+        expect(whole?.filter((member) => members.includes(member))).toEqual(members)
+      }).pipe(Effect.provide(mode("full")))
+  )
+})
+
 describe("Propagation.extract", () => {
   it.effect.prop("receives what was sent, in full mode", [anyRun], ([run]) =>
     Effect.gen(function* () {
@@ -96,7 +179,14 @@ describe("Propagation.extract", () => {
 
   it.effect("has none where there is no header, or none that speaks of a run; that is no problem", () =>
     Effect.gen(function* () {
-      for (const headers of [{}, { baggage: "" }, { baggage: "tenant=x" }, { baggage: undefined }, { other: lean }]) {
+      for (const headers of [
+        undefined,
+        {},
+        { baggage: "" },
+        { baggage: "tenant=x" },
+        { baggage: undefined },
+        { other: lean }
+      ]) {
         const { lines, value } = yield* logged(Propagation.extract(headers))
         expect(value).toEqual(Option.none())
         expect(lines).toEqual([])
@@ -154,6 +244,37 @@ describe("Propagation.extract", () => {
     ([headers]) => Effect.asVoid(logged(Propagation.extract(headers)))
   )
 
+  it.effect.prop("never fails, whatever it is given", [FastCheck.anything({ withTypedArray: true })], ([anything]) =>
+    Effect.gen(function* () {
+      yield* logged(Propagation.extract(anything as Propagation.IncomingHeaders))
+      yield* logged(Propagation.extract({ baggage: [anything, lean], traceparent: anything }))
+      yield* logged(Propagation.extract(new Map([["baggage", anything]])))
+    })
+  )
+
+  it.effect("takes values and names as brokers' clients give them", () =>
+    Effect.gen(function* () {
+      const carriers: ReadonlyArray<Propagation.IncomingHeaders> = [
+        { baggage: Buffer.from(lean), traceparent: Buffer.from(senderTrace) },
+        { Baggage: [Buffer.from(lean)], TraceParent: [new TextEncoder().encode(senderTrace)] },
+        {
+          baggage: lean.split(",").map((member) => Buffer.from(member)),
+          TRACEPARENT: senderTrace,
+          "x-death": [{ count: 1 }]
+        },
+        new Map([
+          ["baggage", lean],
+          ["traceparent", senderTrace]
+        ])
+      ]
+      for (const carrier of carriers) {
+        const run = Option.getOrThrow(yield* Propagation.extract(carrier))
+        expect(run).toMatchObject({ runId, workflow: "Customer Support", customerId: "bigretail" })
+        expect((yield* injectFor(run))["traceparent"]).toBe(senderTrace)
+      }
+    })
+  )
+
   it.effect("reads a plus as a space where asked to", () =>
     Effect.gen(function* () {
       const header = { baggage: lean.replace("%20", "+") }
@@ -164,6 +285,64 @@ describe("Propagation.extract", () => {
         )
       expect(yield* workflow()).toEqual(Option.some("Customer+Support"))
       expect(yield* workflow({ plusAsSpace: true })).toEqual(Option.some("Customer Support"))
+    })
+  )
+})
+
+describe("the sender's span", () => {
+  const received = Effect.map(Propagation.extract({ baggage: lean, traceparent: senderTrace }), Option.getOrThrow)
+
+  it.effect("is the parent where a run is joined and no span is open", () =>
+    Effect.gen(function* () {
+      const span = yield* Effect.makeSpan("work").pipe(Effect.provide(RunContext.layer(yield* received)))
+      expect(Option.map(span.parent, ({ _tag, spanId }) => [_tag, spanId])).toEqual(
+        Option.some(["ExternalSpan", "00f067aa0ba902b7"])
+      )
+      expect(span.traceId).toBe("4bf92f3577b34da6a3ce929d0e0e4736")
+    })
+  )
+
+  it.effect("is not where one is open", () =>
+    Effect.gen(function* () {
+      const run = yield* received
+      const { outer, span } = yield* Effect.makeSpan("work").pipe(
+        Effect.provide(RunContext.layer(run)),
+        Effect.zipWith(Effect.currentSpan, (span, outer) => ({ span, outer })),
+        Effect.withSpan("outer")
+      )
+      expect(Option.map(span.parent, ({ spanId }) => spanId)).toEqual(Option.some(outer.spanId))
+    })
+  )
+
+  it.effect("is not where one is open when what the layer gives is used", () =>
+    Effect.gen(function* () {
+      const context = yield* Effect.withSpan(Layer.build(RunContext.layer(yield* received)), "start")
+      const { outer, span } = yield* Effect.makeSpan("work").pipe(
+        Effect.provide(context),
+        Effect.zipWith(Effect.currentSpan, (span, outer) => ({ span, outer })),
+        Effect.withSpan("outer")
+      )
+      expect(Option.map(span.parent, ({ spanId }) => spanId)).toEqual(Option.some(outer.spanId))
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("is none where there is no valid header, or no run", () =>
+    Effect.gen(function* () {
+      for (const traceparent of [undefined, "", senderTrace.toUpperCase(), 7]) {
+        const run = Option.getOrThrow(yield* Propagation.extract({ baggage: lean, traceparent }))
+        expect(Object.keys(yield* injectFor(run))).toEqual(["baggage"])
+      }
+      expect(yield* Propagation.extract({ traceparent: senderTrace })).toEqual(Option.none())
+    })
+  )
+
+  it.effect("is remembered by the run that was received, and no other", () =>
+    Effect.gen(function* () {
+      const one = yield* received
+      const other = Option.getOrThrow(yield* Propagation.extract({ baggage: lean }))
+      expect((yield* injectFor(one))["traceparent"]).toBe(senderTrace)
+      expect(yield* injectFor(other)).toEqual({ baggage: lean })
+      expect(yield* injectFor(new Run(one))).toEqual({ baggage: lean })
     })
   )
 })
@@ -201,31 +380,6 @@ describe("foreign baggage", () => {
       const joined = yield* injectFor(run)
       expect(joined["baggage"]?.startsWith(lean)).toBe(true)
       expect(joined["baggage"]?.split(",")).toHaveLength(64)
-    })
-  )
-})
-
-describe("with OpenTelemetry's own propagator", () => {
-  const propagator = new W3CBaggagePropagator()
-
-  it.prop("what is sent is read back identically", [anyRun], ([run]) => {
-    const header = Schema.encodeSync(RunContext.FromHeader)(run)
-    const context = propagator.extract(ROOT_CONTEXT, { baggage: header }, defaultTextMapGetter)
-    const theirs = propagation
-      .getBaggage(context)
-      ?.getAllEntries()
-      .map(([key, { value }]) => [key, value])
-    expect(theirs).toEqual(Baggage.entries(run.toBaggage("full")))
-  })
-
-  it.effect.prop("what it sends is received identically", [anyRun], ([run]) =>
-    Effect.gen(function* () {
-      const entries = Baggage.entries(run.toBaggage("full")).map(([key, value]) => [key, { value }])
-      const context = propagation.setBaggage(ROOT_CONTEXT, propagation.createBaggage(Object.fromEntries(entries)))
-      const carrier: Record<string, string> = {}
-      propagator.inject(context, carrier, defaultTextMapSetter)
-      const received = yield* Propagation.extract(carrier)
-      expect(Either.fromOption(received, () => carrier)).toEqual(Either.right(run))
     })
   )
 })

@@ -37,7 +37,12 @@ beforeAll(() => {
   const compilerOptions = { noUnusedLocals: false }
   writeFileSync(
     join(folder, "tsconfig.json"),
-    JSON.stringify({ extends: "../../tsconfig.json", compilerOptions, files: programs.map(({ file }) => file) })
+    JSON.stringify({
+      extends: "../../tsconfig.json",
+      compilerOptions,
+      include: [],
+      files: programs.map(({ file }) => file)
+    })
   )
 })
 

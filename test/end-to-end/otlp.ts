@@ -69,4 +69,4 @@ const decode = (body: Uint8Array): ReadonlyArray<ReceivedSpan> =>
 const hex = (bytes: Uint8Array | null): string => Buffer.from(bytes ?? []).toString("hex")
 
 const recordOf = (attributes: ReadonlyArray<definitions.KeyValue>): Record<string, unknown> =>
-  Object.fromEntries(attributes.map(({ key, value }) => [key, value && value[value.value ?? "stringValue"]]))
+  Object.fromEntries(attributes.map(({ key, value }) => [key, value?.[value.value ?? "stringValue"]]))

@@ -26,10 +26,16 @@ beforeAll(async () => {
   installed = join(consumer, "node_modules", manifest.name)
   await cp(join(root, "test/package/consumer"), consumer, { recursive: true })
   await run(root, "npm", "pack", "--ignore-scripts", "--pack-destination", consumer)
-  const { effect, typescript } = manifest.devDependencies
-  const packages = [tarball, `effect@${effect}`, `typescript@${typescript}`]
-  await run(consumer, "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", ...packages)
+  await install(tarball, ...versionsOf("effect", "typescript"))
 })
+
+type Dependency = keyof typeof manifest.devDependencies
+
+const versionsOf = (...names: ReadonlyArray<Dependency>): ReadonlyArray<string> =>
+  names.map((name) => `${name}@${manifest.devDependencies[name]}`)
+
+const install = (...packages: ReadonlyArray<string>) =>
+  run(consumer, "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", ...packages)
 
 afterAll(() => rm(consumer, { recursive: true, force: true }))
 
@@ -75,6 +81,42 @@ describe("the core", () => {
   it("compiles without the types of Node", () => run(root, bin("tsc"), "-p", "test/package/tsconfig.core.json"))
 })
 
+/** What each folder of `src/` may import beside the core. */
+const integrations: Record<string, ReadonlyArray<string>> = {
+  platform: ["@effect/platform"],
+  rpc: ["@effect/platform", "@effect/rpc"],
+  opentelemetry: ["@opentelemetry/api", "@opentelemetry/context-async-hooks", "@opentelemetry/core"]
+}
+
+describe("an entry point", () => {
+  it("is there for each folder, and has its packages as optional peers", async () => {
+    const entries = await readdir(join(root, "src"), { withFileTypes: true })
+    const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
+    expect(folders.sort()).toEqual(Object.keys(integrations).sort())
+    expect(Object.keys(manifest.exports)).toEqual([
+      ".",
+      ...Object.keys(integrations).map((name) => `./${name}`),
+      "./package.json"
+    ])
+    const optional = Object.keys(manifest.peerDependenciesMeta)
+    expect(new Set(optional)).toEqual(new Set([...Object.values(integrations).flat(), "@opentelemetry/sdk-trace-base"]))
+    expect(Object.keys(manifest.peerDependencies).sort()).toEqual([...optional, "effect"].sort())
+  })
+
+  it.each(Object.entries(integrations))(
+    "%s imports the core and its own packages, and no other entry point",
+    async (folder, packages) => {
+      const files = (await filesIn(join(installed, "dist", folder))).filter((file) => file.endsWith(".js"))
+      const code = await Promise.all(files.map((file) => readFile(join(installed, "dist", folder, file), "utf8")))
+      const imports = code.flatMap((text) =>
+        Array.from(text.matchAll(importedModule), ([, specifier]) => `${specifier}`)
+      )
+      const others = imports.filter((specifier) => !/^\.\.?\/[A-Za-z]+\.js$/.test(specifier))
+      expect(new Set(others)).toEqual(new Set(["effect", ...packages]))
+    }
+  )
+})
+
 describe("in a project of its own", () => {
   it.each(["nodenext", "bundler"])("compiles with moduleResolution %s", async (resolution) => {
     await run(consumer, bin("tsc", consumer), "-p", `tsconfig.${resolution}.json`)
@@ -86,6 +128,17 @@ describe("in a project of its own", () => {
 
   it("can be required from CommonJS", async () => {
     expect(await run(consumer, "node", "program.cjs")).toMatch(/^[0-9a-f-]{36} success\n$/)
+  })
+
+  describe("that has the packages which it integrates with", () => {
+    beforeAll(() => install(...versionsOf(...(Object.keys(manifest.peerDependenciesMeta) as Array<Dependency>))))
+
+    it("compiles against all entry points, into declarations too", () =>
+      run(consumer, bin("tsc", consumer), "-p", "tsconfig.edges.json"))
+
+    it("runs with all entry points", async () => {
+      expect(await run(consumer, "node", "edges.mjs")).not.toContain("missing")
+    })
   })
 })
 

@@ -1,0 +1,13 @@
+import { RunContextSpanProcessor, RunOpenTelemetry } from "botanu-effect/opentelemetry"
+import { RunHttpClient, RunHttpServer } from "botanu-effect/platform"
+import { RunRpc } from "botanu-effect/rpc"
+
+for (const [name, value] of Object.entries({
+  RunContextSpanProcessor,
+  layer: RunOpenTelemetry.layer,
+  middleware: RunHttpServer.middleware,
+  tell: RunHttpClient.tell,
+  layerServer: RunRpc.layerServer
+})) {
+  console.log(name, value === undefined ? "missing" : "there")
+}
