@@ -1,0 +1,181 @@
+/**
+ * The edges of RPC: a call brings the run in whose fiber it was made, and is worked on in that run where it is believed.
+ */
+import { Headers } from "@effect/platform"
+import { type Rpc, RpcMiddleware } from "@effect/rpc"
+import { Context, Effect, Layer, Schema, Scope } from "effect"
+import { Withheld } from "../AmbientTracer.js"
+import type { ReadOptions } from "../BaggageHeader.js"
+import { unsafePropagationMode } from "../BotanuConfig.js"
+import { DeadlineExceeded } from "../Deadline.js"
+import { type RequestRun, serve } from "../Edge.js"
+import { InvalidRunContext } from "../NewRun.js"
+import { unsafeBaggageHeader } from "../Propagation.js"
+import { withoutRun, withRun } from "../platform/RequestBaggage.js"
+import { redactBaggage } from "../RedactedBaggage.js"
+import { RunCancelled } from "../Resume.js"
+import { stamp } from "../RunAnnotations.js"
+import { currentRun, RunContext } from "../RunContext.js"
+import { type Inbound, isTrusted } from "../Trust.js"
+import { Header } from "../Wire.js"
+import { reasonIn } from "./ClientGone.js"
+import { inServerSpan, outsideSendersTrace } from "./ServerSpan.js"
+
+export type { RequestRun } from "../Edge.js"
+export type { Inbound } from "../Trust.js"
+export { withLinkedTraces } from "./ServerSpan.js"
+
+/** How a call fails where its run does not let it be worked on, or not to its end. */
+export const Failure = Schema.Union(DeadlineExceeded, RunCancelled, InvalidRunContext)
+
+/** How a call fails where its run does not let it be worked on, or not to its end. */
+export type Failure = typeof Failure.Type
+
+/**
+ * Middleware for a group of procedures, or for one: a call brings its run along, the handler works in it, and the client sees it
+ * when the deadline passed or the run was cancelled. Put last, it goes around all other middleware.
+ *
+ * `layerServer` and `layerClient` are its two sides.
+ */
+export class Middleware extends RpcMiddleware.Tag<Middleware>()("botanu/RunRpc/Middleware", {
+  wrap: true,
+  requiredForClient: true,
+  failure: Failure
+}) {}
+
+/**
+ * The same where every call is worked on in a run: handlers are provided with `RunContext`, and the server has to say, by
+ * `orElse`, what run a call is that brings none.
+ */
+export class MiddlewareOrElse extends RpcMiddleware.Tag<MiddlewareOrElse>()("botanu/RunRpc/MiddlewareOrElse", {
+  wrap: true,
+  requiredForClient: true,
+  provides: RunContext,
+  failure: Failure
+}) {}
+
+/** A call, as it came in. */
+export interface Request {
+  /** The number of the client's connection. */
+  readonly clientId: number
+  readonly rpc: Rpc.AnyWithProps
+  readonly payload: unknown
+  /** Those of the message; below them, over HTTP and WebSocket, those of the HTTP request that the message came with. */
+  readonly headers: Headers.Headers
+}
+
+/** Whom a server believes. */
+export interface ServerOptions<R = never> extends ReadOptions {
+  /**
+   * Whose runs are believed: everyone's who can send a request (`"trusted"`), nobody's (`"untrusted"`), or of those whose
+   * request a predicate says so. There is no default: a run brings customer ids, a deadline and baggage with it.
+   */
+  readonly inbound: Inbound<Request, never, R>
+}
+
+/** Whom a server believes, and how a call that brings no run is one itself. */
+export interface ServerOptionsOrElse<R = never> extends ServerOptions<R> {
+  readonly orElse: (request: Request) => RequestRun<unknown>
+}
+
+/**
+ * The server's side. A call that is believed is worked on in the run that it brings, under that run's deadline; a stream is,
+ * until its end. Where the run comes in cancelled or past its deadline, the handler does not run. Of a call that is not
+ * believed the run is ignored, and nothing of it goes out again; the sender's span becomes a link. A call without a run is what
+ * `orElse` makes of it.
+ *
+ * The client sees `DeadlineExceeded`, `RunCancelled`, and `InvalidRunContext` where `orElse` gives options that make no run. A
+ * client that interrupts its call, or goes away, interrupts the handler: a run there is `canceled`, for the reason
+ * `client_disconnected`.
+ */
+export const layerServer: {
+  <R = never>(options: ServerOptionsOrElse<R>): Layer.Layer<Middleware | MiddlewareOrElse, never, R>
+  <R = never>(options: ServerOptions<R>): Layer.Layer<Middleware, never, R>
+} = <R>(
+  options: ServerOptions<R> & Partial<ServerOptionsOrElse<R>>
+): Layer.Layer<Middleware | MiddlewareOrElse, never, R> =>
+  Layer.effectContext(
+    Effect.map(Effect.context<R>(), (context) => {
+      const wrap = <R1>({ next, ...request }: Request & { readonly next: Work<R1> }): Work<Exclude<R1, RunContext>> =>
+        Effect.withFiberRuntime((fiber) => {
+          if (request.headers[Header.baggage] !== undefined) redactBaggage(fiber.currentSpan)
+          const trust = Effect.mapInputContext(isTrusted(options.inbound, request), (around: Context.Context<never>) =>
+            outsideSendersTrace(Context.merge(context, around))
+          )
+          return Effect.flatMap(trust, (trusted) =>
+            inServerSpan(served(next, request, trusted, options), request.rpc._tag, trusted, fiber)
+          )
+        })
+      return Context.make(Middleware, wrap).pipe(Context.add(MiddlewareOrElse, wrap))
+    })
+  )
+
+type Work<R> = Effect.Effect<RpcMiddleware.SuccessValue, Failure, R>
+
+const served = <R>(
+  work: Work<R>,
+  request: Request,
+  isTrusted: boolean,
+  { orElse, plusAsSpace }: ReadOptions & Partial<Pick<ServerOptionsOrElse, "orElse">>
+): Work<Exclude<R, RunContext>> =>
+  Effect.withFiberRuntime((fiber) =>
+    serve(work as Work<Exclude<R, RunContext>>, {
+      headers: request.headers,
+      isTrusted,
+      plusAsSpace,
+      reasonOf: reasonIn(fiber.currentContext),
+      orElse: orElse && (() => orElse(request)),
+      onRun: (run) => {
+        const span = fiber.currentSpan
+        if (span?._tag === "Span") stamp(span, run, unsafePropagationMode(fiber))
+      }
+    })
+  )
+
+/** Whether a client tells. */
+export interface ClientOptions {
+  /**
+   * Whether whoever is at the other end is told of the run in whose fiber a call is made (`"tell"`), or not (`"withhold"`).
+   * There is no default: the run's ids say who your customers are.
+   */
+  readonly outbound: "tell" | "withhold"
+}
+
+/**
+ * The client's side: tells of the run in whose fiber a call is made, in the `baggage` header of the message, beside what others
+ * put there. Where the client withholds it, and outside of a run, members of `baggage` that speak of a run are taken off the
+ * message, whoever put them there. Other headers stay as they are, and so does the trace, of which the protocol tells.
+ */
+export const layerClient = ({
+  outbound
+}: ClientOptions): Layer.Layer<RpcMiddleware.ForClient<Middleware> | RpcMiddleware.ForClient<MiddlewareOrElse>> => {
+  const tell: RpcMiddleware.RpcMiddlewareClient = ({ request }) =>
+    Effect.withFiberRuntime((fiber) => {
+      const { currentContext: context } = fiber
+      const run = outbound === "tell" && !Context.get(context, Withheld) ? currentRun(context) : undefined
+      const baggage = run && unsafeBaggageHeader(fiber, run)
+      const headers = withBaggage(request.headers, (header) =>
+        baggage === undefined ? withoutRun(header) : withRun(baggage, header)
+      )
+      return Effect.succeed(headers === request.headers ? request : { ...request, headers })
+    })
+  return inNoContext(
+    Layer.merge(RpcMiddleware.layerClient(Middleware, tell), RpcMiddleware.layerClient(MiddlewareOrElse, tell))
+  )
+}
+
+/** Headers with another `baggage`; without one where that is empty, and as they are where nothing changes. */
+const withBaggage = (headers: Headers.Headers, change: (header: string) => string): Headers.Headers => {
+  const header = headers[Header.baggage] ?? ""
+  const changed = change(header)
+  if (changed === header) return headers
+  return changed === "" ? Headers.remove(headers, Header.baggage) : Headers.set(headers, Header.baggage, changed)
+}
+
+/** A layer as it is where there is no run: what middleware finds around it where it is made, it takes along to every call. */
+const inNoContext = <A>(layer: Layer.Layer<A>): Layer.Layer<A> =>
+  Layer.scopedContext(
+    Effect.mapInputContext(Layer.build(layer), (context: Context.Context<Scope.Scope>) =>
+      Context.pick(Scope.Scope)(context)
+    )
+  )

@@ -1,0 +1,111 @@
+/**
+ * The span of a request on the server, and who may be its parent. The RPC server opens one before any middleware is asked, and
+ * makes the sender's span its parent, whoever that is.
+ */
+import { RpcServer } from "@effect/rpc"
+import { Context, Effect, Layer, Option, Tracer } from "effect"
+import type { AnyFiber } from "../FiberClock.js"
+import * as TraceParent from "../TraceParent.js"
+
+/**
+ * For the protocol of a server: leaves the span under which a request was sent to the middleware of this module, which makes it
+ * the parent where the request is trusted, and a link where it is not.
+ *
+ * Without this, the span that the RPC server opens for a request that is not trusted has the sender's as its parent; what the
+ * middleware then opens, with a link, is a second one, under which the handler works. With it, a request that is trusted has
+ * the second one, unless the server itself opens none (`disableTracing`).
+ *
+ * Over HTTP the sender's span comes in the headers of the request around the message, so it is the HTTP server's to leave.
+ */
+export const withLinkedTraces = <E, R>(
+  protocol: Layer.Layer<RpcServer.Protocol, E, R>
+): Layer.Layer<RpcServer.Protocol, E, R> =>
+  Layer.map(protocol, (context) =>
+    Context.add(context, RpcServer.Protocol, leavingSender(Context.get(context, RpcServer.Protocol)))
+  )
+
+type Protocol = RpcServer.Protocol["Type"]
+
+const leavingSender = (protocol: Protocol): Protocol =>
+  protocol.supportsSpanPropagation
+    ? {
+        ...protocol,
+        run: (receive) =>
+          protocol.run((clientId, message) => {
+            if (message._tag !== "Request") return receive(clientId, message)
+            const { sampled, spanId, traceId, ...request } = message
+            return Effect.withFiberRuntime((fiber) =>
+              Effect.provideService(receive(clientId, request), LeftToOpen, {
+                sender: validSpan(traceId, spanId, sampled),
+                around: fiber.currentSpan
+              })
+            )
+          })
+      }
+    : protocol
+
+/** A request whose span was left to the middleware: who sent it, and what was open when it came in. */
+class LeftToOpen extends Context.Tag("botanu/RunRpc/LeftToOpen")<
+  LeftToOpen,
+  { readonly sender: Tracer.ExternalSpan | undefined; readonly around: Tracer.AnySpan | undefined }
+>() {}
+
+const validSpan = (traceId: unknown, spanId: unknown, sampled: unknown): Tracer.ExternalSpan | undefined => {
+  if (typeof traceId !== "string" || typeof spanId !== "string") return undefined
+  const span = Tracer.externalSpan({ traceId, spanId, sampled: sampled !== false })
+  return isValid(span) ? span : undefined
+}
+
+const isValid = (span: Tracer.AnySpan): boolean => TraceParent.fromSpan(span) !== undefined
+
+/** `work` in a span for the request named `tag`, where the one that the server opened is not as it should be. */
+export const inServerSpan = <A, E, R>(
+  work: Effect.Effect<A, E, R>,
+  tag: string,
+  isTrusted: boolean,
+  fiber: AnyFiber
+): Effect.Effect<A, E, R> => {
+  const open = fiber.currentSpan
+  const left = Option.getOrUndefined(Context.getOption(fiber.currentContext, LeftToOpen))
+  const isOpen = open?._tag === "Span" && open !== left?.around
+  // A server in the handler, with requests of its own, is not to find it.
+  const own =
+    left === undefined
+      ? work
+      : Effect.mapInputContext(work, (context: Context.Context<R>) => without(context, LeftToOpen))
+  const inSpan = (standing: Tracer.SpanOptions) =>
+    Effect.useSpan(
+      isOpen ? open.name : `RpcServer.${tag}`,
+      { ...standing, kind: "server", captureStackTrace: false },
+      (span) => Effect.withParentSpan(own, span)
+    )
+  if (isTrusted) {
+    if (left?.sender !== undefined) return inSpan({ parent: left.sender })
+    return left === undefined || isOpen ? own : inSpan({})
+  }
+  const remote = remoteAncestor(open)
+  const links = linksTo(left?.sender ?? remote)
+  if (remote !== undefined || (left !== undefined && !isOpen)) return inSpan({ root: true, links })
+  if (isOpen) open.addLinks(links)
+  return own
+}
+
+const linksTo = (span: Tracer.AnySpan | undefined): ReadonlyArray<Tracer.SpanLink> =>
+  span !== undefined && isValid(span) ? [{ _tag: "SpanLink", span, attributes: {} }] : []
+
+/** A context for what is done before it is known whether the sender is believed: not in the trace that the sender names. */
+export const outsideSendersTrace = <R>(context: Context.Context<R>): Context.Context<R> => {
+  const open = Option.getOrUndefined(Context.getOption(context, Tracer.ParentSpan))
+  return remoteAncestor(open) === undefined ? context : without(context, Tracer.ParentSpan)
+}
+
+/** Leaves out what is there of itself, which nobody requires. */
+const without = <R, I, S>(context: Context.Context<R>, tag: Context.Tag<I, S>): Context.Context<R> =>
+  Context.omit(tag)(context as Context.Context<R | I>) as Context.Context<R>
+
+/** The span of another process under which a span stands. */
+const remoteAncestor = (span: Tracer.AnySpan | undefined): Tracer.ExternalSpan | undefined => {
+  let ancestor = span
+  while (ancestor?._tag === "Span") ancestor = Option.getOrUndefined(ancestor.parent)
+  return ancestor
+}

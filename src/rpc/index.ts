@@ -1,0 +1,4 @@
+/**
+ * Runs over RPC, for `@effect/rpc`.
+ */
+export * as RunRpc from "./RunRpc.js"
