@@ -21,6 +21,13 @@ export const isDeadlineOf = (run: Run, error: unknown): boolean =>
   error instanceof DeadlineExceeded &&
   (error.runId === run.runId || error.deadline.epochMillis === run.deadline?.epochMillis)
 
+// A timer may end a millisecond before the clock shows its time.
+const earlyMillis = 1
+
+/** Whether an interruption at this instant is the deadline's, or one that was handed down. */
+export const isAtDeadline = ({ deadline }: Run, instant: DateTime.Utc): boolean =>
+  deadline !== undefined && instant.epochMillis >= deadline.epochMillis - earlyMillis
+
 /** How a run ends whose deadline has come: with a failure where its error channel has a place for that. */
 export const exceeded = (run: Run, deadline: DateTime.Utc, mayFail: boolean): Effect.Effect<never, DeadlineExceeded> =>
   mayFail ? Effect.fail(deadlineExceeded(run, deadline)) : Effect.interrupt

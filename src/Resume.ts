@@ -89,7 +89,7 @@ export const whileItLasts = <A, E, R>(
   const bounded = Effect.catchAllCause(
     work,
     (cause): Effect.Effect<never, E | Deadline.DeadlineExceeded> =>
-      Cause.isInterruptedOnly(cause) && run.isPastDeadline(nowOf(fiber)) ? exceeded : Effect.failCause(cause)
+      Cause.isInterruptedOnly(cause) && Deadline.isAtDeadline(run, nowOf(fiber)) ? exceeded : Effect.failCause(cause)
   )
   return Deadline.enforce(bounded, deadline, now, () => exceeded)
 }

@@ -2,7 +2,7 @@
  * What the exit of a run's body says of the run.
  */
 import { Cause, Chunk, type Context, type DateTime, Exit } from "effect"
-import { isDeadlineOf } from "./Deadline.js"
+import { isAtDeadline, isDeadlineOf } from "./Deadline.js"
 import { reasonOfEdge } from "./Interruption.js"
 import type { RunScope } from "./RunScope.js"
 import type { RunStatus } from "./RunStatus.js"
@@ -33,7 +33,7 @@ export const classify = (
   const reason = scope.cancellationReason
   if (reason !== undefined) return { status: "canceled", reason }
   if (scope.run.cancelled) return { status: "canceled", reason: "received_cancelled" }
-  if (scope.run.isPastDeadline(scope.interruptedAt ?? now)) return { status: "timeout" }
+  if (isAtDeadline(scope.run, scope.interruptedAt ?? now)) return { status: "timeout" }
   return { status: "canceled", reason: reasonOfEdge(context) ?? "interrupted" }
 }
 

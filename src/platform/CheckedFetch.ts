@@ -3,10 +3,10 @@
  */
 import { Context, Effect, Fiber, Option, Runtime } from "effect"
 import { Withheld } from "../AmbientTracer.js"
+import { withoutRun } from "../RequestBaggage.js"
 import { Header } from "../Wire.js"
 import { follow, type Send } from "./FetchRedirects.js"
 import type { Origins } from "./Origin.js"
-import { withoutRun } from "./RequestBaggage.js"
 
 /** `fetch`, as a client of the platform calls it, with the run taken off each request to an origin that is none of these. */
 export const checkedFetch = (fetch: typeof globalThis.fetch, origins: Origins): typeof globalThis.fetch => {

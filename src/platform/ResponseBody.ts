@@ -82,10 +82,10 @@ export const untilSent = <E, R, E2, R2>(
             Effect.sync(() => Deferred.unsafeDone(sent, exit))
           )
         )
-        const close = Effect.suspend(() => {
-          Deferred.unsafeDone(sent, Exit.void)
+        const close = (exit: Exit.Exit<unknown, unknown>) => {
+          Deferred.unsafeDone(sent, Exit.isInterrupted(exit) ? Exit.interrupt(caller.id()) : Exit.void)
           return ended
-        })
+        }
         Deferred.unsafeDone(answered, RunFiber.takeOver(fiber, Effect.as(whenRequestEnds(close), open)))
         return Effect.as(Deferred.await(sent), response) as Effect.Effect<Response, E>
       })
@@ -93,25 +93,27 @@ export const untilSent = <E, R, E2, R2>(
     const work = Effect.flatMap(app, (response) =>
       response.body._tag === "Stream" ? keptOpen(response) : Effect.succeed(response)
     )
-    // What `inRun` requires is in the context of its caller.
-    const run = RunFiber.start(inRun(work) as Effect.Effect<Response, E2>, caller, {
-      context: caller.currentContext,
-      runtimeFlags,
-      spanAnnotations: caller.getFiberRef(FiberRef.currentTracerSpanAnnotations),
-      logAnnotations: caller.getFiberRef(FiberRef.currentLogAnnotations),
-      depth: 0
+    let run: Fiber.RuntimeFiber<Response, E2>
+    // An interruption finds no run, or one that it reaches.
+    return Effect.uninterruptibleMask((restore) => {
+      // What `inRun` requires is in the context of its caller.
+      run = RunFiber.start(inRun(work) as Effect.Effect<Response, E2>, caller, {
+        context: caller.currentContext,
+        runtimeFlags,
+        spanAnnotations: caller.getFiberRef(FiberRef.currentTracerSpanAnnotations),
+        logAnnotations: caller.getFiberRef(FiberRef.currentLogAnnotations),
+        depth: 0
+      })
+      const join = () => RunFiber.join(run, () => {})
+      if (run.unsafePoll() !== null) return join()
+      run.addObserver(() => Deferred.unsafeDone(answered, join()))
+      return Effect.onInterrupt(restore(Deferred.await(answered)), () => Fiber.interrupt(run))
     })
-    if (run.unsafePoll() !== null) return RunFiber.join(run, () => {})
-    run.addObserver(() =>
-      Deferred.unsafeDone(
-        answered,
-        RunFiber.join(run, () => {})
-      )
-    )
-    return Effect.onInterrupt(Deferred.await(answered), () => Fiber.interrupt(run))
   })
 
-const whenRequestEnds = (finalizer: Effect.Effect<unknown>): Effect.Effect<void> =>
+const whenRequestEnds = (
+  finalizer: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown>
+): Effect.Effect<void> =>
   Effect.flatMap(Effect.serviceOption(Scope.Scope), (scope) =>
-    scope._tag === "Some" ? Scope.addFinalizer(scope.value, finalizer) : Effect.void
+    scope._tag === "Some" ? Scope.addFinalizerExit(scope.value, finalizer) : Effect.void
   )

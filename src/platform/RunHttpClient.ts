@@ -13,11 +13,11 @@ import { Context, Effect, Either, FiberRef, GlobalValue, identity, Layer, Option
 import { Withheld } from "../AmbientTracer.js"
 import * as Carrier from "../Carrier.js"
 import { unsafeBaggageHeader } from "../Propagation.js"
+import { withoutRun, withRun } from "../RequestBaggage.js"
 import { currentRun } from "../RunContext.js"
 import { Header } from "../Wire.js"
 import { checkedFetch } from "./CheckedFetch.js"
 import { fromEntries, type InvalidOrigin, type Origins } from "./Origin.js"
-import { withoutRun, withRun } from "./RequestBaggage.js"
 
 export { InvalidOrigin } from "./Origin.js"
 

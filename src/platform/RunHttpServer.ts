@@ -9,6 +9,7 @@ import { DeadlineExceeded } from "../Deadline.js"
 import { type RequestRun, serve } from "../Edge.js"
 import type { AnyFiber } from "../FiberClock.js"
 import type { InvalidRunContext } from "../NewRun.js"
+import { redactBaggage } from "../RedactedBaggage.js"
 import { RunCancelled } from "../Resume.js"
 import type { Run } from "../Run.js"
 import { stamp } from "../RunAnnotations.js"
@@ -16,7 +17,7 @@ import type { RunContext } from "../RunContext.js"
 import { type Inbound, isTrusted } from "../Trust.js"
 import { Header } from "../Wire.js"
 import * as ResponseBody from "./ResponseBody.js"
-import { inServerSpan, redactBaggage } from "./ServerSpan.js"
+import { inServerSpan, outsideSendersTrace } from "./ServerSpan.js"
 
 export type { RequestRun } from "../Edge.js"
 export type { Inbound } from "../Trust.js"
@@ -70,11 +71,17 @@ export const middleware: {
         fiber.currentContext as Context.Context<Request>,
         HttpServerRequest.HttpServerRequest
       )
-      redactBaggage(request, fiber.currentSpan)
-      return Effect.flatMap(isTrusted(options.inbound, request), (trusted) =>
+      if (request.headers[Header.baggage] !== undefined) redactBaggage(fiber.currentSpan)
+      return Effect.flatMap(isBelieved(request, options.inbound), (trusted) =>
         inServerSpan(served(app, request, trusted, options), request, trusted, fiber)
       )
     })
+
+// The platform restores interruption for routes only, and a predicate may take its time.
+const isBelieved = <E, R>(request: Request, inbound: Inbound<Request, E, R>): Effect.Effect<boolean, E, R> => {
+  const trusted = isTrusted(inbound, request)
+  return typeof inbound === "function" ? Effect.interruptible(outsideSendersTrace(trusted, request)) : trusted
+}
 
 /** What is left of an error: these two are answered. */
 export type Answered<E> = Exclude<E, DeadlineExceeded | RunCancelled>

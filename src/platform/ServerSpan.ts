@@ -2,8 +2,15 @@
  * The span of a request on the server, and who may be its parent. The platform opens one before any middleware is asked, and
  * makes the sender's span its parent, whoever that is.
  */
-import { type HttpApp, HttpMiddleware, HttpServerError, HttpServerRequest, HttpTraceContext } from "@effect/platform"
-import { Context, Effect, Layer, Option, type Predicate, type Tracer } from "effect"
+import {
+  Headers,
+  type HttpApp,
+  HttpMiddleware,
+  HttpServerError,
+  HttpServerRequest,
+  HttpTraceContext
+} from "@effect/platform"
+import { Context, Effect, Layer, Option, type Predicate, Tracer } from "effect"
 import type { AnyFiber } from "../FiberClock.js"
 import * as TraceParent from "../TraceParent.js"
 import { Header } from "../Wire.js"
@@ -22,10 +29,10 @@ const saidBefore = new WeakMap<Predicate.Predicate<Request>, Predicate.Predicate
  */
 export const withLinkedTraces = <A, E, R>(server: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
   Layer.locallyWith(server, HttpMiddleware.currentTracerDisabledWhen, (isDisabled) => {
-    const isLeft = (request: Request) => isDisabled(request) || Option.isSome(senderOf(request))
+    const isLeft = (request: Request) => isDisabled(request) || namesSender(request)
     saidBefore.set(isLeft, isDisabled)
     return isLeft
-  })
+  }).pipe(Layer.locallyWith(Headers.currentRedactedNames, (names) => [...names, Header.baggage]))
 
 /** The app in the span that the platform left to open, or may not have opened as it did. */
 export const inServerSpan = <E, R>(
@@ -36,13 +43,14 @@ export const inServerSpan = <E, R>(
 ): HttpApp.Default<E, R> => {
   const isDisabled = fiber.getFiberRef(HttpMiddleware.currentTracerDisabledWhen)
   const before = saidBefore.get(isDisabled)
-  if ((before ?? isDisabled)(request) || (before === undefined && isTrusted)) return app
-  const sender = senderOf(request)
-  if (Option.isNone(sender)) return app
+  if ((before ?? isDisabled)(request) || (before === undefined && isTrusted) || !namesSender(request)) return app
+  const sender = Option.getOrUndefined(senderOf(request))
   const name = Context.get(fiber.currentContext, HttpMiddleware.SpanNameGenerator)(request)
   const standing: Tracer.SpanOptions = isTrusted
-    ? { parent: sender.value }
-    : { root: true, links: [{ _tag: "SpanLink", span: sender.value, attributes: {} }] }
+    ? sender === undefined
+      ? {}
+      : { parent: sender }
+    : { root: true, links: sender === undefined ? [] : [{ _tag: "SpanLink", span: sender, attributes: {} }] }
   return Effect.useSpan(name, { ...standing, kind: "server", captureStackTrace: false }, (span) => {
     for (const [key, value] of Object.entries(attributesOf(request))) span.attribute(key, value)
     return Effect.onExit(Effect.withParentSpan(app, span), (exit) =>
@@ -50,6 +58,19 @@ export const inServerSpan = <E, R>(
     )
   })
 }
+
+/** What is done before it is known whether the sender is believed: not in the trace that the sender names. */
+export const outsideSendersTrace = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  request: Request
+): Effect.Effect<A, E, R> =>
+  namesSender(request)
+    ? Effect.mapInputContext(effect, (context: Context.Context<R>) => Context.omit(Tracer.ParentSpan)(context) as never)
+    : effect
+
+/** Whether a request has trace headers. The platform makes a parent of the ids in them, whatever text these are. */
+const namesSender = ({ headers }: Request): boolean =>
+  headers[Header.traceparent] !== undefined || headers["b3"] !== undefined || headers["x-b3-traceid"] !== undefined
 
 /** The span of which the trace headers of a request tell, where its ids are such. */
 const senderOf = ({ headers }: Request): Option.Option<Tracer.ExternalSpan> => {
@@ -73,18 +94,4 @@ const attributesOf = (request: Request): Record<string, string> => {
   if (userAgent !== undefined) attributes["user_agent.original"] = userAgent
   if (request.remoteAddress._tag === "Some") attributes["client.address"] = request.remoteAddress.value
   return attributes
-}
-
-/** What stands on spans in place of a `baggage` header. */
-const redacted = "<redacted>"
-const baggageAttribute = `http.request.header.${Header.baggage}`
-
-/** Takes the text of the `baggage` header off the spans that the platform put it on. */
-export const redactBaggage = (request: Request, innermost: Tracer.AnySpan | undefined): void => {
-  if (request.headers[Header.baggage] === undefined) return
-  let span = innermost
-  while (span?._tag === "Span") {
-    if (span.attributes.has(baggageAttribute)) span.attribute(baggageAttribute, redacted)
-    span = Option.getOrUndefined(span.parent)
-  }
 }

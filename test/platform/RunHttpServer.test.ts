@@ -142,7 +142,7 @@ describe.each(Object.entries(kinds))("RunHttpServer.middleware around %s", (_, s
       })
       const work = Effect.zipRight(Deferred.succeed(started, undefined), Effect.never)
       const handler = work.pipe(Botanu.workflow("Work", ids), Effect.orDie)
-      const url = yield* Effect.provide(serving(served(handler, { inbound: "untrusted" })), exporter)
+      const url = yield* serving(Layer.provide(served(handler, { inbound: "untrusted" }), exporter))
       const client = yield* Effect.fork(request(url))
       yield* Deferred.await(started)
       yield* Fiber.interrupt(client)
@@ -175,11 +175,8 @@ describe.each(Object.entries(kinds))("RunHttpServer.middleware around %s", (_, s
   )
 })
 
-const bare = <E>(
-  app: HttpApp.Default<E>,
-  options: Options,
-  around: (app: HttpApp.Default) => HttpApp.Default = (app) => app
-) => serving(HttpServer.serve(around(middleware(options)(app as HttpApp.Default))))
+const bare = <E>(app: HttpApp.Default<E>, options: Options, provided: Layer.Layer<never> = Layer.empty) =>
+  serving(HttpServer.serve(middleware(options)(app as HttpApp.Default)).pipe(Layer.provide(provided)))
 
 const text = (body: string) => HttpServerResponse.text(body)
 const ok = Effect.succeed(text("ok"))
@@ -270,10 +267,7 @@ describe("RunHttpServer.middleware", () => {
       const nested = Effect.zipRight(Deferred.succeed(started, undefined), Effect.never).pipe(
         Botanu.workflow("Nested", ids)
       )
-      const url = yield* Effect.provide(
-        bare(Effect.zipRight(nested, Effect.never, { concurrent: true }), asRun),
-        exporter
-      )
+      const url = yield* bare(Effect.zipRight(nested, Effect.never, { concurrent: true }), asRun, exporter)
       const client = yield* Effect.fork(request(url))
       yield* Deferred.await(started)
       yield* Fiber.interrupt(client)
@@ -303,7 +297,7 @@ describe("RunHttpServer.middleware", () => {
         Logger.defaultLogger,
         Logger.make(({ message }) => lines.push(String(message)))
       )
-      const url = yield* Effect.provide(bare(ok, { inbound: "trusted" }), logger)
+      const url = yield* bare(ok, { inbound: "trusted" }, logger)
       const octet = FastCheck.constantFrom(...'botanu.run_id=,;%+ \t"\\0a9é\u0080ÿ'.split(""))
       const baggage = FastCheck.oneof(
         FastCheck.array(octet, { maxLength: 200 }).map((octets) => octets.join("")),
@@ -408,7 +402,7 @@ describe("the body of a streamed response", () => {
         export: ({ cancellationReason, errorClass, status }) =>
           Queue.offer(completed, [status, cancellationReason ?? errorClass].join(" "))
       })
-      const url = yield* Effect.provide(bare(streamed(stream), options), exporter)
+      const url = yield* bare(streamed(stream), options, exporter)
       yield* end(url)
       return yield* Queue.take(completed)
     })

@@ -120,7 +120,7 @@ describe.each(Object.entries(transports))("RunRpc over %s", (_, serve) => {
         }
         expect(received).toEqual([1])
         for (const key of [once, counting]) {
-          expect(yield* telling.Ended({ key, workflow: "Work" })).toMatchObject({ parent: runId })
+          expect(yield* telling.Ended({ key, workflow: "Work" })).toMatchObject({ parent: runId, status: "timeout" })
         }
       })
     )

@@ -2,7 +2,7 @@
  * The `baggage` header of an outgoing request, on which others may have put members too: those that speak of a run are ours
  * alone to send, all others go out as they were written.
  */
-import { keyPrefix, maxHeaderBytes, maxHeaderMembers } from "../Wire.js"
+import { keyPrefix, maxHeaderBytes, maxHeaderMembers } from "./Wire.js"
 
 /** The header of a run, and after it the members that others put on the request, as far as W3C Baggage's limits allow. */
 export const withRun = (run: string, header: string): string => {

@@ -2,8 +2,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { defaultTextMapGetter, propagation, ROOT_CONTEXT } from "@opentelemetry/api"
 import { W3CBaggagePropagator } from "@opentelemetry/core"
 import { FastCheck } from "effect"
-import { Baggage } from "../../src/index.js"
-import { withoutRun, withRun } from "../../src/platform/RequestBaggage.js"
+import { Baggage } from "../src/index.js"
+import { withoutRun, withRun } from "../src/RequestBaggage.js"
 
 const run = "botanu.run_id=1,botanu.workflow=W,botanu.event_id=e,botanu.customer_id=bigretail"
 
