@@ -1,8 +1,7 @@
 /**
  * Work on a run that came in, under that run's deadline.
  */
-import { Cause, Effect, Option, Schema } from "effect"
-import { dual } from "effect/Function"
+import { Cause, Effect, Function, Option, Schema } from "effect"
 import { thenLeave, withAmbientTracer } from "./AmbientTracer.js"
 import * as Deadline from "./Deadline.js"
 import { type AnyFiber, nowOf } from "./FiberClock.js"
@@ -47,7 +46,7 @@ export const resume: {
     effect: Effect.Effect<A, E, R>,
     run: Option.Option<Run>
   ): Effect.Effect<A, E | Deadline.DeadlineExceeded | RunCancelled, R>
-} = dual(2, <A, E, R>(effect: Effect.Effect<A, E, R>, run: Run | Option.Option<Run>) => {
+} = Function.dual(2, <A, E, R>(effect: Effect.Effect<A, E, R>, run: Run | Option.Option<Run>) => {
   if (!Option.isOption(run)) return joined(effect, run)
   return Option.match(run, { onNone: () => effect, onSome: (run) => joined(effect, run) })
 })
