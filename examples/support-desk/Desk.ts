@@ -1,15 +1,23 @@
 /**
- * The desk: a workflow for each topic, and the workflows that they have in common. The work is simulated by sleeping.
+ * The desk: a workflow for each topic. The back office does a part of the work. The work is simulated by sleeping.
  */
-import { Botanu, type DeadlineExceeded, type InvalidRunContext, Outcome, RunContext } from "botanu-effect"
-import { Data, Effect, Match, Schedule } from "effect"
+import { HttpApiBuilder, HttpApiClient, HttpApiError, HttpClientError } from "@effect/platform"
+import { Botanu, DeadlineExceeded, type InvalidRunContext, Outcome, RunContext } from "botanu-effect"
+import { RunHttpClient } from "botanu-effect/platform"
+import { Context, Data, Effect, Layer, Match, ParseResult } from "effect"
+import {
+  BackOfficeApi,
+  type GatewayUnavailable,
+  type IdentityNotProven,
+  type ModelOverloaded
+} from "./BackOfficeApi.js"
+import { DeskApi } from "./DeskApi.js"
+import * as Operator from "./Operator.js"
+import { retryAfter, step } from "./Simulation.js"
 import type { Access, Payment, Question, Refund, Ticket } from "./Ticket.js"
 
-export class ModelOverloaded extends Data.TaggedError("ModelOverloaded")<{ readonly message: string }> {}
-export class GatewayUnavailable extends Data.TaggedError("GatewayUnavailable")<{ readonly message: string }> {}
 export class LedgerLocked extends Data.TaggedError("LedgerLocked")<{ readonly message: string }> {}
 export class NothingToRefund extends Data.TaggedError("NothingToRefund")<{ readonly message: string }> {}
-export class IdentityNotProven extends Data.TaggedError("IdentityNotProven")<{ readonly message: string }> {}
 export class MailboxUnreachable extends Data.TaggedError("MailboxUnreachable")<{ readonly message: string }> {}
 
 export type DeskError =
@@ -23,8 +31,42 @@ export type DeskError =
   | Outcome.InvalidOutcome
   | InvalidRunContext
 
+/** The back office, and the way there. It is told of the run that it works for. */
+const connect = (origin: string) =>
+  HttpApiClient.make(BackOfficeApi, { baseUrl: origin, transformClient: RunHttpClient.tell({ to: [origin] }) })
+
+export class BackOffice extends Context.Tag("support-desk/BackOffice")<
+  BackOffice,
+  Effect.Effect.Success<ReturnType<typeof connect>>
+>() {
+  static layer(origin: string) {
+    return Layer.effect(BackOffice, connect(origin))
+  }
+}
+
+type NoAnswer = HttpClientError.HttpClientError | HttpApiError.HttpApiDecodeError | ParseResult.ParseError
+
+const isNoAnswer = (error: unknown): error is NoAnswer =>
+  HttpClientError.isHttpClientError(error) ||
+  error instanceof HttpApiError.HttpApiDecodeError ||
+  ParseResult.isParseError(error)
+
+/** What the back office answers. It stops at the deadline of the run too, and may be the first to notice. */
+const inTime = <A, E, R>(
+  asked: Effect.Effect<A, E | NoAnswer, R>
+): Effect.Effect<A, E | DeadlineExceeded, R | RunContext> =>
+  Effect.catchAll(asked, (error): Effect.Effect<never, E | DeadlineExceeded, RunContext> => {
+    if (!isNoAnswer(error)) return Effect.fail(error)
+    const isLate = error._tag === "ResponseError" && error.response.status === 504
+    return isLate ? late : Effect.die(error)
+  })
+
+const late = Effect.flatMap(RunContext, ({ deadline, runId, workflow }) =>
+  deadline === undefined ? Effect.interrupt : Effect.fail(new DeadlineExceeded({ runId, workflow, deadline }))
+)
+
 /** Works a ticket to its end, over as many attempts as it takes. */
-export const work = (ticket: Ticket): Effect.Effect<void, DeskError> =>
+export const work = (ticket: Ticket): Effect.Effect<void, DeskError, BackOffice> =>
   Match.value(ticket).pipe(
     Match.when({ topic: "question" }, answer),
     Match.when({ topic: "refund" }, refund),
@@ -38,17 +80,6 @@ const ids = {
   tenantId: (ticket: Ticket) => ticket.tenant
 }
 
-/** Two more attempts, a little later, after failures of this kind. */
-const retryAfter = (...tags: ReadonlyArray<DeskError["_tag"]>) => ({
-  schedule: Schedule.spaced("80 millis"),
-  times: 2,
-  while: (error: { readonly _tag: string }) => tags.some((tag) => tag === error._tag)
-})
-
-/** A part of the simulated work, as a span of its own. */
-const step = (name: string, ticket: Ticket, share: number, attributes: Record<string, unknown> = {}) =>
-  Effect.sleep(ticket.simulate.workMs * share).pipe(Effect.withSpan(name, { attributes }))
-
 const confidentEnough = 0.7
 
 const answer = Botanu.fn("Customer Support", {
@@ -58,7 +89,8 @@ const answer = Botanu.fn("Customer Support", {
 })(function* (ticket: Question) {
   const { attempt } = yield* RunContext
   yield* step("search knowledge base", ticket, 0.3, { "kb.query.length": ticket.subject.length })
-  const confidence = yield* draftReply(ticket, attempt)
+  const { backOffice } = yield* BackOffice
+  const confidence = yield* inTime(backOffice.draftReply({ payload: { ticket, deskAttempt: attempt } }))
   if (confidence >= confidentEnough) {
     yield* Outcome.emit("success", { valueType: "tickets_resolved", valueAmount: 1, confidence })
   } else {
@@ -67,33 +99,18 @@ const answer = Botanu.fn("Customer Support", {
   }
 })
 
-const draftReply = Botanu.fn("Draft Reply", {
-  ...ids,
-  spanKind: "internal",
-  outcome: (confidence: number) => ({
-    status: "success",
-    valueType: "replies_drafted",
-    valueAmount: 1,
-    confidence
-  })
-})(function* (ticket: Question, parentAttempt: number) {
-  yield* step("ask model", ticket, 0.4, { "gen_ai.operation.name": "chat" })
-  if (parentAttempt <= ticket.simulate.failures) {
-    return yield* new ModelOverloaded({ message: `no capacity for ticket ${ticket.id}` })
-  }
-  yield* step("check tone", ticket, 0.3)
-  return ticket.simulate.confidence
-})
-
 const refund = Botanu.fn("Refund", {
   ...ids,
   deadline: "5 seconds",
   retry: retryAfter("LedgerLocked")
 })(function* (ticket: Refund) {
   const { attempt } = yield* RunContext
-  const payments = yield* Effect.forEach(ticket.payments, (payment) => lookUp(payment, ticket), {
-    concurrency: "unbounded"
-  })
+  const { backOffice } = yield* BackOffice
+  const payments = yield* Effect.forEach(
+    ticket.payments,
+    (payment) => inTime(backOffice.lookUpPayment({ payload: { ticket, payment } })),
+    { concurrency: "unbounded" }
+  )
   const refundable = payments.filter((payment) => payment.refundable)
   if (refundable.length === 0) {
     return yield* new NothingToRefund({ message: `no payment of ticket ${ticket.id} can be refunded` })
@@ -113,24 +130,6 @@ const refund = Botanu.fn("Refund", {
   }
 })
 
-const lookUp = (payment: Payment, ticket: Refund): Effect.Effect<Payment, GatewayUnavailable | InvalidRunContext> =>
-  Effect.gen(function* () {
-    const { attempt } = yield* RunContext
-    yield* step("call payment gateway", ticket, 0.4, { "payment.reference": payment.reference })
-    if (attempt <= payment.lookupFailures) {
-      return yield* new GatewayUnavailable({ message: `no answer about payment ${payment.reference}` })
-    }
-    return payment
-  }).pipe(
-    Botanu.workflow("Payment Lookup", {
-      eventId: ticket.id,
-      customerId: ticket.org,
-      tenantId: ticket.tenant,
-      spanKind: "internal",
-      retry: retryAfter("GatewayUnavailable")
-    })
-  )
-
 const sumUsd = (payments: ReadonlyArray<Payment>): number =>
   payments.reduce((cents, payment) => cents + Math.round(payment.usd * 100), 0) / 100
 
@@ -140,7 +139,8 @@ const recover = Botanu.fn("Account Recovery", {
   retry: retryAfter("MailboxUnreachable")
 })(function* (ticket: Access) {
   const { attempt } = yield* RunContext
-  const confidence = yield* checkIdentity(ticket)
+  const { backOffice } = yield* BackOffice
+  const confidence = yield* inTime(backOffice.checkIdentity({ payload: { ticket } }))
   yield* step("send recovery mail", ticket, 0.5)
   if (attempt <= ticket.simulate.failures) {
     return yield* new MailboxUnreachable({ message: `no mail server answers for ${ticket.org}` })
@@ -148,13 +148,15 @@ const recover = Botanu.fn("Account Recovery", {
   yield* Outcome.emit("success", { valueType: "accounts_restored", valueAmount: 1, confidence })
 })
 
-const checkIdentity = Botanu.fn("Identity Check", {
-  ...ids,
-  spanKind: "internal"
-})(function* (ticket: Access) {
-  yield* step("compare proof", ticket, 0.5, { "identity.proof": ticket.proof })
-  if (ticket.proof === "none") {
-    return yield* new IdentityNotProven({ message: `ticket ${ticket.id} comes without proof` })
-  }
-  return ticket.proof === "passkey" ? 0.99 : 0.75
-})
+/** The desk takes a ticket, and answers when it is done with it, whatever came of it: that is on the record of its runs. */
+export const layer = HttpApiBuilder.api(DeskApi).pipe(
+  Layer.provide(
+    HttpApiBuilder.group(DeskApi, "tickets", (handlers) =>
+      Effect.map(Operator.Operator, (operator) =>
+        handlers.handle("work", ({ payload: { ticket } }) =>
+          Effect.zipRight(operator.hear(ticket), Effect.asVoid(Effect.exit(work(ticket))))
+        )
+      )
+    )
+  )
+)

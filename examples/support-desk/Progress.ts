@@ -1,9 +1,9 @@
 /**
  * Shows the job while it works: a bar that is redrawn in place on a terminal, a line per ticket elsewhere.
  */
-import { type CompletedRun, RunExporter } from "botanu-effect"
 import { Clock, Context, Effect, Layer, Schedule } from "effect"
 import { bar, ticketLine } from "./ProgressText.js"
+import { Records } from "./Records.js"
 import * as Tally from "./Tally.js"
 import { type Screen, screenOf } from "./Terminal.js"
 import type { Ticket } from "./Ticket.js"
@@ -23,15 +23,15 @@ export class Progress extends Context.Tag("support-desk/Progress")<
   }
 >() {}
 
-/** Shows progress on standard error. Learns how tickets end by being told of completed runs, as any exporter is. */
-export const layer: Layer.Layer<Progress> = Layer.unwrapScoped(
+/** Shows progress on standard error. */
+export const layer: Layer.Layer<Progress, never, Records> = Layer.scoped(
+  Progress,
   Effect.gen(function* () {
+    const records = yield* Records
     const startMs = yield* Clock.currentTimeMillis
     const display = new Display(process.stderr, screenOf(process.stderr, process.env), startMs)
     const redraw = Effect.map(Clock.currentTimeMillis, (now) => display.draw(now))
     if (display.screen.isTerminal) yield* Effect.forkScoped(Effect.repeat(redraw, Schedule.spaced("100 millis")))
-    // The run around all others of an event completes last.
-    const lastRuns = new Map<string, CompletedRun>()
     const change = (update: (tally: Tally.Tally) => Tally.Tally) =>
       Effect.zipRight(
         Effect.sync(() => {
@@ -39,7 +39,7 @@ export const layer: Layer.Layer<Progress> = Layer.unwrapScoped(
         }),
         redraw
       )
-    const progress = Layer.succeed(Progress, {
+    const progress: Progress["Type"] = {
       read: change((tally) => ({ ...tally, read: tally.read + 1 })),
       endOfInput: change((tally) => ({ ...tally, isReading: false })),
       badLine: (line) =>
@@ -50,21 +50,15 @@ export const layer: Layer.Layer<Progress> = Layer.unwrapScoped(
       started: change((tally) => ({ ...tally, started: tally.started + 1 })),
       finished: (ticket) =>
         change((tally) => {
-          const last = lastRuns.get(ticket.id)
+          const last = records.lastRun(ticket.id)
           const finished = Tally.finish(tally, last?.outcome?.status ?? last?.status ?? "failure")
           if (!display.screen.isTerminal) display.say(ticketLine(ticket, last, finished))
           return finished
         }),
       end: Effect.sync(() => display.end()),
       tally: Effect.sync(() => display.tally)
-    })
-    const exporter = RunExporter.layer({
-      export: (completed) =>
-        Effect.sync(() => {
-          lastRuns.set(completed.run.eventId, completed)
-        })
-    })
-    return Layer.provideMerge(progress, exporter)
+    }
+    return progress
   })
 )
 

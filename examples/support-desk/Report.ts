@@ -1,5 +1,5 @@
 /**
- * The report of a job: what was done, a table of what came of it, and one event in detail. Pure.
+ * The report of a job: what was done, a table of what came of it, and some events in detail. Pure.
  */
 import type { CompletedRun } from "botanu-effect"
 import * as Figures from "./Figures.js"
@@ -15,11 +15,13 @@ export interface Job {
   readonly elapsedMs: number
   /** The signal that stopped the job, where one did. */
   readonly stoppedBy?: string | undefined
+  /** The service that had a run. */
+  readonly serviceOf?: RunTree.ServiceOf | undefined
 }
 
 /** The report as text. */
 export const render = (runs: ReadonlyArray<CompletedRun>, job: Job, screen: Screen): string =>
-  [...headlines(job, screen), ...(runs.length === 0 ? [] : ["", ...details(runs, screen)])].join("\n")
+  [...headlines(job, screen), ...(runs.length === 0 ? [] : ["", ...details(runs, job, screen)])].join("\n")
 
 const headlines = ({ elapsedMs, stoppedBy, tally }: Job, screen: Screen): ReadonlyArray<string> => {
   const ends = statuses
@@ -35,12 +37,11 @@ const headlines = ({ elapsedMs, stoppedBy, tally }: Job, screen: Screen): Readon
   return lines
 }
 
-const details = (runs: ReadonlyArray<CompletedRun>, screen: Screen): ReadonlyArray<string> => [
+const details = (runs: ReadonlyArray<CompletedRun>, job: Job, screen: Screen): ReadonlyArray<string> => [
   ...SummaryTable.lines(summarize(runs), screen),
   "",
   ...legend.map((line) => paint(screen, "dim", line)),
-  "",
-  ...RunTree.lines(RunTree.richestEvent(runs), screen)
+  ...RunTree.shownEvents(runs, job.serviceOf).flatMap((event) => ["", ...RunTree.lines(event, screen, job.serviceOf)])
 ]
 
 const legend = [

@@ -6,8 +6,30 @@ import * as Figures from "./Figures.js"
 import { inkOf } from "./StatusInk.js"
 import { pad, paint, type Screen, truncate, visible, widest, width, wrap } from "./Terminal.js"
 
-/** The runs of the event that shows the most: many runs, retries, ends of many kinds. None without runs. */
-export const richestEvent = (runs: ReadonlyArray<CompletedRun>): ReadonlyArray<CompletedRun> => {
+/** The service that had a run, where that is known. */
+export type ServiceOf = (runId: string) => string | undefined
+
+type Event = ReadonlyArray<CompletedRun>
+
+/**
+ * The events that show the most: one with many runs, retries and ends of many kinds; one that was cancelled in one service and
+ * so in another; and one whose deadline came in both.
+ */
+export const shownEvents = (
+  runs: ReadonlyArray<CompletedRun>,
+  serviceOf: ServiceOf = () => undefined
+): ReadonlyArray<Event> => {
+  const events = eventsOf(runs)
+  const richest = events.reduce<Event>((best, event) => (richness(event) > richness(best) ? event : best), [])
+  const crossed = (status: CompletedRun["status"]) =>
+    events.find((event) => {
+      const ended = event.filter((completed) => completed.status === status)
+      return new Set(ended.map(({ run }) => serviceOf(run.runId))).size > 1
+    })
+  return [...new Set([richest, crossed("canceled"), crossed("timeout")])].filter((event) => event !== undefined)
+}
+
+const eventsOf = (runs: ReadonlyArray<CompletedRun>): ReadonlyArray<Event> => {
   const events = new Map<string, Array<CompletedRun>>()
   for (const completed of runs) {
     const key = JSON.stringify([completed.run.customerId, completed.run.eventId])
@@ -15,19 +37,17 @@ export const richestEvent = (runs: ReadonlyArray<CompletedRun>): ReadonlyArray<C
     if (event === undefined) events.set(key, [completed])
     else event.push(completed)
   }
-  let richest: ReadonlyArray<CompletedRun> = []
-  for (const event of events.values()) if (richness(event) > richness(richest)) richest = event
-  return richest
+  return [...events.values()]
 }
 
-const richness = (event: ReadonlyArray<CompletedRun>): number => {
+const richness = (event: Event): number => {
   const retries = event.filter(({ run }) => run.retryOfRunId !== undefined)
   const ends = new Set(event.map(({ outcome, status }) => outcome?.status ?? status))
   return event.length + retries.length + 2 * ends.size
 }
 
 /** The lines of the tree, below a line that names the event. */
-export const lines = (event: ReadonlyArray<CompletedRun>, screen: Screen): ReadonlyArray<string> => {
+export const lines = (event: Event, screen: Screen, serviceOf: ServiceOf = () => undefined): ReadonlyArray<string> => {
   const [first] = event
   if (first === undefined) return []
   const branches = branchesOf(event)
@@ -36,7 +56,7 @@ export const lines = (event: ReadonlyArray<CompletedRun>, screen: Screen): Reado
   const { customerId, eventId } = first.run
   return [
     `The runs of event ${visible(eventId)}, customer ${visible(customerId)}:`,
-    ...branches.flatMap((branch) => branchLines(branch, stemWidth, screen))
+    ...branches.flatMap((branch) => branchLines(branch, stemWidth, screen, serviceOf))
   ]
 }
 
@@ -70,7 +90,12 @@ const branchesOf = (event: ReadonlyArray<CompletedRun>): ReadonlyArray<Branch> =
   return below(undefined, "")
 }
 
-const branchLines = (branch: Branch, stemWidth: number, screen: Screen): ReadonlyArray<string> => {
+const branchLines = (
+  branch: Branch,
+  stemWidth: number,
+  screen: Screen,
+  serviceOf: ServiceOf
+): ReadonlyArray<string> => {
   const { durationMs, run, status } = branch.completed
   const stem = truncate(visible(run.workflow), stemWidth - width(branch.rail))
   const shown = (statusText: string) =>
@@ -83,7 +108,7 @@ const branchLines = (branch: Branch, stemWidth: number, screen: Screen): Readonl
     ].join("  ")
   const statusText = pad(status, "canceled".length)
   const line = shown(paint(screen, inkOf(status), statusText))
-  const details = detailsOf(branch.completed)
+  const details = [serviceOf(run.runId), detailsOf(branch.completed)].filter(Boolean).join(", ")
   if (details === "") return [line]
   const rail = `${branch.railBelow}   `
   return width(shown(statusText)) + 2 + width(details) <= screen.columns

@@ -1,15 +1,18 @@
 /**
- * Works a set of support tickets, shows how it goes and reports what came of them. `npm start -- --help` says how to ask.
+ * Works a set of support tickets, shows how it goes and reports what came of them. Two services do the work, each in a process of
+ * its own. `npm start -- --help` says how to ask.
  */
 import { constants } from "node:os"
 import { fileURLToPath } from "node:url"
-import { BotanuConfig, InvalidRunContext, RunExporter } from "botanu-effect"
-import { Cause, Clock, type ConfigError, Console, Effect, Either, Layer, Logger, Match, Option, Stream } from "effect"
+import { FetchHttpClient, HttpApiClient } from "@effect/platform"
+import { BotanuConfig } from "botanu-effect"
+import { Clock, type ConfigError, Console, Effect, Either, Layer, Match, Option, Stream } from "effect"
 import * as CommandLine from "./CommandLine.js"
-import * as Desk from "./Desk.js"
-import * as Operator from "./Operator.js"
+import { DeskApi } from "./DeskApi.js"
 import * as Progress from "./Progress.js"
+import * as Records from "./Records.js"
 import * as Report from "./Report.js"
+import * as ServiceProcess from "./ServiceProcess.js"
 import * as Signals from "./Signals.js"
 import { screenOf, visible } from "./Terminal.js"
 import type { Ticket } from "./Ticket.js"
@@ -25,61 +28,72 @@ const main: Effect.Effect<number> = Effect.suspend(() =>
     Effect.flatMap(
       Match.valueTags({
         Help: () => Effect.as(Console.log(CommandLine.help), 0),
-        Work: ({ source, trace }) => Effect.provide(workAndReport(source), services(trace))
+        Work: ({ source, trace }) => Effect.provide(workAndReport(source, trace), services)
       })
     )
   )
 ).pipe(Effect.catchAll((error) => Effect.as(Console.error(lineOf(error)), exitCodeOf(error))))
 
 /** What the job needs. The configuration comes first: where it is wrong, nothing else begins. */
-const services = (trace: boolean) =>
-  Progress.layer.pipe(
-    Layer.provideMerge(RunExporter.layerMemory),
-    Layer.provideMerge(Operator.layer),
-    Layer.provideMerge<never, never, never>(trace ? Trace.layer : Layer.empty),
-    Layer.provideMerge(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))),
-    Layer.provideMerge(BotanuConfig.layer)
-  )
+const services = Progress.layer.pipe(
+  Layer.provideMerge(Records.layer),
+  Layer.provideMerge(FetchHttpClient.layer),
+  Layer.provideMerge(BotanuConfig.layer)
+)
 
-type JobError = CommandLine.WrongUsage | ConfigError.ConfigError | InvalidRunContext | TicketSource.UnreadableSource
+type JobError =
+  | CommandLine.WrongUsage
+  | ConfigError.ConfigError
+  | ServiceProcess.ServiceFailed
+  | TicketSource.UnreadableSource
 
 /** Works until the tickets are done or a signal comes, and gives the exit code. What was done is reported in any case. */
-const workAndReport = (source: TicketSource.Source) =>
+const workAndReport = (source: TicketSource.Source, trace: boolean) =>
   Effect.gen(function* () {
     const startMs = yield* Clock.currentTimeMillis
     const progress = yield* Progress.Progress
+    const records = yield* Records.Records
     const stopped = yield* Signals.listen
-    const end = yield* workAll(source).pipe(
-      Effect.as(Option.none<Signals.Signal>()),
-      Effect.raceFirst(Effect.map(stopped, Option.some)),
-      Effect.ensuring(progress.end),
-      Effect.either
-    )
+    const work = Effect.flatMap(startDesk(trace), (desk) => workAll(source, desk))
+    // With the scope the services end, and then all of their runs are on record.
+    const end = yield* Effect.scoped(
+      work.pipe(Effect.as(Option.none<Signals.Signal>()), Effect.raceFirst(Effect.map(stopped, Option.some)))
+    ).pipe(Effect.ensuring(progress.end), Effect.either)
     const stoppedBy = Option.getOrUndefined(Option.flatten(Either.getRight(end)))
     const elapsedMs = (yield* Clock.currentTimeMillis) - startMs
-    const runs = yield* Effect.flatMap(RunExporter.Memory, (memory) => memory.runs)
     const tally = yield* progress.tally
-    if (Either.isRight(end) || runs.length > 0) {
-      yield* Console.log(Report.render(runs, { tally, elapsedMs, stoppedBy }, screen))
+    if (Either.isRight(end) || records.runs.length > 0) {
+      const job = { tally, elapsedMs, stoppedBy, serviceOf: records.serviceOf }
+      yield* Console.log(Report.render(records.runs, job, screen))
     }
-    yield* printTrace
+    if (records.spans.length > 0) yield* Console.log(`\n${Trace.render(records.spans, screen)}`)
     if (Either.isLeft(end)) return yield* Effect.fail(end.left)
     return stoppedBy === undefined ? 0 : Signals.exitCode(stoppedBy)
   })
+
+/** Starts the services, and gives a client of the desk. */
+const startDesk = (trace: boolean) =>
+  Effect.gen(function* () {
+    const records = yield* Records.Records
+    const upstream = yield* ServiceProcess.start("./back-office-service.ts", { name: "back office", trace }, records)
+    const baseUrl = yield* ServiceProcess.start("./desk-service.ts", { name: "desk", trace, upstream }, records)
+    return yield* HttpApiClient.make(DeskApi, { baseUrl })
+  })
+
+type DeskClient = Effect.Effect.Success<ReturnType<typeof startDesk>>
 
 const ticketsInWork = 8
 
 const ticketsAhead = 1000
 
-const workAll = (source: TicketSource.Source) =>
+const workAll = (source: TicketSource.Source, desk: DeskClient) =>
   Effect.gen(function* () {
     const progress = yield* Progress.Progress
-    const operator = yield* Operator.Operator
     const workOne = (ticket: Ticket) =>
       Effect.gen(function* () {
-        yield* operator.hear(ticket)
         yield* progress.started
-        yield* toTheEnd(Desk.work(ticket))
+        // The desk answers when it is done. What came of the ticket is on the record of its runs.
+        yield* Effect.ignore(desk.tickets.work({ payload: { ticket } }))
         yield* progress.finished(ticket)
       })
     yield* TicketSource.tickets(source).pipe(
@@ -91,24 +105,6 @@ const workAll = (source: TicketSource.Source) =>
       Stream.runDrain
     )
   })
-
-/**
- * Waits for the end of a ticket, whatever it is: that is on the record of its runs. Only a run that could not begin is an
- * error here: tickets were checked, so it is the configuration that is wrong.
- */
-const toTheEnd = (work: Effect.Effect<void, Desk.DeskError>): Effect.Effect<void, InvalidRunContext> =>
-  Effect.catchAllCause(work, (cause) =>
-    Option.match(Cause.failureOption(cause), {
-      onNone: () => Effect.void,
-      onSome: (error) => (error instanceof InvalidRunContext ? Effect.fail(error) : Effect.void)
-    })
-  )
-
-const printTrace = Effect.gen(function* () {
-  const trace = yield* Effect.serviceOption(Trace.Trace)
-  const spans = Option.isSome(trace) ? yield* trace.value.spans : []
-  if (spans.length > 0) yield* Console.log(`\n${Trace.render(spans, screen)}`)
-})
 
 /** An error as one line. */
 const lineOf = (error: JobError): string =>

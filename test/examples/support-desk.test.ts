@@ -25,7 +25,9 @@ const refund = { ...question, id: "T-2", topic: "refund", payments: [{ reference
 const linesOf = (tickets: ReadonlyArray<unknown>): string =>
   tickets.map((ticket) => `${typeof ticket === "string" ? ticket : JSON.stringify(ticket)}\n`).join("")
 
-describe("the process", { timeout: 30_000, concurrent: true }, () => {
+const patienceMillis = 90_000
+
+describe("the process", { timeout: patienceMillis, concurrent: true }, () => {
   const folder = mkdtempSync(join(tmpdir(), "support-desk-"))
   const jobs = new Set<Job>()
 
@@ -87,6 +89,21 @@ describe("the process", { timeout: 30_000, concurrent: true }, () => {
     kill(): void {
       this.child.kill("SIGKILL")
     }
+
+    /** The processes that it has started. */
+    services(): ReadonlyArray<number> {
+      const { pid } = this.child
+      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
+      return children.trim().split(" ").map(Number)
+    }
+  }
+
+  const isAlive = (pid: number): boolean => {
+    try {
+      return process.kill(pid, 0)
+    } catch {
+      return false
+    }
   }
 
   const fileOf = (name: string, tickets: ReadonlyArray<unknown>): string => {
@@ -108,7 +125,7 @@ describe("the process", { timeout: 30_000, concurrent: true }, () => {
     beforeAll(async () => {
       job = new Job([])
       await job.exitCode
-    }, 30_000)
+    }, patienceMillis)
 
     it("exits with 0", async () => {
       expect(await job.exitCode).toBe(0)
@@ -140,13 +157,25 @@ describe("the process", { timeout: 30_000, concurrent: true }, () => {
       expect(Math.max(...job.stdout.split("\n").map(width))).toBeLessThanOrEqual(120)
     })
 
+    const treesOf = (report: string) => report.split("\n\n").filter((part) => part.startsWith("The runs of event"))
+
     it("prints the run tree of an event with retries and nested runs", () => {
-      const tree = job.stdout.slice(job.stdout.indexOf("The runs of event"))
+      const [tree = ""] = treesOf(job.stdout)
       const first = /^├─ Refund +attempt 1 {2}(\w{8}) {2}failure/m.exec(tree)?.[1]
       expect(first).toBeDefined()
       expect(tree).toMatch(/^│ {2}├─ Payment Lookup +attempt 1 /m)
       expect(tree).toMatch(/^└─ Refund +attempt 2 /m)
       expect(tree).toContain(`retry of ${first}`)
+      expect(tree).toMatch(/^├─ Refund .+ desk, LedgerLocked$/m)
+      expect(tree).toMatch(/^│ {2}├─ Payment Lookup .+ back office/m)
+    })
+
+    it("prints the trees of an abort and of a deadline that went from one service to the other", () => {
+      const [, abort, deadline] = treesOf(job.stdout)
+      expect(abort).toMatch(/^└─ Customer Support .+ canceled .+ desk, withdrawn by the customer$/m)
+      expect(abort).toMatch(/^ {3}└─ Draft Reply .+ canceled .+ back office, client_disconnected$/m)
+      expect(deadline).toMatch(/^└─ Customer Support .+ timeout .+ desk$/m)
+      expect(deadline).toMatch(/^ {3}└─ Draft Reply .+ timeout .+ back office$/m)
     })
   })
 
@@ -176,13 +205,15 @@ describe("the process", { timeout: 30_000, concurrent: true }, () => {
   it("prints spans with their attributes on --trace", async () => {
     const job = new Job(["--trace", fileOf("trace.jsonl", [question])])
     expect(await job.exitCode).toBe(0)
-    const trace = job.stdout.slice(job.stdout.indexOf("\nbotanu.run/")).split("\n").slice(1)
-    expect(trace[0]).toMatch(/^botanu\.run\/Customer Support {2}server, \d.+s, span \w{16}$/)
-    const runId = /^ {4}botanu\.run_id=(\S{36}) botanu\.workflow="Customer Support"/.exec(trace[1] ?? "")?.[1]
+    const trace = job.stdout.slice(job.stdout.indexOf("\nhttp.server POST ")).split("\n").slice(1)
+    const indentOf = (line: string | undefined) => /^ */.exec(line ?? "")?.[0].length
+    const run = trace.findIndex((line) => /^ +botanu\.run\/Customer Support {2}server, \d.+s, span \w{16}$/.test(line))
+    const runId = /^ +botanu\.run_id=(\S{36}) botanu\.workflow="Customer Support"/.exec(trace[run + 1] ?? "")?.[1]
     expect(runId).toBeDefined()
-    const child = trace.findIndex((line) => /^ {2}botanu\.run\/Draft Reply {2}internal/.test(line))
+    const child = trace.findIndex((line) => /^ +botanu\.run\/Draft Reply {2}internal/.test(line))
     expect(trace.slice(child).join("\n")).toContain(`botanu.parent_run_id=${runId}`)
-    const span = trace.findIndex((line) => line.startsWith("  search knowledge base"))
+    expect(indentOf(trace[child])).toBeGreaterThan(indentOf(trace[run]) ?? 0)
+    const span = trace.findIndex((line) => /^ +search knowledge base/.test(line))
     expect(trace[span + 1]).toContain(`botanu.run_id=${runId}`)
     expect(trace.join("\n")).toContain("botanu.run.completed")
   })
@@ -200,6 +231,23 @@ describe("the process", { timeout: 30_000, concurrent: true }, () => {
     expect(cellsOf(job.stdout, "Refund")[canceled]).toBe("2")
     expect(cellsOf(job.stdout, "Payment Lookup")[canceled]).toBe("2")
     expect(cellsOf(job.stdout, "Customer Support")[canceled]).toBe("·")
+  })
+
+  it("leaves no process behind, also when it is killed", async () => {
+    const long = { ...refund, simulate: { workMs: 60_000 } }
+    const job = new Job([fileOf("killed.jsonl", [long, question])])
+    await job.shows("T-1")
+    const services = job.services()
+    expect(services).toHaveLength(2)
+    job.kill()
+    await job.exitCode
+    await vi.waitUntil(() => services.every((pid) => !isAlive(pid)), { timeout: patienceMillis })
+    const stopped = new Job([fileOf("stopped.jsonl", [long, question])])
+    await stopped.shows("T-1")
+    const others = stopped.services()
+    stopped.interrupt()
+    expect(await stopped.exitCode).toBe(130)
+    expect(others.filter(isAlive)).toEqual([])
   })
 
   it("is stopped by SIGINT while it waits for input, with a report", async () => {

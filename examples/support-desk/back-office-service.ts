@@ -1,0 +1,7 @@
+/**
+ * The service behind the desk. Only the desk reaches it, so its runs are believed: their deadlines hold here too.
+ */
+import * as BackOffice from "./BackOffice.js"
+import * as Service from "./Service.js"
+
+Service.serve(Service.settings(), BackOffice.layer, { inbound: "trusted" })
