@@ -1,0 +1,86 @@
+/**
+ * However a header is made, the time that it takes to read grows no faster than the header.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import * as Carrier from "../../src/Carrier.js"
+import { Baggage } from "../../src/index.js"
+import { withoutRun, withRun } from "../../src/RequestBaggage.js"
+import * as TraceParent from "../../src/TraceParent.js"
+import { maxHeaderBytes } from "../../src/Wire.js"
+import { runId } from "../runs.js"
+
+const ids = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`
+
+/** What headers are made of, over and over. */
+const parts: Readonly<Record<string, string>> = {
+  commas: ",",
+  semicolons: ";",
+  "equals signs": "=",
+  spaces: " ",
+  tabs: "\t",
+  "spaces in a member": "a = b ; c = d , ",
+  "percent signs": "%",
+  "percent-encoded bytes that are not UTF-8": "%ff",
+  "the begin of a sequence of bytes": "%f0%9f%98",
+  "letters of a sequence of bytes": "%e0%a0%80",
+  plusses: "+",
+  zeros: "0",
+  hyphens: "-",
+  "properties without a value": "a=1;p;",
+  "our prefix, encoded": "%62otanu.",
+  "members that are ours": "botanu.a=1,",
+  "ids of a trace": `${ids},`,
+  "nearly the ids of a trace": `${ids}0,`,
+  "ids of a trace, without an end": ids
+}
+
+interface Reader {
+  readonly read: (text: string) => unknown
+  /** The longest text that it looks at. */
+  readonly maxBytes: number
+}
+
+const unbounded = 256 * 1024
+
+const readers: Readonly<Record<string, Reader>> = {
+  "Baggage.decode of text": { read: (text) => Baggage.decode(text), maxBytes: maxHeaderBytes },
+  "Baggage.decode of a value": { read: (text) => Baggage.decode(`a=${text}`), maxBytes: maxHeaderBytes },
+  "Baggage.decode of lines": { read: (text) => Baggage.decode(text.split(",")), maxBytes: maxHeaderBytes },
+  "Carrier.lines": {
+    read: (text) => Carrier.lines({ baggage: [text, Buffer.from(text)], [text]: text }, "baggage"),
+    maxBytes: unbounded
+  },
+  "TraceParent.toSpan": { read: (text) => TraceParent.toSpan([text]), maxBytes: unbounded },
+  "RequestBaggage.withoutRun": { read: withoutRun, maxBytes: unbounded },
+  "RequestBaggage.withRun": { read: (text) => withRun(`botanu.run_id=${runId}`, text), maxBytes: unbounded }
+}
+
+const factor = 32
+// Linear time is this factor, quadratic time its square.
+const bound = factor * 6
+
+/** The least time that a call takes, in ms; of several in a row, so that it can be measured. */
+const timeOf = (read: (text: string) => unknown, text: string): number => {
+  let calls = 1
+  let least = Number.POSITIVE_INFINITY
+  for (let round = 0; round < 5; ) {
+    const begun = performance.now()
+    for (let call = 0; call < calls; call += 1) read(text)
+    const elapsed = performance.now() - begun
+    if (elapsed < 0.5 && calls < 4096) calls *= 2
+    else {
+      least = Math.min(least, elapsed / calls)
+      round += 1
+    }
+  }
+  return least
+}
+
+describe.each(Object.entries(readers))("%s", (_, { maxBytes, read }) => {
+  it.each(Object.entries(parts))("takes linear time for %s", (_, part) => {
+    const text = part.repeat(maxBytes / factor / part.length)
+    const short = timeOf(read, text)
+    const long = timeOf(read, text.repeat(factor))
+    expect(long / short).toBeLessThan(bound)
+  })
+})
