@@ -7,7 +7,10 @@ export interface Line {
   readonly name: string
   readonly ours: number
   readonly theirs: number
-  readonly unit: "ns" | "bytes"
+  /** Less is better, but of what is counted per second. */
+  readonly unit: "ns" | "bytes" | "1/s"
+  /** Where it is not simply the one to the other. */
+  readonly ratio?: number
   readonly aim?: number | undefined
 }
 
@@ -15,15 +18,15 @@ const nameWidth = 58
 
 export const heading = (): string => columns("", "ours", "theirs", "ratio", "aim", "")
 
-export const format = ({ aim, name, ours, theirs, unit }: Line): string => {
-  const ratio = ours / theirs
+export const format = ({ aim, name, ours, theirs, unit, ratio = ours / theirs }: Line): string => {
+  const isMoreBetter = unit === "1/s"
   return columns(
     name,
     quantity(ours, unit),
     quantity(theirs, unit),
     ratio.toFixed(2),
-    aim === undefined ? "-" : `<= ${aim.toFixed(2)}`,
-    aim === undefined ? "" : ratio <= aim ? "ok" : "missed"
+    aim === undefined ? "-" : `${isMoreBetter ? ">=" : "<="} ${aim.toFixed(2)}`,
+    aim === undefined ? "" : (isMoreBetter ? ratio >= aim : ratio <= aim) ? "ok" : "missed"
   )
 }
 
@@ -34,5 +37,7 @@ const columns = (name: string, ours: string, theirs: string, ratio: string, aim:
 
 const quantity = (amount: number, unit: Line["unit"]): string => {
   if (unit === "bytes") return `${Math.round(amount)} B`
+  if (unit === "1/s") return `${Math.round(amount)}/s`
+  if (amount >= 1e6) return `${(amount / 1e6).toFixed(2)} ms`
   return amount < 10_000 ? `${Math.round(amount)} ns` : `${(amount / 1000).toFixed(1)} µs`
 }
