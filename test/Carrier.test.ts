@@ -2,9 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, FastCheck, Logger, Option, Schema } from "effect"
 import { lines } from "../src/Carrier.js"
 import { Propagation, RunContext } from "../src/index.js"
-import { anyRun, runId } from "./runs.js"
-
-const lean = `botanu.run_id=${runId},botanu.workflow=Customer%20Support,botanu.event_id=ticket-42,botanu.customer_id=bigretail`
+import { anyRun, leanHeader } from "./runs.js"
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
@@ -162,7 +160,13 @@ describe("a run", () => {
     FastCheck.array(
       FastCheck.oneof(
         FastCheck.string({ unit: "binary" }),
-        FastCheck.constantFrom(...lean.split(","), "x=%zz", "botanu.attempt=two", "é".repeat(5000), "k=v".repeat(2000))
+        FastCheck.constantFrom(
+          ...leanHeader.split(","),
+          "x=%zz",
+          "botanu.attempt=two",
+          "é".repeat(5000),
+          "k=v".repeat(2000)
+        )
       ),
       { minLength: 1 }
     )
@@ -170,7 +174,7 @@ describe("a run", () => {
 
   it.effect("of too many bytes is not read from a member that was cut", () =>
     Effect.gen(function* () {
-      const [id, workflow, event, customer] = lean.split(",")
+      const [id, workflow, event, customer] = leanHeader.split(",")
       for (const room of [-1, 0, 1, customer?.length ?? 0, 40]) {
         const before = `${id},${workflow},${event},x=${"é".repeat(1000)}`
         const padded = `${before}${"x".repeat(8192 - room - before.length)},${customer},y=${"é".repeat(10_000)}`

@@ -8,14 +8,13 @@ import { type Arrival, serve } from "../src/Edge.js"
 import { BotanuConfig, DeadlineExceeded, InvalidRunContext, Propagation, type Run, RunContext } from "../src/index.js"
 import { type Inbound, isTrusted } from "../src/Trust.js"
 import { completedRuns, endedSpans, observed, onlyRun } from "./observed.js"
-import { ids, instant, runId } from "./runs.js"
+import { ids, instant, leanHeader, runId } from "./runs.js"
 
 const full = BotanuConfig.layerOf({ environment: "production", propagationMode: "full" })
 
-const lean = `botanu.run_id=${runId},botanu.workflow=Customer%20Support,botanu.event_id=ticket-42,botanu.customer_id=bigretail`
 const foreign = "tenant=x%20y;ttl=1"
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736"
-const headers = { baggage: `${lean},${foreign}`, traceparent: `00-${traceId}-00f067aa0ba902b7-01` }
+const headers = { baggage: `${leanHeader},${foreign}`, traceparent: `00-${traceId}-00f067aa0ba902b7-01` }
 
 /** A request, and the runs that its edge learns of. */
 const arrive = (options: Partial<Arrival<unknown>> = {}) => {
@@ -84,7 +83,7 @@ describe("a request that is believed", () => {
         work as Effect.Effect<[Propagation.OutgoingHeaders, Tracer.Span]>,
         arrive().arrival
       )
-      expect(sent["baggage"]).toBe(`${lean},${foreign}`)
+      expect(sent["baggage"]).toBe(`${leanHeader},${foreign}`)
       expect(span.traceId).toBe(traceId)
     })
   )
@@ -109,7 +108,7 @@ describe("a request that is believed", () => {
         Effect.never,
         Effect.sync(() => log.push("finalized"))
       )
-      const baggage = `${lean},botanu.deadline=1000`
+      const baggage = `${leanHeader},botanu.deadline=1000`
       const fiber = yield* Effect.fork(Effect.flip(served(work, arrive({ headers: { baggage } }).arrival)))
       yield* TestClock.adjust("1 second")
       expect(yield* Fiber.join(fiber)).toEqual(
@@ -132,7 +131,7 @@ describe("a request that is believed", () => {
         const work = Effect.sync(() => {
           worked = true
         })
-        const { arrival, runs } = arrive({ headers: { baggage: `${lean},${more}` }, orElse: walkIn })
+        const { arrival, runs } = arrive({ headers: { baggage: `${leanHeader},${more}` }, orElse: walkIn })
         expect((yield* Effect.flip(served(work, arrival)))._tag).toBe(tag)
         expect(worked).toBe(false)
         expect(runs.map((run) => run.runId)).toEqual([runId])
@@ -144,7 +143,7 @@ describe("a request that is believed", () => {
   const runless: ReadonlyArray<readonly [what: string, headers: Propagation.IncomingHeaders, warnings: number]> = [
     ["no baggage", {}, 0],
     ["baggage of others only", { baggage: foreign }, 0],
-    ["baggage that is bad", { baggage: lean.replace("bigretail", "") }, 1],
+    ["baggage that is bad", { baggage: leanHeader.replace("bigretail", "") }, 1],
     ["baggage that is junk", { baggage: "%%%,\u0000,__proto__" }, 1]
   ]
   for (const [what, headers, warnings] of runless) {
@@ -174,7 +173,7 @@ describe("a request that is believed", () => {
 
   it.effect("may be of a sender that writes a space as a plus", () =>
     Effect.gen(function* () {
-      const sent = { headers: { baggage: lean.replace("%20", "+") } }
+      const sent = { headers: { baggage: leanHeader.replace("%20", "+") } }
       const workflow = Effect.map(currentRun, (run) => run?.workflow)
       expect(yield* served(workflow, arrive(sent).arrival)).toBe("Customer+Support")
       expect(yield* served(workflow, arrive({ ...sent, plusAsSpace: true }).arrival)).toBe("Customer Support")
@@ -216,7 +215,7 @@ describe("a request that is not believed", () => {
     Effect.gen(function* () {
       yield* TestClock.setTime(5_000)
       for (const more of ["botanu.deadline=1000", "botanu.cancelled=true"]) {
-        const { arrival } = arrive({ ...untrusted, headers: { baggage: `${lean},${more}` } })
+        const { arrival } = arrive({ ...untrusted, headers: { baggage: `${leanHeader},${more}` } })
         expect(yield* served(Effect.succeed("worked"), arrival)).toBe("worked")
       }
     })
@@ -225,7 +224,7 @@ describe("a request that is not believed", () => {
   it.effect("can be a run of its own, in which nothing stands of what was sent", () =>
     Effect.gen(function* () {
       const spoofed = {
-        baggage: `${lean},${foreign},botanu.tenant_id=evil,botanu.parent_run_id=${runId},botanu.attempt=7`,
+        baggage: `${leanHeader},${foreign},botanu.tenant_id=evil,botanu.parent_run_id=${runId},botanu.attempt=7`,
         traceparent: headers.traceparent
       }
       const { arrival, runs } = arrive({ ...untrusted, headers: spoofed, orElse: walkIn })

@@ -2,12 +2,10 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either, FastCheck, Fiber, Layer, Logger, Option, Schema, TestClock } from "effect"
 import { Baggage, Botanu, BotanuConfig, Propagation, Run, RunContext } from "../src/index.js"
 import { observed, onlyRun } from "./observed.js"
-import { anyRun, instant, makeRun, runId } from "./runs.js"
+import { anyRun, instant, leanHeader, makeRun, runId } from "./runs.js"
 
 const mode = (propagationMode: BotanuConfig.PropagationMode) =>
   BotanuConfig.layerOf({ environment: "production", propagationMode })
-
-const lean = `botanu.run_id=${runId},botanu.workflow=Customer%20Support,botanu.event_id=ticket-42,botanu.customer_id=bigretail`
 
 const senderTrace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -33,7 +31,7 @@ describe("Propagation.inject", () => {
       const { completed, span } = yield* onlyRun
       const { spanId, traceId } = span.spanContext()
       expect(headers).toEqual({
-        baggage: lean.replace(runId, completed.run.runId),
+        baggage: leanHeader.replace(runId, completed.run.runId),
         traceparent: `00-${traceId}-${spanId}-01`
       })
     }).pipe(Effect.provide(observed))
@@ -44,7 +42,7 @@ describe("Propagation.inject", () => {
       const run = makeRun({ tenantId: "acme", deadline: instant(5_000) })
       const headers = yield* injectFor(run)
       expect(headers).toEqual({
-        baggage: `${lean},botanu.environment=production,botanu.tenant_id=acme,botanu.deadline=5000`
+        baggage: `${leanHeader},botanu.environment=production,botanu.tenant_id=acme,botanu.deadline=5000`
       })
     }).pipe(Effect.provide(mode("full")))
   )
@@ -81,7 +79,7 @@ describe("Propagation.inject", () => {
   )
 
   it.effect("sends lean where the mode cannot be read", () =>
-    Effect.map(injectFor(makeRun()), ({ baggage }) => expect(baggage).toBe(lean))
+    Effect.map(injectFor(makeRun()), ({ baggage }) => expect(baggage).toBe(leanHeader))
   )
 })
 
@@ -94,7 +92,7 @@ describe("Propagation.injectWith", () => {
 
   it.effect("sends what inject sends where there is room, also where no budget is given", () =>
     Effect.gen(function* () {
-      const run = yield* received(`${lean},${foreign},botanu.tenant_id=acme`)
+      const run = yield* received(`${leanHeader},${foreign},botanu.tenant_id=acme`)
       const whole = yield* injectFor(run)
       for (const maxBytes of [undefined, whole["baggage"]?.length, 8192, 1e9, Number.POSITIVE_INFINITY]) {
         expect(yield* within(run, maxBytes)).toEqual(whole)
@@ -105,7 +103,7 @@ describe("Propagation.injectWith", () => {
 
   it.effect("leaves out whole members, the identifying keys never", () =>
     Effect.gen(function* () {
-      const run = yield* received(`${lean},${foreign},botanu.environment=production,botanu.tenant_id=acme`)
+      const run = yield* received(`${leanHeader},${foreign},botanu.environment=production,botanu.tenant_id=acme`)
       const [first, second] = foreign.split(",")
       const room: ReadonlyArray<readonly [extra: string, left: string]> = [
         ["", ""],
@@ -118,15 +116,15 @@ describe("Propagation.injectWith", () => {
         [`,${foreign},botanu.environment=production`, `,${foreign},botanu.environment=production`]
       ]
       for (const [extra, left] of room) {
-        expect((yield* within(run, lean.length + extra.length))["baggage"]).toBe(`${lean}${left}`)
+        expect((yield* within(run, leanHeader.length + extra.length))["baggage"]).toBe(`${leanHeader}${left}`)
       }
     }).pipe(Effect.provide(mode("full")))
   )
 
-  for (const maxBytes of [lean.length - 1, 1, 0, 0.5, -1, Number.NEGATIVE_INFINITY, Number.NaN]) {
+  for (const maxBytes of [leanHeader.length - 1, 1, 0, 0.5, -1, Number.NEGATIVE_INFINITY, Number.NaN]) {
     it.effect(`sends no baggage, and logs that, where there is room for ${maxBytes} bytes; the trace it sends`, () =>
       Effect.gen(function* () {
-        const run = yield* received(lean)
+        const run = yield* received(leanHeader)
         const { lines, value } = yield* logged(within(run, maxBytes))
         expect(value).toEqual({ traceparent: senderTrace })
         expect(lines).toEqual([
@@ -185,7 +183,7 @@ describe("Propagation.extract", () => {
         { baggage: "" },
         { baggage: "tenant=x" },
         { baggage: undefined },
-        { other: lean }
+        { other: leanHeader }
       ]) {
         const { lines, value } = yield* logged(Propagation.extract(headers))
         expect(value).toEqual(Option.none())
@@ -196,7 +194,7 @@ describe("Propagation.extract", () => {
 
   it.effect("takes header names in any case, and several lines as one list", () =>
     Effect.gen(function* () {
-      const [first, ...rest] = lean.split(",")
+      const [first, ...rest] = leanHeader.split(",")
       const run = yield* Propagation.extract({ Baggage: [first ?? "", rest.join(",")] })
       expect(Option.map(run, ({ runId }) => runId)).toEqual(Option.some(runId))
     })
@@ -205,7 +203,7 @@ describe("Propagation.extract", () => {
   it.effect("goes on without a bad optional key, and names it in a warning", () =>
     Effect.gen(function* () {
       const { lines, value } = yield* logged(
-        Propagation.extract({ baggage: `${lean},botanu.deadline=nan,botanu.attempt=2,bad member` })
+        Propagation.extract({ baggage: `${leanHeader},botanu.deadline=nan,botanu.attempt=2,bad member` })
       )
       expect(Option.map(value, ({ attempt, deadline }) => [attempt, deadline])).toEqual(Option.some([2, undefined]))
       expect(lines).toEqual([
@@ -216,7 +214,7 @@ describe("Propagation.extract", () => {
 
   it.effect("has none without a required key, and names it in a warning", () =>
     Effect.gen(function* () {
-      const { lines, value } = yield* logged(Propagation.extract({ baggage: lean.replace("bigretail", "") }))
+      const { lines, value } = yield* logged(Propagation.extract({ baggage: leanHeader.replace("bigretail", "") }))
       expect(value).toEqual(Option.none())
       expect(lines).toEqual(['incoming baggage: botanu.customer_id: expected non-empty text, got ""'])
     })
@@ -247,7 +245,7 @@ describe("Propagation.extract", () => {
   it.effect.prop("never fails, whatever it is given", [FastCheck.anything({ withTypedArray: true })], ([anything]) =>
     Effect.gen(function* () {
       yield* logged(Propagation.extract(anything as Propagation.IncomingHeaders))
-      yield* logged(Propagation.extract({ baggage: [anything, lean], traceparent: anything }))
+      yield* logged(Propagation.extract({ baggage: [anything, leanHeader], traceparent: anything }))
       yield* logged(Propagation.extract(new Map([["baggage", anything]])))
     })
   )
@@ -255,15 +253,15 @@ describe("Propagation.extract", () => {
   it.effect("takes values and names as brokers' clients give them", () =>
     Effect.gen(function* () {
       const carriers: ReadonlyArray<Propagation.IncomingHeaders> = [
-        { baggage: Buffer.from(lean), traceparent: Buffer.from(senderTrace) },
-        { Baggage: [Buffer.from(lean)], TraceParent: [new TextEncoder().encode(senderTrace)] },
+        { baggage: Buffer.from(leanHeader), traceparent: Buffer.from(senderTrace) },
+        { Baggage: [Buffer.from(leanHeader)], TraceParent: [new TextEncoder().encode(senderTrace)] },
         {
-          baggage: lean.split(",").map((member) => Buffer.from(member)),
+          baggage: leanHeader.split(",").map((member) => Buffer.from(member)),
           TRACEPARENT: senderTrace,
           "x-death": [{ count: 1 }]
         },
         new Map([
-          ["baggage", lean],
+          ["baggage", leanHeader],
           ["traceparent", senderTrace]
         ])
       ]
@@ -277,7 +275,7 @@ describe("Propagation.extract", () => {
 
   it.effect("reads a plus as a space where asked to", () =>
     Effect.gen(function* () {
-      const header = { baggage: lean.replace("%20", "+") }
+      const header = { baggage: leanHeader.replace("%20", "+") }
       const workflow = (options?: Baggage.ReadOptions) =>
         Effect.map(
           Propagation.extract(header, options),
@@ -290,7 +288,7 @@ describe("Propagation.extract", () => {
 })
 
 describe("the sender's span", () => {
-  const received = Effect.map(Propagation.extract({ baggage: lean, traceparent: senderTrace }), Option.getOrThrow)
+  const received = Effect.map(Propagation.extract({ baggage: leanHeader, traceparent: senderTrace }), Option.getOrThrow)
 
   it.effect("is the parent where a run is joined and no span is open", () =>
     Effect.gen(function* () {
@@ -329,7 +327,7 @@ describe("the sender's span", () => {
   it.effect("is none where there is no valid header, or no run", () =>
     Effect.gen(function* () {
       for (const traceparent of [undefined, "", senderTrace.toUpperCase(), 7]) {
-        const run = Option.getOrThrow(yield* Propagation.extract({ baggage: lean, traceparent }))
+        const run = Option.getOrThrow(yield* Propagation.extract({ baggage: leanHeader, traceparent }))
         expect(Object.keys(yield* injectFor(run))).toEqual(["baggage"])
       }
       expect(yield* Propagation.extract({ traceparent: senderTrace })).toEqual(Option.none())
@@ -339,10 +337,10 @@ describe("the sender's span", () => {
   it.effect("is remembered by the run that was received, and no other", () =>
     Effect.gen(function* () {
       const one = yield* received
-      const other = Option.getOrThrow(yield* Propagation.extract({ baggage: lean }))
+      const other = Option.getOrThrow(yield* Propagation.extract({ baggage: leanHeader }))
       expect((yield* injectFor(one))["traceparent"]).toBe(senderTrace)
-      expect(yield* injectFor(other)).toEqual({ baggage: lean })
-      expect(yield* injectFor(new Run(one))).toEqual({ baggage: lean })
+      expect(yield* injectFor(other)).toEqual({ baggage: leanHeader })
+      expect(yield* injectFor(new Run(one))).toEqual({ baggage: leanHeader })
     })
   )
 })
@@ -352,15 +350,15 @@ describe("foreign baggage", () => {
 
   it.effect("that came in with a run goes out again, after the lean keys", () =>
     Effect.gen(function* () {
-      const run = Option.getOrThrow(yield* Propagation.extract({ baggage: `${foreign},${lean},botanu.future=1` }))
+      const run = Option.getOrThrow(yield* Propagation.extract({ baggage: `${foreign},${leanHeader},botanu.future=1` }))
       const joined = yield* injectFor(run)
-      expect(joined["baggage"]).toBe(`${lean},${foreign},botanu.environment=unknown`)
+      expect(joined["baggage"]).toBe(`${leanHeader},${foreign},botanu.environment=unknown`)
     }).pipe(Effect.provide(mode("full")))
   )
 
   it.effect("goes out of child runs, nested and retried ones too", () =>
     Effect.gen(function* () {
-      const run = Option.getOrThrow(yield* Propagation.extract({ baggage: `${foreign},${lean}` }))
+      const run = Option.getOrThrow(yield* Propagation.extract({ baggage: `${foreign},${leanHeader}` }))
       const ids = { eventId: run.eventId, customerId: run.customerId }
       const nested = Propagation.inject.pipe(Botanu.workflow("Inner", ids), Botanu.workflow("Outer", ids))
       const { baggage } = yield* Effect.provide(nested, RunContext.layer(run))
@@ -374,11 +372,11 @@ describe("foreign baggage", () => {
   it.effect("is left out before a lean key is", () =>
     Effect.gen(function* () {
       const many = Array.from({ length: 60 }, (_, index) => `k${index}=v`).join(",")
-      const run = Option.getOrThrow(yield* Propagation.extract({ baggage: `${many},${lean}` }))
+      const run = Option.getOrThrow(yield* Propagation.extract({ baggage: `${many},${leanHeader}` }))
       const { baggage } = yield* injectFor(new Run(run))
-      expect(baggage).toBe(lean)
+      expect(baggage).toBe(leanHeader)
       const joined = yield* injectFor(run)
-      expect(joined["baggage"]?.startsWith(lean)).toBe(true)
+      expect(joined["baggage"]?.startsWith(leanHeader)).toBe(true)
       expect(joined["baggage"]?.split(",")).toHaveLength(64)
     })
   )

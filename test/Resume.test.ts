@@ -26,27 +26,19 @@ import {
   RunContext
 } from "../src/index.js"
 import { completedRuns, endedSpans, eventsOf, observed, onlyRun } from "./observed.js"
-import { ids, instant, makeRun, otherRunId, runId, thirdRunId } from "./runs.js"
+import { ids, instant, leanHeader, leanKeys, makeRun, otherRunId, runId, thirdRunId } from "./runs.js"
 
 const full = BotanuConfig.layerOf({ environment: "production", propagationMode: "full" })
 
 const senderTraceId = "4bf92f3577b34da6a3ce929d0e0e4736"
 const senderSpanId = "00f067aa0ba902b7"
-const lean = `botanu.run_id=${runId},botanu.workflow=Customer%20Support,botanu.event_id=ticket-42,botanu.customer_id=bigretail`
 
 /** A run that came in, with what came beside it. */
 const received = (more = "") =>
   Effect.map(
-    Propagation.extract({ baggage: `${lean}${more}`, traceparent: `00-${senderTraceId}-${senderSpanId}-01` }),
+    Propagation.extract({ baggage: `${leanHeader}${more}`, traceparent: `00-${senderTraceId}-${senderSpanId}-01` }),
     Option.getOrThrow
   )
-
-const leanKeys = {
-  "botanu.run_id": runId,
-  "botanu.workflow": "Customer Support",
-  "botanu.event_id": "ticket-42",
-  "botanu.customer_id": "bigretail"
-}
 
 const child = Botanu.workflow("Child", ids)
 
@@ -194,7 +186,7 @@ describe("a resumed run", () => {
       const run = yield* received(",tenant=x%20y;ttl=1")
       const sent = yield* Effect.zip(Propagation.inject, Propagation.inject.pipe(child)).pipe(Botanu.resume(run))
       for (const { baggage } of sent) expect(baggage?.endsWith(",tenant=x%20y;ttl=1")).toBe(true)
-      expect(sent[0]["baggage"]?.startsWith(`${lean},`)).toBe(true)
+      expect(sent[0]["baggage"]?.startsWith(`${leanHeader},`)).toBe(true)
       expect(sent[1]["baggage"]).toContain("botanu.workflow=Child")
     })
   )

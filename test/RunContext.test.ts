@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Either, Equal, FastCheck, Hash, HashMap, Logger, Option, Schema, TestClock } from "effect"
 import { Botanu, InvalidRunContext, Run, RunContext } from "../src/index.js"
 import { completedRuns, endedSpans, observed } from "./observed.js"
-import { fieldText, instant, makeRun, otherRunId, runId, thirdRunId } from "./runs.js"
+import { fieldText, instant, leanKeys, makeRun, otherRunId, runId, thirdRunId } from "./runs.js"
 
 const options = { workflow: "Customer Support", eventId: "ticket-42", customerId: "bigretail" }
 
@@ -141,21 +141,15 @@ describe("RunContext.layer", () => {
     const logger = Logger.make(({ annotations }) => {
       lines.push(Object.fromEntries(HashMap.toEntries(annotations)))
     })
-    const keys = {
-      "botanu.run_id": runId,
-      "botanu.workflow": "Customer Support",
-      "botanu.event_id": "ticket-42",
-      "botanu.customer_id": "bigretail"
-    }
     return Effect.gen(function* () {
       const run = makeRun()
       const work = Effect.log("in").pipe(Effect.zipRight(RunContext), Effect.withSpan("in"))
       const joined = yield* Effect.provide(work, RunContext.layer(run)).pipe(Effect.withSpan("edge"))
       yield* Effect.log("out").pipe(Effect.withSpan("out"))
       expect(joined).toBe(run)
-      expect(lines).toEqual([keys, {}])
+      expect(lines).toEqual([leanKeys, {}])
       expect((yield* endedSpans).map(({ attributes, name }) => [name, attributes])).toEqual([
-        ["in", keys],
+        ["in", leanKeys],
         ["edge", {}],
         ["out", {}]
       ])

@@ -17,6 +17,17 @@ export const runId = id("019abc12-def3-7890-abcd-1234567890ab")
 export const otherRunId = id("019abc11-0000-7000-8000-00000000000b")
 export const thirdRunId = id("019abc12-0000-7000-8000-00000000000a")
 
+/** What spans and log lines in `makeRun()` carry. */
+export const leanKeys = {
+  "botanu.run_id": runId,
+  "botanu.workflow": "Customer Support",
+  "botanu.event_id": "ticket-42",
+  "botanu.customer_id": "bigretail"
+}
+
+/** The header of `makeRun()` in lean mode. */
+export const leanHeader = `botanu.run_id=${runId},botanu.workflow=Customer%20Support,botanu.event_id=ticket-42,botanu.customer_id=bigretail`
+
 export const makeRun = (fields?: Partial<Fields>): Run =>
   new Run({
     runId,

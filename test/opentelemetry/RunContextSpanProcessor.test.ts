@@ -5,14 +5,7 @@ import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "
 import { Effect, Layer } from "effect"
 import { Botanu, BotanuConfig } from "../../src/index.js"
 import { RunContextSpanProcessor, RunOpenTelemetry, type SpanProcessorOptions } from "../../src/opentelemetry/index.js"
-import { ids, makeRun, otherRunId, runId } from "../runs.js"
-
-const keys = {
-  "botanu.run_id": runId,
-  "botanu.workflow": "Customer Support",
-  "botanu.event_id": "ticket-42",
-  "botanu.customer_id": "bigretail"
-}
+import { ids, leanKeys, makeRun, otherRunId } from "../runs.js"
 
 /** What makes spans outside of Effect, with the processor under test. */
 const library = (options: SpanProcessorOptions) => {
@@ -44,7 +37,7 @@ describe("RunContextSpanProcessor", () => {
       })
       yield* calls.pipe(Botanu.resume(makeRun()))
       yield* calls
-      expect(attributes()).toEqual([keys, keys, {}, {}])
+      expect(attributes()).toEqual([leanKeys, leanKeys, {}, {}])
     }).pipe(Effect.provide(RunOpenTelemetry.layer))
   )
 
@@ -55,7 +48,7 @@ describe("RunContextSpanProcessor", () => {
       yield* Effect.sync(() => call("x")).pipe(Botanu.resume(run))
       expect(attributes()).toEqual([
         {
-          ...keys,
+          ...leanKeys,
           "botanu.environment": "production",
           "botanu.tenant_id": "acme",
           "botanu.parent_run_id": otherRunId
@@ -73,15 +66,18 @@ describe("RunContextSpanProcessor", () => {
     Effect.gen(function* () {
       const { attributes, call } = library({ inbound: "untrusted" })
       yield* Effect.sync(() => call("x", { "botanu.workflow": "its own" })).pipe(Botanu.resume(makeRun()))
-      expect(attributes()).toEqual([{ ...keys, "botanu.workflow": "its own" }])
+      expect(attributes()).toEqual([{ ...leanKeys, "botanu.workflow": "its own" }])
     }).pipe(Effect.provide(RunOpenTelemetry.layer))
   )
 
   it.live("believes baggage that came in where it is told to, and only of a whole run", () =>
     Effect.sync(() => {
-      const given = receivedBaggage({ ...keys, "botanu.tenant_id": "acme", theme: "dark" })
-      const bad = receivedBaggage({ ...keys, "botanu.customer_id": "a\u0000b" })
-      for (const [inbound, expected] of [["trusted", [keys, {}, {}]] as const, ["untrusted", [{}, {}, {}]] as const]) {
+      const given = receivedBaggage({ ...leanKeys, "botanu.tenant_id": "acme", theme: "dark" })
+      const bad = receivedBaggage({ ...leanKeys, "botanu.customer_id": "a\u0000b" })
+      for (const [inbound, expected] of [
+        ["trusted", [leanKeys, {}, {}]] as const,
+        ["untrusted", [{}, {}, {}]] as const
+      ]) {
         const { attributes, call } = library({ inbound })
         context.with(given, () => call("received"))
         context.with(bad, () => call("bad"))

@@ -8,7 +8,7 @@ import { Deferred, Effect, Fiber, Layer, Logger, Option, Queue, Stream } from "e
 import { Untrusted, Withheld } from "../../src/AmbientTracer.js"
 import { Botanu, BotanuConfig, RunContext } from "../../src/index.js"
 import { RunOpenTelemetry } from "../../src/opentelemetry/index.js"
-import { ids, makeRun, otherRunId, runId } from "../runs.js"
+import { ids, leanKeys, makeRun, otherRunId, runId } from "../runs.js"
 
 const workflow = (eventId: string) => Botanu.workflow("W", { ...ids, eventId })
 
@@ -218,12 +218,6 @@ describe("the baggage that is shown", () => {
   const all = Effect.sync(() =>
     Object.fromEntries((propagation.getActiveBaggage()?.getAllEntries() ?? []).map(([key, { value }]) => [key, value]))
   )
-  const lean = {
-    "botanu.run_id": runId,
-    "botanu.workflow": "Customer Support",
-    "botanu.event_id": "ticket-42",
-    "botanu.customer_id": "bigretail"
-  }
   const given = propagation.setBaggage(
     ROOT_CONTEXT,
     propagation.createBaggage({
@@ -245,10 +239,10 @@ describe("the baggage that is shown", () => {
     Effect.gen(function* () {
       const run = makeRun({ tenantId: "acme", customerId: "Zoë + 1\ud800" })
       const customer = { "botanu.customer_id": "Zoë + 1\ufffd" }
-      expect(yield* Botanu.resume(all, run)).toEqual({ ...lean, ...customer })
+      expect(yield* Botanu.resume(all, run)).toEqual({ ...leanKeys, ...customer })
       const full = BotanuConfig.layerOf({ environment: "production", propagationMode: "full" })
       expect(yield* Effect.provide(Botanu.resume(all, run), full)).toEqual({
-        ...lean,
+        ...leanKeys,
         ...customer,
         "botanu.environment": "production",
         "botanu.tenant_id": "acme"
@@ -280,7 +274,7 @@ describe("the baggage that is shown", () => {
   it.live("keeps what others put there, and nothing that they say of a run", () =>
     Effect.gen(function* () {
       const seen = yield* calledWithBaggage(Botanu.resume(all, makeRun()))
-      expect(seen).toEqual({ ...lean, theme: "dark" })
+      expect(seen).toEqual({ ...leanKeys, theme: "dark" })
     })
   )
 
@@ -288,7 +282,7 @@ describe("the baggage that is shown", () => {
     Effect.gen(function* () {
       const withheld = Effect.zipRight(Effect.promise(turn), all).pipe(Effect.provideService(Withheld, true))
       const seen = yield* calledWithBaggage(Effect.all([withheld, all]).pipe(Botanu.resume(makeRun())))
-      expect(seen).toEqual([{ theme: "dark" }, { ...lean, theme: "dark" }])
+      expect(seen).toEqual([{ theme: "dark" }, { ...leanKeys, theme: "dark" }])
     })
   )
 
@@ -296,7 +290,7 @@ describe("the baggage that is shown", () => {
     Effect.gen(function* () {
       const own = all.pipe(Botanu.resume(makeRun()))
       const seen = yield* calledWithBaggage(own.pipe(Effect.provideService(Untrusted, true)))
-      expect(seen).toEqual(lean)
+      expect(seen).toEqual(leanKeys)
     })
   )
 })

@@ -13,10 +13,8 @@ import { Withheld } from "../../src/AmbientTracer.js"
 import { Botanu, BotanuConfig, Propagation, type Run, RunContext } from "../../src/index.js"
 import * as RunHttpClient from "../../src/platform/RunHttpClient.js"
 import { endedSpans, observed } from "../observed.js"
-import { ids, makeRun, runId } from "../runs.js"
+import { ids, leanHeader, makeRun } from "../runs.js"
 import { linesOf, type Received, type Receiver, receiver, redirect, silent } from "./receiver.js"
-
-const lean = `botanu.run_id=${runId},botanu.workflow=Customer%20Support,botanu.event_id=ticket-42,botanu.customer_id=bigretail`
 
 const full = BotanuConfig.layerOf({ environment: "production", propagationMode: "full" })
 
@@ -53,7 +51,7 @@ describe.each(Object.entries(clients))("a client of %s", (_, clientLayer) => {
       const client = yield* telling(billing)
       yield* inRun(Effect.all([client.get(billing.origin), client.get(partner.origin)]))
       yield* client.get(billing.origin)
-      expect(baggageOf(billing)).toEqual([lean, undefined])
+      expect(baggageOf(billing)).toEqual([leanHeader, undefined])
       expect(baggageOf(partner)).toEqual([undefined])
     })
   )
@@ -66,7 +64,7 @@ describe.each(Object.entries(clients))("a client of %s", (_, clientLayer) => {
       yield* inRun(Effect.all([client.get(origin), client.get(`http://LOCALHOST:${port}/name`)]))
       expect(received.map((request) => [request.path, linesOf("baggage", request)])).toEqual([
         ["/", []],
-        ["/name", [lean]]
+        ["/name", [leanHeader]]
       ])
     })
   )
@@ -111,7 +109,7 @@ describe.each(Object.entries(clients))("a client of %s", (_, clientLayer) => {
       }
       yield* inRun(Effect.all([spelled(partner.origin), spelled(billing.origin)]))
       expect(baggageOf(partner)).toEqual(["a=1,b=2"])
-      expect(baggageOf(billing)).toEqual([`${lean},a=1,b=2`])
+      expect(baggageOf(billing)).toEqual([`${leanHeader},a=1,b=2`])
     })
   )
 
@@ -120,15 +118,15 @@ describe.each(Object.entries(clients))("a client of %s", (_, clientLayer) => {
     Effect.gen(function* () {
       const billing = yield* receiver()
       const client = yield* telling(billing)
-      const incoming = yield* Propagation.extract({ baggage: `tenant=blue;p,${lean}` })
+      const incoming = yield* Propagation.extract({ baggage: `tenant=blue;p,${leanHeader}` })
       const request = HttpClientRequest.get(billing.origin, {
         headers: { baggage: "session=7;secret, botanu.customer_id=other,tenant=blue;p" }
       })
       yield* inRun(client.execute(request), Option.getOrThrow(incoming))
       yield* inRun(client.execute(request), Option.getOrThrow(incoming)).pipe(Effect.provide(full))
       expect(baggageOf(billing)).toEqual([
-        `${lean},tenant=blue;p,session=7;secret`,
-        `${lean},tenant=blue;p,botanu.environment=unknown,session=7;secret`
+        `${leanHeader},tenant=blue;p,session=7;secret`,
+        `${leanHeader},tenant=blue;p,botanu.environment=unknown,session=7;secret`
       ])
     })
   )
@@ -142,7 +140,7 @@ describe.each(Object.entries(clients))("a client of %s", (_, clientLayer) => {
       const large = `large=${"x".repeat(8_100)}`
       yield* inRun(client.get(billing.origin, { headers: { baggage: many.join(",") } }))
       yield* inRun(client.get(billing.origin, { headers: { baggage: `a=1,${large},b=2` } }))
-      expect(baggageOf(billing)).toEqual([[lean, ...many.slice(0, 60)].join(","), `${lean},a=1,b=2`])
+      expect(baggageOf(billing)).toEqual([[leanHeader, ...many.slice(0, 60)].join(","), `${leanHeader},a=1,b=2`])
     })
   )
 
@@ -188,7 +186,7 @@ describe.each(Object.entries(clients))("a client of %s", (_, clientLayer) => {
         Effect.provide(RunHttpClient.layer({ to }))
       )
       expect(baggageOf(partner)).toEqual(["a=1", "a=1"])
-      expect(baggageOf(billing)).toEqual(Array(4).fill(`${lean},a=1`))
+      expect(baggageOf(billing)).toEqual(Array(4).fill(`${leanHeader},a=1`))
     })
   )
 
@@ -222,7 +220,7 @@ describe.each(Object.entries(clients))("a client of %s", (_, clientLayer) => {
         inRun(Effect.all([billing, ledger, support].map(({ origin }) => outer.get(origin))))
       )
       yield* Effect.provide(client, RunHttpClient.layer({ to: [ledger.origin, support.origin] }))
-      expect([billing, ledger, support].map(baggageOf)).toEqual([[undefined], [lean], [undefined]])
+      expect([billing, ledger, support].map(baggageOf)).toEqual([[undefined], [leanHeader], [undefined]])
     })
   )
 
@@ -247,7 +245,7 @@ describe.each(Object.entries(clients))("a client of %s", (_, clientLayer) => {
       yield* inRun(Effect.forEach([billing.origin, partner.origin], send))
       expect([...billing.received, ...partner.received].map(({ body }) => body)).toEqual(["an invoice", "an invoice"])
       expect(seen).toEqual([false, false])
-      expect([ledger, billing, partner].map(baggageOf)).toEqual([[lean, lean], [lean], [undefined]])
+      expect([ledger, billing, partner].map(baggageOf)).toEqual([[leanHeader, leanHeader], [leanHeader], [undefined]])
     })
   )
 
@@ -331,7 +329,7 @@ describe.each(Object.entries(clients))("a client of %s", (_, clientLayer) => {
         expect(yield* Deferred.isDone(gone)).toBe(false)
         yield* Scope.close(scope, Exit.void)
         yield* Deferred.await(gone)
-        expect(baggageOf(billing)).toEqual([lean])
+        expect(baggageOf(billing)).toEqual([leanHeader])
       }
     })
   )
@@ -359,7 +357,7 @@ describe.each(Object.entries(clients))("a client of %s", (_, clientLayer) => {
       )
       expect(Chunk.join(parts, "")).toBe("first second")
       expect(billing.received.map(({ body, method }) => [method, body])).toEqual([["POST", "a body"]])
-      expect(baggageOf(billing)).toEqual([lean])
+      expect(baggageOf(billing)).toEqual([leanHeader])
     })
   )
 
@@ -383,7 +381,7 @@ describe.each(Object.entries(clients))("a client of %s", (_, clientLayer) => {
         )
       }
       expect(billing.received.map(({ path }) => path)).toEqual(Array(4).fill("/charges"))
-      expect(baggageOf(billing)).toEqual([lean, lean, lean, lean])
+      expect(baggageOf(billing)).toEqual([leanHeader, leanHeader, leanHeader, leanHeader])
     })
   )
 
@@ -411,7 +409,7 @@ describe.each(Object.entries(clients))("a client of %s", (_, clientLayer) => {
         expect(attributes["http.response.header.baggage"] ?? "<redacted>").toBe("<redacted>")
         expect(Object.values(attributes).join()).not.toMatch(/secret|botanu\.|d=4/)
       }
-      expect(baggageOf(billing)).toEqual([`${lean},secret=1`])
+      expect(baggageOf(billing)).toEqual([`${leanHeader},secret=1`])
     }).pipe(Effect.provide(clientLayer), Effect.provide(observed))
   )
 })
@@ -433,7 +431,7 @@ describe("a client of fetch, which follows redirects by itself,", () => {
       const headers = { baggage: "a=1,botanu.run_id=x" }
       const response = yield* inRun(client.get(`${billing.origin}/1`, { headers }))
       expect([response.status, yield* response.text]).toEqual([200, "done"])
-      const told = `${lean},a=1`
+      const told = `${leanHeader},a=1`
       expect([billing, partner, ledger].map(baggageOf)).toEqual([[told, told, told], ["a=1"], [told]])
     })
   )
@@ -465,7 +463,7 @@ describe("a client of fetch, which follows redirects by itself,", () => {
       ]
       for (const client of made) yield* inRun(client.get(billing.origin))
       yield* Effect.withTracerEnabled(inRun(tell(base).get(billing.origin)), false)
-      expect([billing, partner].map(baggageOf)).toEqual([Array(4).fill(lean), Array(4).fill(undefined)])
+      expect([billing, partner].map(baggageOf)).toEqual([Array(4).fill(leanHeader), Array(4).fill(undefined)])
     })
   )
 
@@ -480,7 +478,7 @@ describe("a client of fetch, which follows redirects by itself,", () => {
         RunHttpClient.tell({ to: [start.origin, both.origin, outer.origin] })
       )
       yield* inRun(client.get(start.origin))
-      expect([start, inner, outer, both].map(baggageOf)).toEqual([[lean], [undefined], [undefined], [lean]])
+      expect([start, inner, outer, both].map(baggageOf)).toEqual([[leanHeader], [undefined], [undefined], [leanHeader]])
     })
   )
 
@@ -579,7 +577,7 @@ describe("a client of fetch, which follows redirects by itself,", () => {
         })
         expect(errorsOf(answer)).toEqual(errorsOf(natively))
         expect(start.received.slice(between).flatMap((request) => linesOf("baggage", request))).toEqual(
-          seen.map(() => lean)
+          seen.map(() => leanHeader)
         )
       }
     })
@@ -610,7 +608,7 @@ describe("a client of fetch, which follows redirects by itself,", () => {
       const get = inRun((yield* telling(billing)).get(billing.origin))
       const error = yield* Effect.flip(Effect.provideService(get, FetchHttpClient.Fetch, asInBrowser))
       expect(error).toMatchObject({ _tag: "RequestError", reason: "Transport" })
-      expect([billing, partner].map(baggageOf)).toEqual([[lean], []])
+      expect([billing, partner].map(baggageOf)).toEqual([[leanHeader], []])
     })
   )
 
@@ -624,7 +622,7 @@ describe("a client of fetch, which follows redirects by itself,", () => {
         Effect.provideService(get, FetchHttpClient.RequestInit, { redirect })
       expect((yield* withRedirect("manual")).status).toBe(302)
       expect((yield* Effect.flip(withRedirect("error")))._tag).toBe("RequestError")
-      expect([billing, partner].map(baggageOf)).toEqual([[lean, lean], []])
+      expect([billing, partner].map(baggageOf)).toEqual([[leanHeader, leanHeader], []])
       expect((yield* withRedirect("follow")).status).toBe(204)
       expect(baggageOf(partner)).toEqual([undefined])
     })
@@ -744,7 +742,7 @@ describe("a URL that names one origin and leads to another", () => {
         (host) => `http://user:secret@${host}:${told.port}/`
       )
       yield* inRun(Effect.forEach(urls, (url) => client.get(url)))
-      expect(baggageOf(told)).toEqual(urls.map(() => lean))
+      expect(baggageOf(told)).toEqual(urls.map(() => leanHeader))
     }).pipe(Effect.provide(NodeHttpClient.layer))
   )
 })

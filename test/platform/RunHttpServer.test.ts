@@ -16,16 +16,9 @@ import { Deferred, Effect, FastCheck, Fiber, Layer, Logger, Option, Queue, Schem
 import { Botanu, Outcome, Propagation, type Run, RunContext, RunExporter } from "../../src/index.js"
 import * as RunHttpServer from "../../src/platform/RunHttpServer.js"
 import { completedRuns, endedSpans, observed } from "../observed.js"
-import { ids, runId } from "../runs.js"
+import { ids, leanHeader, leanKeys, runId } from "../runs.js"
 import { type NodeServer, request, serving } from "./servers.js"
 
-const lean = `botanu.run_id=${runId},botanu.workflow=Customer%20Support,botanu.event_id=ticket-42,botanu.customer_id=bigretail`
-const keys = {
-  "botanu.run_id": runId,
-  "botanu.workflow": "Customer Support",
-  "botanu.event_id": "ticket-42",
-  "botanu.customer_id": "bigretail"
-}
 const remoteTrace = "0af7651916cd43dd8448eb211c80319c"
 const remoteSpan = "b7ad6b7169203331"
 const traceparent = `00-${remoteTrace}-${remoteSpan}-01`
@@ -92,7 +85,7 @@ describe.each(Object.entries(kinds))("RunHttpServer.middleware around %s", (_, s
         Effect.zipLeft(Effect.void.pipe(Botanu.workflow("Child", ids), Effect.orDie))
       )
       const url = yield* serving(served(handler, { inbound: "trusted" }))
-      const answer = yield* request(url, { headers: { baggage: lean, traceparent } })
+      const answer = yield* request(url, { headers: { baggage: leanHeader, traceparent } })
       expect(answer).toMatchObject({ status: 200 })
       expect(answer.text).toContain("done")
       expect(answer.headers).toMatchObject({ "x-botanu-run-id": runId, "x-botanu-workflow": "Customer%20Support" })
@@ -101,7 +94,7 @@ describe.each(Object.entries(kinds))("RunHttpServer.middleware around %s", (_, s
       const spans = yield* endedSpans
       for (const name of ["work", "http.server GET"]) {
         const span = spans.find((span) => span.name === name)
-        expect(span?.attributes).toMatchObject(keys)
+        expect(span?.attributes).toMatchObject(leanKeys)
         expect(span?.spanContext().traceId).toBe(remoteTrace)
       }
     }).pipe(Effect.provide(observed))
@@ -112,7 +105,7 @@ describe.each(Object.entries(kinds))("RunHttpServer.middleware around %s", (_, s
       const interrupted = yield* Deferred.make<void>()
       const handler = Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined))
       const url = yield* serving(served(handler, { inbound: "trusted" }))
-      const answer = yield* request(url, { headers: { baggage: `${lean},${inFuture(50)}` } })
+      const answer = yield* request(url, { headers: { baggage: `${leanHeader},${inFuture(50)}` } })
       expect(answer).toMatchObject({ status: 504, text: "", headers: { "x-botanu-run-id": runId } })
       yield* Deferred.await(interrupted)
     })
@@ -123,8 +116,8 @@ describe.each(Object.entries(kinds))("RunHttpServer.middleware around %s", (_, s
       let count = 0
       const handler = Effect.sync(() => String(++count))
       const url = yield* serving(served(handler, { inbound: "trusted" }))
-      const late = yield* request(url, { headers: { baggage: `${lean},${inFuture(-1)}` } })
-      const cancelled = yield* request(url, { headers: { baggage: `${lean},botanu.cancelled=TRUE` } })
+      const late = yield* request(url, { headers: { baggage: `${leanHeader},${inFuture(-1)}` } })
+      const cancelled = yield* request(url, { headers: { baggage: `${leanHeader},botanu.cancelled=TRUE` } })
       expect([late, cancelled]).toMatchObject([
         { status: 504, text: "", headers: { "x-botanu-run-id": runId } },
         { status: 499, text: "", headers: { "x-botanu-run-id": runId } }
@@ -157,7 +150,7 @@ describe.each(Object.entries(kinds))("RunHttpServer.middleware around %s", (_, s
         Effect.withSpan("work")
       )
       const url = yield* serving(served(handler, { inbound: "untrusted" }))
-      const spoofed = lean.replaceAll("bigretail", "spoofed")
+      const spoofed = leanHeader.replaceAll("bigretail", "spoofed")
       const answer = yield* request(url, {
         headers: { baggage: `${spoofed},${inFuture(-1)},other=spoofed`, traceparent }
       })
@@ -192,8 +185,8 @@ describe("RunHttpServer.middleware", () => {
       const inbound = (request: HttpServerRequest.HttpServerRequest) =>
         Effect.succeed(request.headers["authorization"] === "Bearer internal")
       const url = yield* bare(ok, { inbound })
-      const believed = yield* request(url, { headers: { baggage: lean, authorization: "Bearer internal" } })
-      const other = yield* request(url, { headers: { baggage: lean } })
+      const believed = yield* request(url, { headers: { baggage: leanHeader, authorization: "Bearer internal" } })
+      const other = yield* request(url, { headers: { baggage: leanHeader } })
       expect(believed.headers).toHaveProperty("x-botanu-run-id", runId)
       expect(other.headers).not.toHaveProperty("x-botanu-run-id")
     })
@@ -218,7 +211,7 @@ describe("RunHttpServer.middleware", () => {
         text: completed?.run.runId,
         headers: { "x-botanu-run-id": completed?.run.runId, "x-botanu-workflow": "Caf%C3%A9%20%2B%20Bar" }
       })
-      const joined = yield* request(url, { headers: { baggage: lean } })
+      const joined = yield* request(url, { headers: { baggage: leanHeader } })
       expect(joined.text).toBe(runId)
       expect(yield* completedRuns).toHaveLength(1)
     }).pipe(Effect.provide(observed))
@@ -301,7 +294,7 @@ describe("RunHttpServer.middleware", () => {
       const octet = FastCheck.constantFrom(...'botanu.run_id=,;%+ \t"\\0a9é\u0080ÿ'.split(""))
       const baggage = FastCheck.oneof(
         FastCheck.array(octet, { maxLength: 200 }).map((octets) => octets.join("")),
-        FastCheck.array(FastCheck.constantFrom(...lean.split(","), "botanu.deadline=nan", "__proto__=x"), {
+        FastCheck.array(FastCheck.constantFrom(...leanHeader.split(","), "botanu.deadline=nan", "__proto__=x"), {
           maxLength: 100
         }).map((members) => members.join(","))
       )
@@ -317,7 +310,7 @@ describe("RunHttpServer.middleware", () => {
   it.scopedLive("takes several header lines as one list", () =>
     Effect.gen(function* () {
       const url = yield* bare(ok, { inbound: "trusted" })
-      const answer = yield* request(url, { headers: { baggage: lean.split(",") } })
+      const answer = yield* request(url, { headers: { baggage: leanHeader.split(",") } })
       expect(answer.headers).toHaveProperty("x-botanu-run-id", runId)
     })
   )
@@ -329,7 +322,7 @@ describe("RunHttpServer.middleware", () => {
       )
       const sent = function* (options: Options) {
         const url = yield* bare(app, options)
-        return (yield* request(url, { headers: { baggage: `${lean},tenant=blue` } })).text
+        return (yield* request(url, { headers: { baggage: `${leanHeader},tenant=blue` } })).text
       }
       expect(yield* Effect.gen(() => sent({ inbound: "trusted" }))).toContain("tenant=blue")
       expect(yield* Effect.gen(() => sent({ inbound: "untrusted" }))).not.toContain("tenant=blue")
@@ -346,11 +339,11 @@ describe("the body of a streamed response", () => {
   it.scopedLive("is made in the run that the request brings", () =>
     Effect.gen(function* () {
       const url = yield* bare(streamed(two), { inbound: "trusted" })
-      expect(yield* request(url, { headers: { baggage: lean } })).toMatchObject({ status: 200, text: "onetwo" })
+      expect(yield* request(url, { headers: { baggage: leanHeader } })).toMatchObject({ status: 200, text: "onetwo" })
       const spans = yield* endedSpans
       expect(spans.filter(({ name }) => name === "one" || name === "two").map(({ attributes }) => attributes)).toEqual([
-        keys,
-        keys
+        leanKeys,
+        leanKeys
       ])
     }).pipe(Effect.provide(observed))
   )
@@ -362,7 +355,7 @@ describe("the body of a streamed response", () => {
         Stream.ensuring(Deferred.succeed(ended, undefined))
       )
       const url = yield* bare(streamed(endless), { inbound: "trusted" })
-      const answer = yield* request(url, { headers: { baggage: `${lean},${inFuture(300)}` } })
+      const answer = yield* request(url, { headers: { baggage: `${leanHeader},${inFuture(300)}` } })
       expect(answer).toMatchObject({ status: 200, text: "one" })
       yield* Deferred.await(ended)
     })
@@ -444,17 +437,17 @@ describe("RunHttpServer.withLinkedTraces", () => {
 
   it.live("opens one span for a request, whoever sends it", () =>
     Effect.gen(function* () {
-      const [, trusted, ...others] = yield* spansFor({ traceparent, baggage: lean }, { inbound: "trusted" })
+      const [, trusted, ...others] = yield* spansFor({ traceparent, baggage: leanHeader }, { inbound: "trusted" })
       expect(others).toEqual([])
       expect(trusted?.parentSpanContext).toMatchObject({ traceId: remoteTrace, spanId: remoteSpan })
       expect(trusted?.attributes).toMatchObject({
-        ...keys,
+        ...leanKeys,
         "http.request.method": "GET",
         "url.path": "/path",
         "url.query": "q=1",
         "http.response.status_code": 200
       })
-      const [, untrusted, ...more] = yield* spansFor({ traceparent, baggage: lean }, { inbound: "untrusted" })
+      const [, untrusted, ...more] = yield* spansFor({ traceparent, baggage: leanHeader }, { inbound: "untrusted" })
       expect(more).toEqual([])
       expect(untrusted?.parentSpanContext).toBeUndefined()
       expect(untrusted?.spanContext().traceId).not.toBe(remoteTrace)

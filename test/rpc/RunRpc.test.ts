@@ -18,19 +18,12 @@ import { Withheld } from "../../src/AmbientTracer.js"
 import { Botanu, DeadlineExceeded, InvalidRunContext, type Run, RunCancelled, RunContext } from "../../src/index.js"
 import { RunHttpClient } from "../../src/platform/index.js"
 import { RunRpc } from "../../src/rpc/index.js"
-import { ids, makeRun, otherRunId, runId } from "../runs.js"
+import { ids, leanHeader, leanKeys, makeRun, otherRunId, runId } from "../runs.js"
 import { Clients, connect } from "./clients.js"
 import { edges, full, group, type Seen, server, until } from "./desk.js"
 import { overHttp, overTcp, transports } from "./transports.js"
 
-const lean = `botanu.run_id=${runId},botanu.workflow=Customer%20Support,botanu.event_id=ticket-42,botanu.customer_id=bigretail`
-const keys = {
-  "botanu.run_id": runId,
-  "botanu.workflow": "Customer Support",
-  "botanu.event_id": "ticket-42",
-  "botanu.customer_id": "bigretail"
-}
-const spoofedLean = lean.replace("bigretail", "spoofed")
+const spoofedLean = leanHeader.replace("bigretail", "spoofed")
 const spoofed = `${spoofedLean},botanu.deadline=1000,botanu.cancelled=true,other=spoofed`
 
 const inRun = (run: Run) => Effect.provide([RunContext.layer(run), full])
@@ -47,8 +40,8 @@ describe.each(Object.entries(transports))("RunRpc over %s", (_, serve) => {
 
   layer(clientsOf("trusted"), options)("to a server that trusts", (it) => {
     const isJoined = (seen: Seen) => {
-      expect(seen).toMatchObject({ run: runId, parent: runId, annotations: keys })
-      expect(seen.sent["baggage"]).toContain(lean)
+      expect(seen).toMatchObject({ run: runId, parent: runId, annotations: leanKeys })
+      expect(seen.sent["baggage"]).toContain(leanHeader)
     }
 
     it.effect("is worked on in the run of the call, and in its trace", () =>
@@ -66,7 +59,7 @@ describe.each(Object.entries(transports))("RunRpc over %s", (_, serve) => {
           const spans = yield* telling.Spans({ key })
           expect(spans.map(({ name }) => name)).toEqual(["work", expect.stringMatching(/^RpcServer\.See/)])
           for (const span of spans) {
-            expect(span.attributes).toMatchObject(keys)
+            expect(span.attributes).toMatchObject(leanKeys)
             expect(span.traceId).toBe(caller.traceId)
             expect(JSON.stringify(span.attributes)).not.toContain("botanu.run_id=")
           }
@@ -86,7 +79,7 @@ describe.each(Object.entries(transports))("RunRpc over %s", (_, serve) => {
         expect(seen.run).toBe(runId)
         expect(seen.sent["baggage"]).toContain("other=1;p")
         expect(JSON.stringify(seen)).not.toContain("spoofed")
-        const outside = yield* telling.See({ key }).pipe(withBaggage(`other=1,${lean}`))
+        const outside = yield* telling.See({ key }).pipe(withBaggage(`other=1,${leanHeader}`))
         expect(outside).toMatchObject({ run: null, received: "other=1" })
       })
     )
@@ -97,7 +90,7 @@ describe.each(Object.entries(transports))("RunRpc over %s", (_, serve) => {
         const key = yield* fresh
         const call = withholding.See({ key })
         expect(yield* inRun(makeRun())(call)).toMatchObject({ run: null, received: null })
-        const mixed = yield* call.pipe(withBaggage(`${lean},other=1,%62otanu.run_id=x`), inRun(makeRun()))
+        const mixed = yield* call.pipe(withBaggage(`${leanHeader},other=1,%62otanu.run_id=x`), inRun(makeRun()))
         expect(mixed).toMatchObject({ run: null, received: "other=1" })
       })
     )
@@ -138,7 +131,7 @@ describe.each(Object.entries(transports))("RunRpc over %s", (_, serve) => {
           const errors = yield* Effect.all([
             Effect.flip(raw.See({ key })),
             Effect.flip(all(raw.SeeTwice({ key })))
-          ]).pipe(withBaggage(`${lean},${member}`))
+          ]).pipe(withBaggage(`${leanHeader},${member}`))
           for (const error of errors) {
             expect(error).toBeInstanceOf(failure)
             expect(error).toMatchObject({ runId, workflow: "Customer Support" })
@@ -193,10 +186,10 @@ describe.each(Object.entries(transports))("RunRpc over %s", (_, serve) => {
         all.join()
       ),
       FastCheck.constantFrom(
-        `${lean},${"x=y,".repeat(10_000)}`,
+        `${leanHeader},${"x=y,".repeat(10_000)}`,
         "x".repeat(100_000),
-        `${lean.replace("bigretail", "%zz%e9%0d%0a%00")},__proto__=1,constructor=2`,
-        `${lean},botanu.deadline=nan,botanu.attempt=-1,botanu.parent_run_id=%00`,
+        `${leanHeader.replace("bigretail", "%zz%e9%0d%0a%00")},__proto__=1,constructor=2`,
+        `${leanHeader},botanu.deadline=nan,botanu.attempt=-1,botanu.parent_run_id=%00`,
         "botanu.run_id=1;botanu.workflow"
       )
     )
@@ -364,7 +357,7 @@ describe("RunRpc", () => {
     Effect.gen(function* () {
       const { protocol, records } = yield* overTcp(server(edges.trusted))
       const { send } = Context.get(yield* Layer.build(protocol), RpcClient.Protocol)
-      const values: ReadonlyArray<unknown> = [5, null, true, { run: lean }, [[lean]]]
+      const values: ReadonlyArray<unknown> = [5, null, true, { run: leanHeader }, [[leanHeader]]]
       for (const [index, value] of values.entries()) {
         const headers: ReadonlyArray<[string, string]> = [["baggage", value as string]]
         yield* send({ _tag: "Request", id: String(index), tag: "See", payload: { key: `call-${index}` }, headers })
