@@ -5,7 +5,7 @@ import { HttpApiBuilder } from "@effect/platform"
 import { Botanu, InvalidRunContext, RunContext } from "botanu-effect"
 import { Effect, Layer } from "effect"
 import { BackOfficeApi, GatewayUnavailable, IdentityNotProven, ModelOverloaded } from "./BackOfficeApi.js"
-import { retryAfter, step } from "./Simulation.js"
+import { call, retryAfter, step } from "./Simulation.js"
 import type { Access, Payment, Question, Refund, Ticket } from "./Ticket.js"
 
 const ids = {
@@ -24,7 +24,7 @@ const draftReply = Botanu.fn("Draft Reply", {
     confidence
   })
 })(function* (ticket: Question, deskAttempt: number) {
-  yield* step("ask model", ticket, 0.4, { "gen_ai.operation.name": "chat" })
+  yield* call("ask model", ticket, 0.4, { "gen_ai.operation.name": "chat" })
   if (deskAttempt <= ticket.simulate.failures) {
     return yield* new ModelOverloaded({ message: `no capacity for ticket ${ticket.id}` })
   }
@@ -37,7 +37,7 @@ const lookUpPayment = Botanu.fn("Payment Lookup", {
   retry: retryAfter("GatewayUnavailable")
 })(function* (ticket: Refund, payment: Payment) {
   const { attempt } = yield* RunContext
-  yield* step("call payment gateway", ticket, 0.4, { "payment.reference": payment.reference })
+  yield* call("call payment gateway", ticket, 0.4, { "payment.reference": payment.reference })
   if (attempt <= payment.lookupFailures) {
     return yield* new GatewayUnavailable({ message: `no answer about payment ${payment.reference}` })
   }
@@ -48,7 +48,7 @@ const checkIdentity = Botanu.fn(
   "Identity Check",
   ids
 )(function* (ticket: Access) {
-  yield* step("compare proof", ticket, 0.5, { "identity.proof": ticket.proof })
+  yield* call("compare proof", ticket, 0.5, { "identity.proof": ticket.proof })
   if (ticket.proof === "none") {
     return yield* new IdentityNotProven({ message: `ticket ${ticket.id} comes without proof` })
   }

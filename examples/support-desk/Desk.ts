@@ -84,7 +84,7 @@ const confidentEnough = 0.7
 
 const answer = Botanu.fn("Customer Support", {
   ...ids,
-  deadline: "1500 millis",
+  deadline: "5 seconds",
   retry: retryAfter("ModelOverloaded")
 })(function* (ticket: Question) {
   const { attempt } = yield* RunContext
@@ -101,7 +101,7 @@ const answer = Botanu.fn("Customer Support", {
 
 const refund = Botanu.fn("Refund", {
   ...ids,
-  deadline: "5 seconds",
+  deadline: "15 seconds",
   retry: retryAfter("LedgerLocked")
 })(function* (ticket: Refund) {
   const { attempt } = yield* RunContext
@@ -135,7 +135,7 @@ const sumUsd = (payments: ReadonlyArray<Payment>): number =>
 
 const recover = Botanu.fn("Account Recovery", {
   ...ids,
-  deadline: "1200 millis",
+  deadline: "5 seconds",
   retry: retryAfter("MailboxUnreachable")
 })(function* (ticket: Access) {
   const { attempt } = yield* RunContext

@@ -9,8 +9,9 @@ import type { SpanRecord } from "./SpanRecord.js"
 const encode = Schema.encodeSync(FromService)
 const decode = Schema.decodeUnknownEither(ToService)
 
+/** Says nothing to a parent that is gone, also where that is not known yet. */
 const send = (message: FromService): void => {
-  if (process.connected) process.send?.(encode(message))
+  if (process.connected) process.send?.(encode(message), undefined, {}, () => {})
 }
 
 /** Tells where the service listens. */
@@ -22,20 +23,39 @@ export const ended = (span: SpanRecord): void => send({ _tag: "Ended", span })
 const unheard = new Map<number, () => void>()
 let lastNumber = 0
 
-/** Tells of a completed run, and waits until that was heard: whoever waits for the run finds it on record. */
-export const completed = (completed: CompletedRun): Effect.Effect<void> =>
+/** Says something that ends in a number, and waits until that was heard, and with it all that was said before. */
+const sendAndWait = (message: (number: number) => FromService): Effect.Effect<void> =>
   Effect.async((resume) => {
+    if (!process.connected) return resume(Effect.void)
     lastNumber += 1
     unheard.set(lastNumber, () => resume(Effect.void))
-    send({ _tag: "Completed", number: lastNumber, completed })
+    send(message(lastNumber))
   })
+
+/** Tells of a completed run, and waits until that was heard: whoever waits for the run finds it on record. */
+export const completed = (completed: CompletedRun): Effect.Effect<void> =>
+  sendAndWait((number) => ({ _tag: "Completed", number, completed }))
+
+/** Waits until the parent has heard everything. */
+export const hasHeardAll: Effect.Effect<void> = sendAndWait((number) => ({ _tag: "Told", number }))
+
+/** Lets go of the parent: nothing more keeps this process. */
+export const leave = (): void => {
+  if (process.connected) process.disconnect?.()
+}
 
 /** Waits until the parent says so, or is gone. */
 export const stop: Effect.Effect<void> = Effect.async((resume) => {
-  process.once("disconnect", () => resume(Effect.void))
+  const stop = () => resume(Effect.void)
+  // It may have gone while this process was still loading.
+  if (!process.connected) return stop()
+  process.once("disconnect", () => {
+    for (const heard of unheard.values()) heard()
+    stop()
+  })
   process.on("message", (message) => {
     const heard = Either.getOrUndefined(decode(message))
-    if (heard?._tag === "Stop") resume(Effect.void)
+    if (heard?._tag === "Stop") stop()
     if (heard?._tag === "Heard") {
       unheard.get(heard.number)?.()
       unheard.delete(heard.number)
@@ -43,5 +63,5 @@ export const stop: Effect.Effect<void> = Effect.async((resume) => {
   })
 })
 
-// Ctrl-C reaches every process of the job: the parent says what follows from it.
-process.on("SIGINT", () => {})
+// Ctrl-C, and whoever stops the job as a whole, reach every process of it: the parent says what follows, and in which order.
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => {})

@@ -2,56 +2,58 @@
  * A service in a process of its own.
  */
 import { createServer } from "node:http"
-import { NodeSdk } from "@effect/opentelemetry"
 import { type HttpApi, HttpApiBuilder, type HttpClient, HttpServer } from "@effect/platform"
-import { NodeHttpClient, NodeHttpServer } from "@effect/platform-node"
-import type { ReadableSpan } from "@opentelemetry/sdk-trace-base"
-import { SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base"
-import { BotanuConfig, RunExporter } from "botanu-effect"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { Botanu, BotanuConfig, RunExporter } from "botanu-effect"
 import { RunHttpServer } from "botanu-effect/platform"
-import { Effect, Layer, Logger, Schema } from "effect"
+import { Effect, Layer, Logger, Schedule } from "effect"
 import * as Parent from "./Parent.js"
-import { fromSpan } from "./SpanRecord.js"
+import type { ServiceSettings } from "./ServiceSettings.js"
 
-/** What a service is started with. */
-export const Settings = Schema.parseJson(
-  Schema.Struct({
-    name: Schema.String,
-    /** Whether spans are reported. */
-    trace: Schema.Boolean,
-    /** Where the service behind this one listens. */
-    upstream: Schema.optionalWith(Schema.String, { exact: true })
-  })
-)
-export type Settings = typeof Settings.Type
-
-/** The settings of this process. */
-export const settings = (): Settings => Schema.decodeUnknownSync(Settings)(process.argv[2])
-
-/** Serves an API until the process that started this one says so, or is gone. */
+/** Serves an API until it is told to stop, or the process that started this one is gone. */
 export const serve = <E>(
-  { name, trace }: Settings,
+  { name, trace }: ServiceSettings,
   api: Layer.Layer<HttpApi.Api, E, HttpClient.HttpClient>,
   { inbound }: RunHttpServer.Options
 ): void => {
   const announced = Layer.scopedDiscard(HttpServer.addressFormattedWith(Parent.listening))
   const server = HttpApiBuilder.serve().pipe(
+    RunHttpServer.withLinkedTraces,
     Layer.merge(announced),
     Layer.provide(HttpApiBuilder.middleware(RunHttpServer.middleware({ inbound }))),
     Layer.provide(api),
     Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 0, host: "127.0.0.1" })),
+    Layer.provide(allOnRecord),
     Layer.provide(NodeHttpClient.layer),
     Layer.provide(trace ? tracing(name) : Layer.empty),
     Layer.provide(RunExporter.layer({ export: Parent.completed })),
     Layer.provide(fullPropagation)
   )
   const served = Effect.raceFirst(Layer.launch(server), Parent.stop).pipe(
-    Effect.catchAllCause((cause) => Effect.logError(`${name} has failed`, cause)),
+    Effect.as(0),
+    Effect.catchAllCause((cause) => Effect.as(Effect.logError(`${name} has failed`, cause), 1)),
     Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger)))
   )
-  // What is left to be sent is sent before the process ends.
-  Effect.runPromise(served).finally(() => process.disconnect?.())
+  Effect.runPromise(served).then((exitCode) => {
+    process.exitCode = exitCode
+    Parent.leave()
+  })
 }
+
+/**
+ * Waits at the end for the runs whose requests were given up, and until all runs were heard of: the server does not wait for
+ * what it has interrupted.
+ */
+const allOnRecord = Layer.scopedDiscard(
+  Effect.addFinalizer(() => {
+    const noneAlive = {
+      until: (runs: ReadonlyArray<unknown>) => runs.length === 0,
+      schedule: Schedule.spaced("5 millis")
+    }
+    return Effect.zipRight(Effect.repeat(Botanu.activeRuns, noneAlive), Parent.hasHeardAll)
+  })
+)
 
 /**
  * The settings of the environment, but in full mode: a deadline, a cancellation and the number of an attempt reach the other
@@ -62,14 +64,11 @@ const fullPropagation = Layer.effect(
   Effect.map(BotanuConfig.config, (settings) => ({ ...settings, propagationMode: "full" as const }))
 )
 
+/** Loaded where it is wanted only: the SDK takes its time. */
 const tracing = (name: string) =>
-  NodeSdk.layer(() => ({
-    resource: { serviceName: name },
-    spanProcessor: new SimpleSpanProcessor({
-      export: (spans: ReadonlyArray<ReadableSpan>, done) => {
-        for (const span of spans) Parent.ended(fromSpan(span))
-        done({ code: 0 })
-      },
-      shutdown: () => Promise.resolve()
-    })
-  }))
+  Layer.unwrapEffect(
+    Effect.map(
+      Effect.promise(() => import("./Tracing.js")),
+      ({ layer }) => layer(name)
+    )
+  )

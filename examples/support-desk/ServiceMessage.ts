@@ -5,11 +5,13 @@ import { CompletedRun } from "botanu-effect"
 import { Schema } from "effect"
 import { SpanRecord } from "./SpanRecord.js"
 
-/** From a service. `number` is that of the message, where the service waits for word that it was heard. */
+/** From a service. `number` is that of a message of which the service waits to hear that it was heard. */
 export const FromService = Schema.Union(
   Schema.TaggedStruct("Listening", { origin: Schema.String }),
   Schema.TaggedStruct("Completed", { number: Schema.Int, completed: CompletedRun }),
-  Schema.TaggedStruct("Ended", { span: SpanRecord })
+  Schema.TaggedStruct("Ended", { span: SpanRecord }),
+  /** All was said that there is to say. */
+  Schema.TaggedStruct("Told", { number: Schema.Int })
 )
 export type FromService = typeof FromService.Type
 

@@ -3,59 +3,66 @@
  */
 import { type ChildProcess, fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import { Data, Effect, Schema, type Scope } from "effect"
+import { Data, Deferred, Effect, Schema, type Scope } from "effect"
 import type { Records } from "./Records.js"
-import { Settings } from "./Service.js"
 import { FromService, ToService } from "./ServiceMessage.js"
+import { ServiceSettings } from "./ServiceSettings.js"
 
-/** A service could not be started. */
-export class ServiceFailed extends Data.TaggedError("ServiceFailed")<{ readonly name: string }> {
+/** A service ended that nobody had told to. What was wrong stands on standard error, where the service could say so. */
+export class ServiceEnded extends Data.TaggedError("ServiceEnded")<{ readonly name: string; readonly how: string }> {
   override get message(): string {
-    return `the service "${this.name}" ended before it listened`
+    return `the service "${this.name}" has ended: ${this.how}`
   }
 }
 
+export interface ServiceProcess {
+  /** Where it listens. */
+  readonly origin: string
+  /** Waits for an end that nobody asked for, and fails with it. */
+  readonly ended: Effect.Effect<never, ServiceEnded>
+}
+
 const decode = Schema.decodeUnknownSync(FromService)
-const encodeSettings = Schema.encodeSync(Settings)
+const encodeSettings = Schema.encodeSync(ServiceSettings)
 const encode = Schema.encodeSync(ToService)
 
-/** Starts a service, and gives its origin. It ends with the scope, once all of its runs are on record. */
+/** Starts a service. It is stopped with the scope, and then all of its runs are on record. */
 export const start = (
   program: string,
-  settings: Settings,
+  settings: ServiceSettings,
   records: Records["Type"]
-): Effect.Effect<string, ServiceFailed, Scope.Scope> =>
-  Effect.flatMap(
-    Effect.acquireRelease(
+): Effect.Effect<ServiceProcess, ServiceEnded, Scope.Scope> =>
+  Effect.gen(function* () {
+    const ended = yield* Deferred.make<never, ServiceEnded>()
+    const listens = yield* Deferred.make<string>()
+    const child = yield* Effect.acquireRelease(
       Effect.sync(() => forked(program, settings)),
       stop
-    ),
-    (child) =>
-      Effect.async((resume) => {
-        child.on("message", (message) => {
-          const told = decode(message)
-          if (told._tag === "Listening") resume(Effect.succeed(told.origin))
-          if (told._tag === "Ended") records.ended(told.span)
-          if (told._tag === "Completed") {
-            records.completed(told.completed, settings.name)
-            tell(child, { _tag: "Heard", number: told.number })
-          }
-        })
-        const failed = () => resume(new ServiceFailed({ name: settings.name }))
-        child.once("error", failed)
-        child.once("exit", failed)
-      })
-  )
+    )
+    child.on("message", (message) => {
+      const told = decode(message)
+      if (told._tag === "Listening") Deferred.unsafeDone(listens, Effect.succeed(told.origin))
+      if (told._tag === "Ended") records.ended(told.span)
+      if (told._tag === "Completed") records.completed(told.completed, settings.name)
+      if ("number" in told) tell(child, { _tag: "Heard", number: told.number })
+    })
+    const fail = (how: string) => Deferred.unsafeDone(ended, new ServiceEnded({ name: settings.name, how }))
+    child.once("error", (error) => fail(error.message))
+    child.once("exit", (code, signal) => fail(signal ?? `exit code ${code}`))
+    const origin = yield* Effect.raceFirst(Deferred.await(listens), Deferred.await(ended))
+    return { origin, ended: Deferred.await(ended) }
+  })
 
-const forked = (program: string, settings: Settings): ChildProcess =>
+const forked = (program: string, settings: ServiceSettings): ChildProcess =>
   fork(fileURLToPath(new URL(program, import.meta.url)), [encodeSettings(settings)], {
     execArgv: ["--import", "tsx"],
     // Standard output is the report's.
     stdio: ["ignore", "ignore", "inherit", "ipc"]
   })
 
+/** Tells a service something, if it still listens. */
 const tell = (child: ChildProcess, message: ToService): void => {
-  if (child.connected) child.send(encode(message))
+  if (child.connected) child.send(encode(message), () => {})
 }
 
 const stop = (child: ChildProcess): Effect.Effect<void> =>

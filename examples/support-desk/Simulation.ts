@@ -8,6 +8,10 @@ import type { Ticket } from "./Ticket.js"
 export const step = (name: string, ticket: Ticket, share: number, attributes: Record<string, unknown> = {}) =>
   Effect.sleep(ticket.simulate.workMs * share).pipe(Effect.withSpan(name, { attributes }))
 
+/** A part of the work that others do, who may never answer. */
+export const call = (name: string, ticket: Ticket, share: number, attributes: Record<string, unknown> = {}) =>
+  ticket.simulate.hangs ? Effect.withSpan(Effect.never, name, { attributes }) : step(name, ticket, share, attributes)
+
 /** Two more attempts, a little later, after failures of these kinds. */
 export const retryAfter = <const Tag extends string>(...tags: ReadonlyArray<Tag>) => ({
   schedule: Schedule.spaced("80 millis"),

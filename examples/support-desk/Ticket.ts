@@ -27,6 +27,8 @@ const simulation = {
   workMs: withDefault(Milliseconds, 250),
   /** How many attempts fail before one goes well. */
   failures: withDefault(wholeNumber(9), 0),
+  /** Whether the back office waits for an answer that never comes. */
+  hangs: optional(Schema.Boolean),
   /** When the customer withdraws the ticket, after work on it began. */
   withdrawnAfterMs: optional(Milliseconds)
 }

@@ -3,5 +3,6 @@
  */
 import * as BackOffice from "./BackOffice.js"
 import * as Service from "./Service.js"
+import * as ServiceSettings from "./ServiceSettings.js"
 
-Service.serve(Service.settings(), BackOffice.layer, { inbound: "trusted" })
+Service.serve(ServiceSettings.ofProcess(), BackOffice.layer, { inbound: "trusted" })

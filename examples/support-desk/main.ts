@@ -44,7 +44,7 @@ const services = Progress.layer.pipe(
 type JobError =
   | CommandLine.WrongUsage
   | ConfigError.ConfigError
-  | ServiceProcess.ServiceFailed
+  | ServiceProcess.ServiceEnded
   | TicketSource.UnreadableSource
 
 /** Works until the tickets are done or a signal comes, and gives the exit code. What was done is reported in any case. */
@@ -54,7 +54,9 @@ const workAndReport = (source: TicketSource.Source, trace: boolean) =>
     const progress = yield* Progress.Progress
     const records = yield* Records.Records
     const stopped = yield* Signals.listen
-    const work = Effect.flatMap(startDesk(trace), (desk) => workAll(source, desk))
+    const work = Effect.flatMap(startDesk(trace), ({ client, ended }) =>
+      Effect.raceFirst(workAll(source, client), ended)
+    )
     // With the scope the services end, and then all of their runs are on record.
     const end = yield* Effect.scoped(
       work.pipe(Effect.as(Option.none<Signals.Signal>()), Effect.raceFirst(Effect.map(stopped, Option.some)))
@@ -71,16 +73,18 @@ const workAndReport = (source: TicketSource.Source, trace: boolean) =>
     return stoppedBy === undefined ? 0 : Signals.exitCode(stoppedBy)
   })
 
-/** Starts the services, and gives a client of the desk. */
+/** Starts the services, and gives a client of the desk; and what waits for an end of either that nobody asked for. */
 const startDesk = (trace: boolean) =>
   Effect.gen(function* () {
     const records = yield* Records.Records
-    const upstream = yield* ServiceProcess.start("./back-office-service.ts", { name: "back office", trace }, records)
-    const baseUrl = yield* ServiceProcess.start("./desk-service.ts", { name: "desk", trace, upstream }, records)
-    return yield* HttpApiClient.make(DeskApi, { baseUrl })
+    const backOffice = yield* ServiceProcess.start("./back-office-service.ts", { name: "back office", trace }, records)
+    const upstream = backOffice.origin
+    const desk = yield* ServiceProcess.start("./desk-service.ts", { name: "desk", trace, upstream }, records)
+    const client = yield* HttpApiClient.make(DeskApi, { baseUrl: desk.origin })
+    return { client, ended: Effect.raceFirst(backOffice.ended, desk.ended) }
   })
 
-type DeskClient = Effect.Effect.Success<ReturnType<typeof startDesk>>
+type DeskClient = Effect.Effect.Success<ReturnType<typeof startDesk>>["client"]
 
 const ticketsInWork = 8
 
@@ -93,7 +97,11 @@ const workAll = (source: TicketSource.Source, desk: DeskClient) =>
       Effect.gen(function* () {
         yield* progress.started
         // The desk answers when it is done. What came of the ticket is on the record of its runs.
-        yield* Effect.ignore(desk.tickets.work({ payload: { ticket } }))
+        yield* desk.tickets.work({ payload: { ticket } }).pipe(
+          // A desk that cannot be asked has ended, as a rule. That is heard of in a moment, and ends the job.
+          Effect.catchTag("RequestError", () => Effect.sleep("1 second")),
+          Effect.ignore
+        )
         yield* progress.finished(ticket)
       })
     yield* TicketSource.tickets(source).pipe(

@@ -13,7 +13,7 @@ import { percentile, statuses, summarize } from "../../examples/support-desk/Sum
 import * as Tally from "../../examples/support-desk/Tally.js"
 import { type Screen, visible, width } from "../../examples/support-desk/Terminal.js"
 import * as Ticket from "../../examples/support-desk/Ticket.js"
-import { CompletedRun, Outcome, Run } from "../../src/index.js"
+import { CompletedRun, Outcome, Run, type RunStatus } from "../../src/index.js"
 import { instant, makeRun } from "../runs.js"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
@@ -47,7 +47,9 @@ describe("the process", { timeout: patienceMillis, concurrent: true }, () => {
       const inherited = Object.entries(process.env).filter(([name]) => !/^(BOTANU|DEPLOYMENT)_/.test(name))
       this.child = spawn(process.execPath, ["--import", "tsx", "examples/support-desk/main.ts", ...args], {
         cwd: root,
-        env: { ...Object.fromEntries(inherited), ...environment }
+        env: { ...Object.fromEntries(inherited), ...environment },
+        // In a process group of its own, as a shell starts it.
+        detached: true
       })
       this.child.stdout.setEncoding("utf8").on("data", (text: string) => {
         this.stdout += text
@@ -86,17 +88,37 @@ describe("the process", { timeout: patienceMillis, concurrent: true }, () => {
       this.child.kill("SIGINT")
     }
 
+    /** Sends a signal to all of its processes, as a terminal does on Ctrl-C. */
+    signalAll(signal: NodeJS.Signals): void {
+      process.kill(-Number(this.child.pid), signal)
+    }
+
     kill(): void {
       this.child.kill("SIGKILL")
     }
 
-    /** The processes that it has started. */
+    /** The processes of the services that it has started, in that order. The loader of TypeScript starts others. */
     services(): ReadonlyArray<number> {
       const { pid } = this.child
-      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
-      return children.trim().split(" ").map(Number)
+      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").map(Number)
+      return children.filter((child) => commandOf(child).includes("-service.ts"))
     }
   }
+
+  const commandOf = (pid: number): string => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8")
+    } catch {
+      return ""
+    }
+  }
+
+  /** Waits for the processes of so many services. */
+  const servicesOf = (job: Job, number: number): Promise<ReadonlyArray<number>> =>
+    vi.waitUntil(() => (job.services().length === number ? job.services() : false), { timeout: patienceMillis })
+
+  const allOver = (pids: ReadonlyArray<number>): Promise<boolean> =>
+    vi.waitUntil(() => !pids.some(isAlive), { timeout: patienceMillis })
 
   const isAlive = (pid: number): boolean => {
     try {
@@ -141,9 +163,7 @@ describe("the process", { timeout: patienceMillis, concurrent: true }, () => {
     it("reports outcomes of all five statuses, one for each ticket", () => {
       const [headline = ""] = job.stdout.split("\n")
       expect(headline).toMatch(/^40 of 40 tickets done in /)
-      const counts = statuses.map((status) => Number(new RegExp(`(\\d+) ${status}`).exec(headline)?.[1] ?? 0))
-      expect(Math.min(...counts)).toBeGreaterThan(0)
-      expect(counts.reduce((sum, count) => sum + count)).toBe(40)
+      expect(headline).toMatch(/: 25 success, 5 failure, 6 partial, 3 timeout, 1 canceled\.$/)
     })
 
     it("prints a table of workflows and their customers that fits 120 columns", () => {
@@ -174,8 +194,8 @@ describe("the process", { timeout: patienceMillis, concurrent: true }, () => {
       const [, abort, deadline] = treesOf(job.stdout)
       expect(abort).toMatch(/^└─ Customer Support .+ canceled .+ desk, withdrawn by the customer$/m)
       expect(abort).toMatch(/^ {3}└─ Draft Reply .+ canceled .+ back office, client_disconnected$/m)
-      expect(deadline).toMatch(/^└─ Customer Support .+ timeout .+ desk$/m)
-      expect(deadline).toMatch(/^ {3}└─ Draft Reply .+ timeout .+ back office$/m)
+      expect(deadline).toMatch(/^└─ .+ timeout .+ desk$/m)
+      expect(deadline).toMatch(/^ {3}└─ .+ timeout .+ back office$/m)
     })
   })
 
@@ -218,36 +238,71 @@ describe("the process", { timeout: patienceMillis, concurrent: true }, () => {
     expect(trace.join("\n")).toContain("botanu.run.completed")
   })
 
-  it("completes the runs in flight as canceled on SIGINT, reports what was done and exits with 130", async () => {
-    const long = { ...refund, simulate: { workMs: 60_000 } }
-    const tickets = [{ ...long, id: "T-3" }, { ...long, id: "T-4" }, question]
-    const job = new Job([fileOf("long.jsonl", tickets)])
+  const long = { ...refund, simulate: { workMs: 60_000 } }
+  const refunds = ["T-3", "T-4", "T-5", "T-6", "T-7", "T-8"].map((id) => ({ ...long, id }))
+
+  it.each<readonly [string, number, (job: Job) => void]>([
+    ["SIGINT", 130, (job) => job.interrupt()],
+    ["Ctrl-C, which all of its processes hear", 130, (job) => job.signalAll("SIGINT")],
+    ["SIGTERM to all of its processes", 143, (job) => job.signalAll("SIGTERM")]
+  ])("completes the runs in flight as canceled on %s, reports what was done and exits with %i", async (...args) => {
+    const [, exitCode, stop] = args
+    const job = new Job([fileOf(`long-${args[0]}.jsonl`, [...refunds, question])])
     await job.shows("T-1")
-    job.interrupt()
-    expect(await job.exitCode).toBe(130)
+    const services = job.services()
+    expect(services).toHaveLength(2)
+    stop(job)
+    expect(await job.exitCode).toBe(exitCode)
+    expect(services.filter(isAlive)).toEqual([])
     expect(job.stdout).toMatch(
-      /^Stopped by SIGINT; 2 tickets in work canceled\.\n1 of 3 tickets done in .+: 1 success\./
+      /^Stopped by SIG(INT|TERM); 6 tickets in work canceled\.\n1 of 7 tickets done in .+: 1 success\./
     )
-    expect(cellsOf(job.stdout, "Refund")[canceled]).toBe("2")
-    expect(cellsOf(job.stdout, "Payment Lookup")[canceled]).toBe("2")
+    expect(cellsOf(job.stdout, "Refund")[canceled]).toBe("6")
+    const [, runs, ...lookups] = cellsOf(job.stdout, "Payment Lookup")
+    expect(lookups[canceled - 2]).toBe(runs)
     expect(cellsOf(job.stdout, "Customer Support")[canceled]).toBe("·")
+    expect(job.stderr.trimEnd().split("\n")).toHaveLength(1)
   })
 
-  it("leaves no process behind, also when it is killed", async () => {
-    const long = { ...refund, simulate: { workMs: 60_000 } }
+  it("leaves no process behind when it is killed, and no error", async () => {
     const job = new Job([fileOf("killed.jsonl", [long, question])])
     await job.shows("T-1")
     const services = job.services()
     expect(services).toHaveLength(2)
     job.kill()
     await job.exitCode
-    await vi.waitUntil(() => services.every((pid) => !isAlive(pid)), { timeout: patienceMillis })
-    const stopped = new Job([fileOf("stopped.jsonl", [long, question])])
-    await stopped.shows("T-1")
-    const others = stopped.services()
-    stopped.interrupt()
-    expect(await stopped.exitCode).toBe(130)
-    expect(others.filter(isAlive)).toEqual([])
+    await allOver(services)
+    expect(job.stderr.trimEnd().split("\n")).toHaveLength(1)
+  })
+
+  it.each([1, 2])("leaves no process behind when it is killed while service %i starts", async (number) => {
+    const job = new Job([shippedTickets])
+    const services = await servicesOf(job, number)
+    job.kill()
+    await allOver(services)
+  })
+
+  it("says that a service has ended before it listened, and exits with 1", async () => {
+    const job = new Job([shippedTickets])
+    const [first = 0] = await servicesOf(job, 1)
+    process.kill(first, "SIGKILL")
+    expect(await job.exitCode).toBe(1)
+    expect(job.stdout).toBe("")
+    expect(job.stderr).toBe('the service "back office" has ended: SIGKILL\n')
+  })
+
+  it.each([
+    [0, "back office"],
+    [1, "desk"]
+  ])("says that a service has ended, reports what was done and exits with 1: %i, the %s", async (index, name) => {
+    const job = new Job([fileOf(`${name}.jsonl`, [long, question])])
+    await job.shows("T-1")
+    const services = job.services()
+    process.kill(Number(services[index]), "SIGKILL")
+    expect(await job.exitCode).toBe(1)
+    expect(services.filter(isAlive)).toEqual([])
+    expect(job.stdout).toMatch(/^1 of 2 tickets done in .+: 1 success\.$/m)
+    expect(job.stderr.trimEnd().split("\n").at(-1)).toBe(`the service "${name}" has ended: SIGKILL`)
   })
 
   it("is stopped by SIGINT while it waits for input, with a report", async () => {
@@ -488,6 +543,35 @@ describe("Report", () => {
       "└─ Customer Support  attempt 2  00000003  success    300 ms  retry of 00000001, 2 tickets_resolved",
       "   └─ Draft Reply    attempt 1  00000004  success    400 ms  1 tickets_resolved"
     ])
+  })
+
+  it("says which service had a run, and shows an end that one service owes to another", () => {
+    const across = (first: number, eventId: string, status: RunStatus) => [
+      completed(first, { status, fields: { eventId } }),
+      completed(first + 1, { status, fields: { eventId, workflow: "Draft Reply", parentRunId: runId(first) } })
+    ]
+    const alone = completed(20, { status: "canceled", fields: { eventId: "alone" } })
+    const runs = [...retried, alone, ...across(10, "late", "timeout"), ...across(12, "aborted", "canceled")]
+    const isDesk = (id: string) => runs.some(({ run }) => run.runId === id && run.parentRunId === undefined)
+    const report = Report.render(
+      runs,
+      { ...job, serviceOf: (id) => (isDesk(id) ? "desk" : "back office") },
+      plainScreen
+    )
+    const trees = report.slice(report.indexOf("The runs of event")).split("\n\n")
+    expect(trees.slice(1)).toEqual([
+      [
+        "The runs of event aborted, customer bigretail:",
+        "└─ Customer Support  attempt 1  00000012  canceled   1.20 s  desk",
+        "   └─ Draft Reply    attempt 1  00000013  canceled   1.30 s  back office"
+      ].join("\n"),
+      [
+        "The runs of event late, customer bigretail:",
+        "└─ Customer Support  attempt 1  00000010  timeout    1.00 s  desk",
+        "   └─ Draft Reply    attempt 1  00000011  timeout    1.10 s  back office"
+      ].join("\n")
+    ])
+    expect(trees[0]).toContain("desk, Overloaded, 0.5 tickets_resolved")
   })
 
   it("shows the event with the most to see", () => {
