@@ -1,7 +1,7 @@
 /**
  * One attempt at a workflow, from the validated run to its completion: the life of a run.
  */
-import { Effect, Either, Exit, FiberRef, type Tracer } from "effect"
+import { Cause, Effect, Either, Exit, FiberRef, RuntimeFlags, type Tracer } from "effect"
 import { unsafeAdd, unsafeRemove } from "./ActiveRuns.js"
 import { withAmbientTracer } from "./AmbientTracer.js"
 import { unsafePropagationMode } from "./BotanuConfig.js"
@@ -38,17 +38,16 @@ export const attempt = <A, E, R>(
   previous: Previous | undefined,
   onOpen: (opened: Previous) => void
 ): Effect.Effect<A, E | InvalidRunContext | Deadline.DeadlineExceeded, R> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.withFiberRuntime((caller) => {
+  Effect.withFiberRuntime((caller, { runtimeFlags }) =>
+    Effect.uninterruptibleMask((restore): Effect.Effect<A, E | InvalidRunContext | Deadline.DeadlineExceeded, R> => {
       const parent = currentRun(caller.currentContext)
       const run = fromOptions(caller, options, parent, previous?.run)
       if (Either.isLeft(run)) return Effect.fail(run.left)
       return Effect.flatMap(openSpan(caller, run.right, options, previous), (span) => {
         const opened = open(caller, run.right, span, parent, previous)
         onOpen({ run: run.right, span })
-        return Effect.flatMap(Effect.exit(restore(work(body, opened.scope, options))), (exit) =>
-          complete(caller, opened, exit, options)
-        )
+        const worked = work(body, caller, opened.scope, options, { restore, runtimeFlags })
+        return Effect.flatMap(Effect.exit(worked), (exit) => complete(caller, opened, exit, options))
       })
     })
   )
@@ -112,15 +111,17 @@ const open = (
  */
 const work = <A, E, R>(
   body: Effect.Effect<A, E, R>,
+  caller: AnyFiber,
   scope: RunScope,
-  options: AttemptOptions<A>
+  options: AttemptOptions<A>,
+  { restore, runtimeFlags }: Interruptibility
 ): Effect.Effect<A, E | Deadline.DeadlineExceeded, R> =>
-  Effect.withFiberRuntime((caller, { runtimeFlags }) => {
+  Effect.suspend(() => {
     const { run } = scope
     const { deadline } = run
     const now = () => nowOf(caller)
     const mayFail = options.deadline !== undefined
-    if (run.cancelled) return Effect.interrupt
+    if (run.cancelled || isInterrupted(caller, runtimeFlags)) return Effect.interrupt
     if (deadline !== undefined && run.isPastDeadline(now())) return Deadline.exceeded(run, deadline, mayFail)
 
     const { onLogs, onSpans } = annotated(caller, run, unsafePropagationMode(caller))
@@ -136,15 +137,28 @@ const work = <A, E, R>(
       logAnnotations: onLogs,
       depth: scope.depth
     })
-    const joined = RunFiber.join(fiber, () => {
+    const ended = RunFiber.ended(fiber)
+    // A body that is over by now needs no timer.
+    if (fiber.unsafePoll() !== null) return ended
+    const bounded =
+      deadline === undefined
+        ? ended
+        : Deadline.enforce(ended, deadline, now(), () =>
+            scope.wasCancelledBefore(deadline) ? Effect.interrupt : Deadline.exceeded(run, deadline, mayFail)
+          )
+    return RunFiber.joined(fiber, restore(bounded), () => {
       scope.interruptedAt = now()
     })
-    // A body that is over by now needs no timer.
-    if (deadline === undefined || fiber.unsafePoll() !== null) return joined
-    return Deadline.enforce(joined, deadline, now(), () =>
-      scope.wasCancelledBefore(deadline) ? Effect.interrupt : Deadline.exceeded(run, deadline, mayFail)
-    )
   })
+
+const isInterrupted = (caller: AnyFiber, flags: RuntimeFlags.RuntimeFlags): boolean =>
+  RuntimeFlags.interruptible(flags) && !Cause.isEmpty(caller.getFiberRef(FiberRef.interruptedCause))
+
+/** That of the caller, which is the body's too. */
+interface Interruptibility {
+  readonly restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  readonly runtimeFlags: RuntimeFlags.RuntimeFlags
+}
 
 /** Completes the run, tells everyone, and gives the exit that its caller sees. */
 const complete = <A, E>(

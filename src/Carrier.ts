@@ -13,11 +13,14 @@ export type IncomingHeaders = { readonly [name: string]: unknown } | Iterable<re
 /** The lines of one header, whose name is given in lower case. Total: what is no such carrier holds no header. */
 export const lines = (headers: IncomingHeaders | undefined, name: string): ReadonlyArray<string> => {
   const found: Array<string> = []
+  if (typeof headers !== "object" || headers === null) return found
   try {
-    for (const entry of entriesOf(headers)) {
-      if (!Array.isArray(entry)) continue
-      const [key, value] = entry
-      if (typeof key === "string" && key.length === name.length && key.toLowerCase() === name) addLines(found, value)
+    if (Symbol.iterator in headers) {
+      for (const entry of headers as Iterable<unknown>) {
+        if (Array.isArray(entry) && isNamed(entry[0], name)) addLines(found, entry[1])
+      }
+    } else {
+      for (const key of Object.keys(headers)) if (isNamed(key, name)) addLines(found, headers[key])
     }
   } catch {
     // It is an object of someone's client, and may throw where it is looked at.
@@ -25,10 +28,8 @@ export const lines = (headers: IncomingHeaders | undefined, name: string): Reado
   return found
 }
 
-const entriesOf = (headers: unknown): Iterable<unknown> => {
-  if (typeof headers !== "object" || headers === null) return []
-  return Symbol.iterator in headers ? (headers as Iterable<unknown>) : Object.entries(headers)
-}
+const isNamed = (key: unknown, name: string): boolean =>
+  typeof key === "string" && key.length === name.length && key.toLowerCase() === name
 
 const addLines = (found: Array<string>, value: unknown): void => {
   if (typeof value === "string") found.push(value)

@@ -12,7 +12,7 @@ import { CurrentEdge, type Edge } from "./Interruption.js"
 import { joinedRun } from "./JoinedRun.js"
 import type { InvalidRunContext } from "./NewRun.js"
 import * as Propagation from "./Propagation.js"
-import { inFiberOf, type RunCancelled, whileItLasts } from "./Resume.js"
+import { inFiberOf, type RunCancelled, unsafeInFiberOf, whileItLasts } from "./Resume.js"
 import type { Run } from "./Run.js"
 import { currentRun, withRun } from "./RunContext.js"
 import { type WorkflowOptions, workflow } from "./Workflow.js"
@@ -33,7 +33,9 @@ export interface Arrival<A> extends ReadOptions {
   /** The request as a run, where it brings none that is believed. */
   readonly orElse: (() => RequestRun<A>) | undefined
   /** Learns of the run, whichever it is, before the work begins. */
-  readonly onRun: (run: Run) => void
+  onRun(run: Run): void
+  /** Put around the work where another fiber does it than the one that serves the request. */
+  elsewhere?<E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R>
   /** Where a run of its own goes on after its result is there: makes it of the work and of what makes the work that run. */
   readonly lasting?: <E, R, E2, R2>(
     work: Effect.Effect<A, E, R>,
@@ -51,48 +53,64 @@ export const serve = <A, E, R>(
 ): Effect.Effect<A, E | DeadlineExceeded | RunCancelled | InvalidRunContext, R> =>
   Effect.withFiberRuntime<A, E | DeadlineExceeded | RunCancelled | InvalidRunContext, R>((fiber) => {
     const edge: Edge = { fiber, reasonOf: arrival.reasonOf }
-    const context = Context.add(fiber.currentContext, CurrentEdge, edge)
     if (!arrival.isTrusted) {
-      const unaware = Context.add(context, Untrusted, true)
       const own = withAmbientTracer(fiber, inOwnRun(work, arrival))
-      return Effect.zipRight(FiberRefValues.set({ context: unaware }), own)
+      return Effect.zipRight(FiberRefValues.set({ context: withEdge(fiber.currentContext, edge, true) }), own)
     }
     const { report, run } = Propagation.unsafeExtract(fiber, arrival.headers, arrival)
     const served: Effect.Effect<A, E | DeadlineExceeded | RunCancelled | InvalidRunContext, R> = Option.isSome(run)
-      ? inReceivedRun(work, run.value, arrival, fiber, context)
-      : Effect.zipRight(FiberRefValues.set({ context }), inOwnRun(work, arrival))
+      ? inReceivedRun(work, run.value, arrival, fiber, edge)
+      : Effect.zipRight(
+          FiberRefValues.set({ context: withEdge(fiber.currentContext, edge, false) }),
+          inOwnRun(work, arrival)
+        )
     return report === undefined ? served : Effect.zipRight(report, served)
   })
+
+const withEdge = (context: Context.Context<never>, edge: Edge, isUntrusted: boolean): Context.Context<never> => {
+  const services = new Map(context.unsafeMap)
+  services.set(CurrentEdge.key, edge)
+  if (isUntrusted) services.set(Untrusted.key, true)
+  return Context.unsafeMake(services)
+}
 
 const inReceivedRun = <A, E, R>(
   work: Effect.Effect<A, E, R>,
   run: Run,
-  { onRun }: Arrival<A>,
+  arrival: Arrival<A>,
   fiber: AnyFiber,
-  context: Context.Context<never>
+  edge: Edge
 ): Effect.Effect<A, E | DeadlineExceeded | RunCancelled, R> => {
   const joined = joinedRun(fiber, run)
-  onRun(run)
-  const values = { ...joined, context: withRun(context, joined.scope, joined.span) }
-  return Effect.zipRight(FiberRefValues.set(values), whileItLasts(inFiberOf(joined, work), run, fiber))
+  arrival.onRun(run)
+  const { onLogs, onSpans, scope, span } = joined
+  const values = { context: withRun(fiber.currentContext, scope, span, edge), onLogs, onSpans }
+  // A deadline takes the work to another fiber.
+  const inRun =
+    run.deadline === undefined
+      ? unsafeInFiberOf(fiber, joined, work)
+      : inFiberOf(joined, arrival.elsewhere?.(work) ?? work)
+  return Effect.zipRight(FiberRefValues.set(values), whileItLasts(inRun, run, fiber))
 }
 
 const inOwnRun = <A, E, R>(
   work: Effect.Effect<A, E, R>,
-  { lasting, onRun, orElse }: Arrival<A>
+  arrival: Arrival<A>
 ): Effect.Effect<A, E | DeadlineExceeded | InvalidRunContext, R> => {
+  const { lasting, orElse } = arrival
   if (orElse === undefined) return work
   const asRun = (work: Effect.Effect<A, E, R>) =>
     Effect.suspend(() => {
       const { workflow: name, ...options } = orElse()
-      return workflow(announced(work, onRun), name, options)
+      return workflow(announced(work, arrival), name, options)
     })
-  return lasting === undefined ? asRun(work) : lasting(work, asRun)
+  const elsewhere = arrival.elsewhere?.(work) ?? work
+  return lasting === undefined ? asRun(elsewhere) : lasting(elsewhere, asRun)
 }
 
-const announced = <A, E, R>(work: Effect.Effect<A, E, R>, onRun: (run: Run) => void): Effect.Effect<A, E, R> =>
+const announced = <A, E, R>(work: Effect.Effect<A, E, R>, arrival: Arrival<A>): Effect.Effect<A, E, R> =>
   Effect.withFiberRuntime((fiber) => {
     const run = currentRun(fiber.currentContext)
-    if (run !== undefined) onRun(run)
+    if (run !== undefined) arrival.onRun(run)
     return work
   })

@@ -66,11 +66,18 @@ const inside = <A, E, R>(work: Effect.Effect<A, E, R>, run: Run): Effect.Effect<
   })
 
 /** @internal `work` in the fiber that works on a run; whose interruption says that the run is being stopped. */
-export const inFiberOf = <A, E, R>({ scope }: JoinedRun, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.withFiberRuntime((fiber) => {
-    scope.fiber = fiber
-    return withAmbientTracer(fiber, work)
-  })
+export const inFiberOf = <A, E, R>(joined: JoinedRun, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiberRuntime((fiber) => unsafeInFiberOf(fiber, joined, work))
+
+/** @internal The same in a fiber that is about to begin with it. */
+export const unsafeInFiberOf = <A, E, R>(
+  fiber: AnyFiber,
+  { scope }: JoinedRun,
+  work: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => {
+  scope.fiber = fiber
+  return withAmbientTracer(fiber, work)
+}
 
 /** @internal `work` on a run that came in, up to its deadline; nothing where that has passed, or the run is cancelled. */
 export const whileItLasts = <A, E, R>(

@@ -4,6 +4,7 @@
 import { Context, DateTime, type Duration, Effect, FiberRef, Layer, type Option, Schema, Tracer } from "effect"
 import { setAmbientTracer } from "./AmbientTracer.js"
 import * as Baggage from "./Baggage.js"
+import { CurrentEdge, type Edge } from "./Interruption.js"
 import { joinedRun } from "./JoinedRun.js"
 import { fromOptions, type InvalidRunContext, optionsOf, type RunOptions } from "./NewRun.js"
 import type { Run } from "./Run.js"
@@ -72,13 +73,18 @@ export class RunContext extends Context.Tag("botanu/RunContext")<RunContext, Run
 export const currentRun = (context: Context.Context<never>): Run | undefined =>
   context.unsafeMap.get(RunContext.key) as Run | undefined
 
-/** @internal A context with a run in it, under the span that work on the run stands under, if there is one. */
+/**
+ * @internal A context with a run in it, under the span that work on the run stands under, if there is one, and with the edge at
+ * which the run came in, where it is joined there.
+ */
 export const withRun = (
   context: Context.Context<never>,
   scope: RunScope,
-  span: Tracer.AnySpan | undefined
+  span: Tracer.AnySpan | undefined,
+  edge?: Edge
 ): Context.Context<RunContext> => {
   const services = new Map(context.unsafeMap)
+  if (edge !== undefined) services.set(CurrentEdge.key, edge)
   services.set(RunContext.key, scope.run)
   services.set(CurrentRunScope.key, scope)
   if (span !== undefined) services.set(Tracer.ParentSpan.key, span)

@@ -47,24 +47,34 @@ export const start = <A, E>(
   })
 
 /**
- * Waits for a fiber that `start` gave, as its caller would wait for the effect itself: takes over its result and the fiber
- * references that it changed, and hands on an interruption, whose finalizers are waited for. `onInterrupt` is called when one
- * arrives.
+ * Waits for a fiber that `start` gave: takes over its result and the fiber references that it changed. An interruption is not
+ * handed on; `joined` does that.
  */
-export const join = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, onInterrupt: () => void): Effect.Effect<A, E> => {
+export const ended = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Effect.Effect<A, E> => {
   const exit = fiber.unsafePoll()
-  if (exit !== null) return takeOver(fiber, exit)
-  return Effect.async<A, E>((resume) => {
-    fiber.addObserver((exit) => resume(takeOver(fiber, exit)))
+  return exit === null
+    ? Effect.async<A, E>((resume) => fiber.addObserver((exit) => resume(takeOver(fiber, exit))))
+    : takeOver(fiber, exit)
+}
+
+/**
+ * Waits for a fiber as its caller would wait for the effect itself: where `waiting` ends before the fiber does, the fiber is
+ * interrupted, and its finalizers are waited for; `onInterrupt` is called then. To be used in the uninterruptible region in
+ * which the fiber was started, so that no interruption comes between; `waiting` lets it in.
+ */
+export const joined = <A, E>(
+  fiber: AnyFiber,
+  waiting: Effect.Effect<A, E>,
+  onInterrupt: () => void
+): Effect.Effect<A, E> =>
+  Effect.onExit(waiting, () => {
+    if (fiber.unsafePoll() !== null) return Effect.void
     return Effect.withFiberRuntime((caller) => {
-      // Reached too when the fiber itself ended in an interruption.
-      if (fiber.unsafePoll() !== null) return Effect.void
       onInterrupt()
       fiber.unsafeInterruptAsFork(interruptorOf(caller))
       return Effect.flatMap(fiber.await, defectsOf)
     })
   })
-}
 
 /** Takes over the fiber references that a fiber changed, and then `result`; nothing where that is a failure. */
 export const takeOver = <A, E>(fiber: AnyFiber, result: Effect.Effect<A, E>): Effect.Effect<A, E> =>

@@ -104,9 +104,8 @@ export const untilSent = <E, R, E2, R2>(
         logAnnotations: caller.getFiberRef(FiberRef.currentLogAnnotations),
         depth: 0
       })
-      const join = () => RunFiber.join(run, () => {})
-      if (run.unsafePoll() !== null) return join()
-      run.addObserver(() => Deferred.unsafeDone(answered, join()))
+      if (run.unsafePoll() !== null) return RunFiber.ended(run)
+      run.addObserver((exit) => Deferred.unsafeDone(answered, RunFiber.takeOver(run, exit)))
       return Effect.onInterrupt(restore(Deferred.await(answered)), () => Fiber.interrupt(run))
     })
   })

@@ -1,12 +1,12 @@
 /**
  * The edge of an HTTP server: requests are worked on in the run that they bring, if they are believed.
  */
-import { Headers, HttpApp, HttpServerError, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { type Headers, HttpApp, HttpServerError, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Cause, Context, Effect, Equal, type FiberId, FiberRef, Option } from "effect"
 import { percentEncode, type ReadOptions } from "../BaggageHeader.js"
 import { unsafePropagationMode } from "../BotanuConfig.js"
 import { DeadlineExceeded } from "../Deadline.js"
-import { type RequestRun, serve } from "../Edge.js"
+import { type Arrival, type RequestRun, serve } from "../Edge.js"
 import type { AnyFiber } from "../FiberClock.js"
 import type { InvalidRunContext } from "../NewRun.js"
 import { redactBaggage } from "../RedactedBaggage.js"
@@ -72,89 +72,92 @@ export const middleware: {
         HttpServerRequest.HttpServerRequest
       )
       if (request.headers[Header.baggage] !== undefined) redactBaggage(fiber.currentSpan)
-      return Effect.flatMap(isBelieved(request, options.inbound), (trusted) =>
-        inServerSpan(served(app, request, trusted, options), request, trusted, fiber)
-      )
+      const { inbound } = options
+      const answered = (isTrusted: boolean) =>
+        inServerSpan(answer(app, new Exchange<E>(request, isTrusted, options, fiber)), request, isTrusted, fiber)
+      return typeof inbound === "function"
+        ? Effect.flatMap(outsideSendersTrace(isTrusted(inbound, request), request), answered)
+        : answered(inbound === "trusted")
     })
-
-// The platform restores interruption for routes only, and a predicate may take its time.
-const isBelieved = <E, R>(request: Request, inbound: Inbound<Request, E, R>): Effect.Effect<boolean, E, R> => {
-  const trusted = isTrusted(inbound, request)
-  return typeof inbound === "function" ? Effect.interruptible(outsideSendersTrace(trusted, request)) : trusted
-}
 
 /** What is left of an error: these two are answered. */
 export type Answered<E> = Exclude<E, DeadlineExceeded | RunCancelled>
 
-const served = <E, R>(
+const answer = <E, R>(
   app: HttpApp.Default<E, R>,
-  request: Request,
-  trusted: boolean,
-  { orElse, plusAsSpace }: Options<unknown, unknown> & Partial<OptionsOrElse<unknown, unknown>>
+  exchange: Exchange<E>
 ): HttpApp.Default<Answered<E> | InvalidRunContext, R> =>
-  Effect.withFiberRuntime((fiber) => {
-    let run: Run | undefined
-    const appended = new AppendedHandlers(fiber)
-    const work = serve(ResponseBody.carriedOn(appended.seenIn(app)), {
-      headers: request.headers,
-      isTrusted: trusted,
-      plusAsSpace,
-      reasonOf,
-      orElse: orElse && (() => orElse(request)),
-      onRun: (of) => {
-        run = of
-        const span = fiber.currentSpan
-        if (span?._tag === "Span") stamp(span, of, unsafePropagationMode(fiber))
-      },
-      lasting: ResponseBody.untilSent
-    })
-    const identified = (response: Response) =>
-      run === undefined ? response : HttpServerResponse.setHeaders(response, headersOf(run))
-    // The platform restores interruption for routes only.
-    return Effect.matchCauseEffect(Effect.interruptible(work), {
-      onSuccess: (response) => Effect.succeed(identified(response)),
-      onFailure: (cause) =>
-        Effect.zipRight(
-          Effect.zipRight(
-            appended.keep,
-            HttpApp.appendPreResponseHandler((_, response) => Effect.succeed(identified(response)))
-          ),
-          answerOf(cause)
-        )
-    })
-  })
+  // The platform restores interruption for routes only.
+  Effect.matchCauseEffect(Effect.interruptible(serve(ResponseBody.carriedOn(app), exchange)), exchange)
 
 /**
- * What an app appends to responses, such as the headers of CORS. It holds for the answer to a failure too, which else would not
- * know of it: the app may have run in another fiber than the one that answers.
+ * A request and its answer. An instance of a class, and no object literal: V8 may come to allocate those in its old generation,
+ * where one keeps alive all that it leads to, until the next full collection: here whatever was made for the request.
  */
-class AppendedHandlers {
-  private handlers = Option.none<HttpApp.PreResponseHandler>()
+class Exchange<E> implements Arrival<Response> {
+  readonly headers: Headers.Headers
+  readonly plusAsSpace: boolean | undefined
+  readonly orElse: (() => RequestRun<Response>) | undefined
+  readonly reasonOf = reasonOf
+  readonly lasting = ResponseBody.untilSent
+  private run: Run | undefined = undefined
+  private appended = Option.none<HttpApp.PreResponseHandler>()
 
-  constructor(private readonly answering: AnyFiber) {}
+  constructor(
+    request: Request,
+    readonly isTrusted: boolean,
+    { orElse, plusAsSpace }: Options<unknown, unknown> & Partial<OptionsOrElse<unknown, unknown>>,
+    private readonly fiber: AnyFiber
+  ) {
+    this.headers = request.headers
+    this.plusAsSpace = plusAsSpace
+    this.orElse = orElse && (() => orElse(request))
+  }
 
-  seenIn<E, R>(app: HttpApp.Default<E, R>): HttpApp.Default<E, R> {
+  onRun(run: Run): void {
+    this.run = run
+    const span = this.fiber.currentSpan
+    if (span?._tag === "Span") stamp(span, run, unsafePropagationMode(this.fiber))
+  }
+
+  /**
+   * What the app appends to responses, such as the headers of CORS, holds for the answer to a failure too, which else would not
+   * know of it.
+   */
+  elsewhere<E, R>(app: Effect.Effect<Response, E, R>): Effect.Effect<Response, E, R> {
     return Effect.withFiberRuntime((fiber) =>
-      fiber === this.answering
-        ? app
-        : Effect.onError(app, () =>
-            Effect.sync(() => {
-              this.handlers = fiber.getFiberRef(HttpApp.currentPreResponseHandlers)
-            })
-          )
+      Effect.onError(app, () =>
+        Effect.sync(() => {
+          this.appended = fiber.getFiberRef(HttpApp.currentPreResponseHandlers)
+        })
+      )
     )
   }
 
-  readonly keep: Effect.Effect<void> = Effect.suspend(() =>
-    Option.isNone(this.handlers) ? Effect.void : FiberRef.set(HttpApp.currentPreResponseHandlers, this.handlers)
-  )
+  readonly onSuccess = (response: Response): Effect.Effect<Response> => Effect.succeed(this.identified(response))
+
+  readonly onFailure = (
+    cause: Cause.Cause<E | DeadlineExceeded | RunCancelled | InvalidRunContext>
+  ): Effect.Effect<Response, Answered<E> | InvalidRunContext> => {
+    const keep = Option.isNone(this.appended)
+      ? Effect.void
+      : FiberRef.set(HttpApp.currentPreResponseHandlers, this.appended)
+    const identify = HttpApp.appendPreResponseHandler((_, response) => this.onSuccess(response))
+    return Effect.zipRight(Effect.zipRight(keep, identify), answerOf(cause))
+  }
+
+  private identified(response: Response): Response {
+    return this.run === undefined ? response : HttpServerResponse.setHeaders(response, headersOf(this.run))
+  }
 }
 
 const reasonOf = (interruptor: FiberId.FiberId): string | undefined =>
   Equal.equals(interruptor, HttpServerError.clientAbortFiberId) ? "client_disconnected" : undefined
 
-const headersOf = (run: Run): Headers.Headers =>
-  Headers.unsafeFromRecord({ [Header.runId]: run.runId, [Header.workflow]: percentEncode(run.workflow) })
+const headersOf = (run: Run): Record<string, string> => ({
+  [Header.runId]: run.runId,
+  [Header.workflow]: percentEncode(run.workflow)
+})
 
 const gatewayTimeout = HttpServerResponse.empty({ status: 504 })
 const clientClosedRequest = HttpServerResponse.empty({ status: 499 })

@@ -196,6 +196,10 @@ describe("a client that leaves", () => {
   const apps: Readonly<Record<string, HttpApp.Default>> = {
     // Text would be written to a connection that is gone, for which the platform waits in vain.
     "no body": Effect.as(Effect.yieldNow(), HttpServerResponse.empty()),
+    "a workflow": Effect.as(
+      Effect.yieldNow().pipe(Botanu.workflow("Inner", ids), Effect.orDie),
+      HttpServerResponse.empty()
+    ),
     "a stream": Effect.succeed(streamed(Stream.concat(Stream.make("one", "two"), Stream.make("three"))))
   }
 
@@ -241,6 +245,6 @@ describe("a client that leaves", () => {
         )
         expect(counts.flatMap(status).toSorted()).toEqual(["canceled", "success"])
       }),
-    60_000
+    30_000
   )
 })

@@ -5,16 +5,18 @@ import { request as nodeRequest } from "node:http"
 import {
   FetchHttpClient,
   HttpClient,
+  HttpLayerRouter,
   HttpMiddleware,
   HttpServer,
   HttpServerRequest,
   HttpServerResponse
 } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, Option, Stream } from "effect"
+import { Effect, Fiber, Layer, Option, Stream } from "effect"
 import { Botanu, BotanuConfig, Outcome, Propagation, RunContext } from "../../src/index.js"
 import * as RunHttpClient from "../../src/platform/RunHttpClient.js"
 import * as RunHttpServer from "../../src/platform/RunHttpServer.js"
+import { endedSpans, observed } from "../observed.js"
 import { receiver } from "../platform/receiver.js"
 import { type Answer, request, serving } from "../platform/servers.js"
 import { type Testimony, tracers, witnessed } from "./witness.js"
@@ -221,5 +223,20 @@ describe("an edge that is not to believe anyone", () => {
         expect(seen.untold).not.toMatch(mark)
       }
     })
+  )
+
+  it.live("is not asked where no route is, and still the header is on no span", () =>
+    Effect.gen(function* () {
+      const route = HttpLayerRouter.use((router) => router.add("GET", "/", HttpServerResponse.empty())).pipe(
+        Layer.provide(HttpLayerRouter.middleware(RunHttpServer.middleware({ inbound: "untrusted" }), { global: true }))
+      )
+      const server = HttpLayerRouter.serve(route, { disableLogger: true, disableListenLog: true })
+      const url = yield* serving(RunHttpServer.withLinkedTraces(server))
+      const headers = { baggage: spoofed.join(",") }
+      expect((yield* request(`${url}/nowhere`, { headers })).status).toBe(404)
+      const attributes = (yield* endedSpans).map(({ attributes }) => attributes)
+      expect(attributes.map((all) => all["http.request.header.baggage"])).toContain("<redacted>")
+      expect(JSON.stringify(attributes)).not.toMatch(mark)
+    }).pipe(Effect.scoped, Effect.provide(observed))
   )
 })
