@@ -5,6 +5,8 @@ import { Cause, Effect, Either, Exit, FiberRef, RuntimeFlags, type Tracer } from
 import { unsafeAdd, unsafeRemove } from "./ActiveRuns.js"
 import { withAmbientTracer } from "./AmbientTracer.js"
 import { unsafePropagationMode } from "./BotanuConfig.js"
+import type { Account, BudgetExceeded } from "./Budget.js"
+import { businessEntries } from "./BusinessContext.js"
 import { completedRun, describeOnSpan, type OutcomeOptions } from "./Completion.js"
 import * as Deadline from "./Deadline.js"
 import { type AnyFiber, clockOf, nowOf } from "./FiberClock.js"
@@ -23,6 +25,8 @@ import { Event, runSpanName } from "./Wire.js"
 /** What an attempt needs to know beside the run itself. */
 export interface AttemptOptions<A> extends RunOptions, OutcomeOptions<A> {
   readonly spanKind?: Tracer.SpanKind | undefined
+  /** What the attempt may spend. */
+  readonly account?: Account | undefined
 }
 
 /** The attempt before: its run, and its span where it was made in this process. */
@@ -31,20 +35,23 @@ export interface Previous {
   readonly span?: Tracer.AnySpan | undefined
 }
 
+/** How an attempt itself may fail. */
+export type AttemptError = InvalidRunContext | Deadline.DeadlineExceeded | BudgetExceeded
+
 /** Runs `body` as one attempt, and completes the run exactly once, whatever the exit. `onOpen` learns of the attempt. */
 export const attempt = <A, E, R>(
   body: Effect.Effect<A, E, R>,
   options: AttemptOptions<A>,
   previous: Previous | undefined,
   onOpen: (opened: Previous) => void
-): Effect.Effect<A, E | InvalidRunContext | Deadline.DeadlineExceeded, R> =>
+): Effect.Effect<A, E | AttemptError, R> =>
   Effect.withFiberRuntime((caller, { runtimeFlags }) =>
-    Effect.uninterruptibleMask((restore): Effect.Effect<A, E | InvalidRunContext | Deadline.DeadlineExceeded, R> => {
+    Effect.uninterruptibleMask((restore): Effect.Effect<A, E | AttemptError, R> => {
       const parent = currentRun(caller.currentContext)
       const run = fromOptions(caller, options, parent, previous?.run)
       if (Either.isLeft(run)) return Effect.fail(run.left)
       return Effect.flatMap(openSpan(caller, run.right, options, previous), (span) => {
-        const opened = open(caller, run.right, span, parent, previous)
+        const opened = open(caller, run.right, span, parent, previous, options.account)
         onOpen({ run: run.right, span })
         const worked = work(body, caller, opened.scope, options, { restore, runtimeFlags })
         return Effect.flatMap(Effect.exit(worked), (exit) => complete(caller, opened, exit, options))
@@ -93,15 +100,22 @@ const open = (
   run: Run,
   span: Tracer.Span,
   parent: Run | undefined,
-  previous: Previous | undefined
+  previous: Previous | undefined,
+  account: Account | undefined
 ): Opened => {
   const around = currentScope(caller.currentContext)
   const foreign = around?.foreign ?? foreignOf(parent ?? previous?.run)
   const scope = new RunScope(run, span, around, foreign, true)
+  scope.account = account
+  scope.annotations = around?.annotations
   const startNanos = clockOf(caller).unsafeCurrentTimeNanos()
   unsafeAdd(scope)
   const opened: Opened = { scope, span, startNanos, trouble: [] }
-  tell(opened, () => span.event(Event.started, startNanos, { run_id: run.runId, workflow: run.workflow }))
+  tell(opened, () => {
+    span.event(Event.started, startNanos, { run_id: run.runId, workflow: run.workflow })
+    if (scope.annotations === undefined) return
+    for (const [key, value] of businessEntries(scope.annotations)) span.attribute(key, value)
+  })
   return opened
 }
 
@@ -115,16 +129,19 @@ const work = <A, E, R>(
   scope: RunScope,
   options: AttemptOptions<A>,
   { restore, runtimeFlags }: Interruptibility
-): Effect.Effect<A, E | Deadline.DeadlineExceeded, R> =>
-  Effect.suspend(() => {
-    const { run } = scope
+): Effect.Effect<A, E | Deadline.DeadlineExceeded | BudgetExceeded, R> =>
+  Effect.suspend((): Effect.Effect<A, E | Deadline.DeadlineExceeded | BudgetExceeded, R> => {
+    const { account, run } = scope
     const { deadline } = run
     const now = () => nowOf(caller)
     const mayFail = options.deadline !== undefined
     if (run.cancelled || isInterrupted(caller, runtimeFlags)) return Effect.interrupt
     if (deadline !== undefined && run.isPastDeadline(now())) return Deadline.exceeded(run, deadline, mayFail)
 
-    const { onLogs, onSpans } = annotated(caller, run, unsafePropagationMode(caller))
+    if (account?.isExceeded) return Effect.fail(account.exceeded(run))
+
+    const business = scope.annotations && businessEntries(scope.annotations)
+    const { onLogs, onSpans } = annotated(caller, run, unsafePropagationMode(caller), business)
     const inFiber = Effect.withFiberRuntime<A, E, R>((fiber) => {
       scope.fiber = fiber
       return withAmbientTracer(fiber, body)
@@ -144,7 +161,7 @@ const work = <A, E, R>(
       deadline === undefined
         ? ended
         : Deadline.enforce(ended, deadline, now(), () =>
-            scope.wasCancelledBefore(deadline) ? Effect.interrupt : Deadline.exceeded(run, deadline, mayFail)
+            scope.wasStoppedBefore(deadline) ? Effect.interrupt : Deadline.exceeded(run, deadline, mayFail)
           )
     return RunFiber.joined(fiber, restore(bounded), () => {
       scope.interruptedAt = now()
@@ -164,10 +181,11 @@ interface Interruptibility {
 const complete = <A, E>(
   caller: AnyFiber,
   opened: Opened,
-  bodyExit: Exit.Exit<A, E | Deadline.DeadlineExceeded>,
+  workExit: Exit.Exit<A, E | Deadline.DeadlineExceeded | BudgetExceeded>,
   options: AttemptOptions<A>
-): Effect.Effect<A, E | Deadline.DeadlineExceeded> => {
+): Effect.Effect<A, E | Deadline.DeadlineExceeded | BudgetExceeded> => {
   const { scope, span, startNanos, trouble } = opened
+  const bodyExit = overBudgetAsFailure(scope, workExit)
   const endTime = nowOf(caller)
   const endNanos = clockOf(caller).unsafeCurrentTimeNanos()
   unsafeRemove(scope)
@@ -187,6 +205,17 @@ const complete = <A, E>(
   const exported = unsafeExport(completed, caller)
   return exported === undefined ? finish : Effect.zipRight(exported, finish)
 }
+
+/**
+ * A run that passed its budget fails, also where it was its last call that passed it, so that nothing was left to interrupt.
+ */
+const overBudgetAsFailure = <A, E>(
+  { account, overBudgetAt, run }: RunScope,
+  exit: Exit.Exit<A, E>
+): Exit.Exit<A, E | BudgetExceeded> =>
+  account !== undefined && overBudgetAt !== undefined && (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause))
+    ? Exit.fail(account.exceeded(run))
+    : exit
 
 /**
  * A deadline that a run shares with the run in its body may interrupt that one first, and so reach this one as an

@@ -2,6 +2,7 @@
  * The record of a run that is over.
  */
 import { Schema } from "effect"
+import { CostTotals, none, RecordedUsage } from "./CostTotals.js"
 import { Outcome } from "./OutcomeRecord.js"
 import { Run } from "./Run.js"
 import { RunStatusSchema } from "./RunStatus.js"
@@ -19,5 +20,12 @@ export class CompletedRun extends Schema.Class<CompletedRun>("botanu/CompletedRu
   /** Why the run was cancelled, where it was. */
   cancellationReason: optional(Schema.String),
   endTime: Schema.DateTimeUtc,
-  durationMs: Schema.Number
+  durationMs: Schema.Number,
+  /** What calls consumed in this run, and what each cost; not those of runs inside of it, which have records of their own. */
+  usages: Schema.optionalWith(Schema.Array(RecordedUsage), { default: () => [] }),
+  totals: Schema.optionalWith(CostTotals, { default: () => none }),
+  /** What `Botanu.annotate` said. */
+  annotations: optional(
+    Schema.Record({ key: Schema.String, value: Schema.Union(Schema.String, Schema.Finite, Schema.Boolean) })
+  )
 }) {}

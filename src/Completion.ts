@@ -3,6 +3,7 @@
  */
 import { type DateTime, Either, Exit, type Tracer } from "effect"
 import { CompletedRun } from "./CompletedRun.js"
+import { none } from "./CostTotals.js"
 import type { RunOptions } from "./NewRun.js"
 import * as Outcome from "./Outcome.js"
 import { type AttributeValue, cancellationAttributes, Run } from "./Run.js"
@@ -44,11 +45,14 @@ export const completedRun = <A>(
     run: isCancelled ? cancelledRun(scope, endTime) : scope.run,
     status: ended.status,
     endTime,
-    durationMs
+    durationMs,
+    usages: scope.tally?.usages ?? [],
+    totals: scope.tally?.totals ?? none
   }
   if (outcome !== undefined) fields.outcome = outcome
   if (ended.errorClass !== undefined) fields.errorClass = ended.errorClass
   if (reason !== undefined) fields.cancellationReason = reason
+  if (scope.annotations !== undefined) fields.annotations = scope.annotations
   return { completed: trusted(CompletedRun, fields), problem }
 }
 
@@ -103,9 +107,9 @@ const outcomeOfResult = <A>(
 
 /** The end of the run on its span. */
 export const describeOnSpan = (span: Tracer.Span, completed: CompletedRun, endNanos: bigint): void => {
-  const { durationMs, errorClass, outcome, run, status } = completed
+  const { durationMs, errorClass, outcome, run, status, totals } = completed
   span.attribute(Attribute.durationMs, durationMs)
-  const attributes = { ...cancellationAttributes(run), ...outcome?.toSpanAttributes() }
+  const attributes = { ...cancellationAttributes(run), ...totals.toSpanAttributes(), ...outcome?.toSpanAttributes() }
   for (const [key, value] of Object.entries(attributes)) span.attribute(key, value)
   const event: Record<string, AttributeValue> = {
     run_id: run.runId,

@@ -18,10 +18,12 @@ import { currentRun, withRun } from "./RunContext.js"
 import { type WorkflowOptions, workflow } from "./Workflow.js"
 
 /** A request as a run of its own: the workflow, and its options. A request is not tried again by who serves it. */
-export interface RequestRun<in A = never> extends Omit<WorkflowOptions<A>, "retry"> {
+export interface RequestRun<in A = never> extends Omit<WorkflowOptions<A>, "retry" | "budget"> {
   /** The name of the work. */
   readonly workflow: string
   readonly retry?: never
+  /** A request has no place for `BudgetExceeded`; a workflow in it has. */
+  readonly budget?: never
 }
 
 /** A request, as its edge knows it. */

@@ -4,6 +4,12 @@
 import { Schema } from "effect"
 import { maxTextBytes } from "./Wire.js"
 
+/** What is wrong with a field: its name, what was expected of it, and an excerpt of what was found. */
+export interface FieldProblem {
+  readonly field: string
+  readonly problem: string
+}
+
 const controlCharacter = /\p{Cc}/u
 
 // 64 code points are at most 256 bytes of UTF-8, so nothing needs to be counted.

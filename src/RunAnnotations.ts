@@ -3,8 +3,11 @@
  */
 import { type Fiber, FiberRef, HashMap, type Tracer } from "effect"
 import type { PropagationMode } from "./BotanuConfig.js"
-import { type Entry, leanEntries, type Run } from "./Run.js"
+import { type AttributeValue, type Entry, leanEntries, type Run } from "./Run.js"
 import { Key } from "./Wire.js"
+
+/** An annotation. */
+export type AttributeEntry = readonly [key: string, value: AttributeValue]
 
 type Annotations = HashMap.HashMap<string, unknown>
 
@@ -26,14 +29,15 @@ export const withoutRun = (annotations: Annotations): Annotations =>
 export const annotated = (
   fiber: Fiber.RuntimeFiber<unknown, unknown>,
   run: Run,
-  mode: PropagationMode
+  mode: PropagationMode,
+  further: ReadonlyArray<AttributeEntry> = []
 ): { readonly onSpans: Annotations; readonly onLogs: Annotations } => {
   const spans = fiber.getFiberRef(FiberRef.currentTracerSpanAnnotations)
   const logs = fiber.getFiberRef(FiberRef.currentLogAnnotations)
-  const entries = annotationsOf(run, mode)
-  const onSpans = withEntries(spans, entries)
+  const entries = further.length === 0 ? annotationsOf(run, mode) : [...annotationsOf(run, mode), ...further]
+  const onSpans = withEntries(withoutRun(spans), entries)
   // Where nobody else annotates, both are the same empty map, and one new one does for both.
-  return { onSpans, onLogs: logs === spans ? onSpans : withEntries(logs, entries) }
+  return { onSpans, onLogs: logs === spans ? onSpans : withEntries(withoutRun(logs), entries) }
 }
 
 /** Puts on a span that is already open what spans inside of the run carry. */
@@ -41,8 +45,9 @@ export const stamp = (span: Tracer.Span, run: Run, mode: PropagationMode): void 
   for (const [key, value] of annotationsOf(run, mode)) span.attribute(key, value)
 }
 
-const withEntries = (annotations: Annotations, entries: ReadonlyArray<Entry>): Annotations =>
-  HashMap.mutate(withoutRun(annotations), (mutable) => {
+/** Annotations and these beside them. */
+export const withEntries = (annotations: Annotations, entries: ReadonlyArray<AttributeEntry>): Annotations =>
+  HashMap.mutate(annotations, (mutable) => {
     for (const [key, value] of entries) HashMap.set(mutable, key, value)
   })
 

@@ -38,7 +38,7 @@ export const classify = (
 }
 
 /** The `_tag` of an error, else its name, else its type. */
-const errorClass = (error: unknown): string => {
+export const errorClass = (error: unknown): string => {
   if (typeof error === "object" && error !== null) {
     if ("_tag" in error && typeof error._tag === "string") return error._tag
     if ("name" in error && typeof error.name === "string") return error.name

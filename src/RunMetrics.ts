@@ -4,6 +4,7 @@
 import { type Fiber, FiberRef, Metric, MetricBoundaries, MetricLabel } from "effect"
 import type { CompletedRun } from "./CompletedRun.js"
 import type { RunStatus } from "./RunStatus.js"
+import { toNumber } from "./Usd.js"
 
 /** Counts completed runs. */
 export const runsTotal = Metric.counter("botanu_runs_total", {
@@ -18,6 +19,12 @@ export const runDurationMs = Metric.histogram(
   "Duration of completed runs in milliseconds, by workflow and status"
 )
 
+/** What is known of the cost of runs, in US dollars. */
+export const runCostUsd = Metric.counter("botanu_run_cost_usd", {
+  description: "Known cost of completed runs in US dollars, by workflow and status",
+  incremental: true
+})
+
 /** @internal Updates the metrics, under the labels of the fiber too. */
 export const unsafeUpdate = (completed: CompletedRun, fiber: Fiber.RuntimeFiber<unknown, unknown>): void => {
   const own = labelsOf(completed.run.workflow, completed.status)
@@ -25,6 +32,7 @@ export const unsafeUpdate = (completed: CompletedRun, fiber: Fiber.RuntimeFiber<
   const labels = outer.length === 0 ? own : [...outer, ...own]
   runsTotal.unsafeUpdate(1, labels)
   runDurationMs.unsafeUpdate(completed.durationMs, labels)
+  if (completed.totals.calls > 0) runCostUsd.unsafeUpdate(toNumber(completed.totals.usd), labels)
 }
 
 type Labels = ReadonlyArray<MetricLabel.MetricLabel>

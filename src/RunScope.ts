@@ -4,8 +4,10 @@
  */
 import { Cause, Context, type DateTime, type Fiber, FiberRef, type Tracer } from "effect"
 import type { Baggage } from "./Baggage.js"
+import type { Account } from "./Budget.js"
+import type { Tally } from "./CostTotals.js"
 import type { Outcome } from "./OutcomeRecord.js"
-import type { Run } from "./Run.js"
+import type { AttributeValue, Run } from "./Run.js"
 
 /** Why and when a run was cancelled. */
 export interface Cancellation {
@@ -17,6 +19,14 @@ export class RunScope {
   /** What the program said last. */
   outcome: Outcome | undefined = undefined
   cancellation: Cancellation | undefined = undefined
+  /** What calls consumed and cost; none before the first. */
+  tally: Tally | undefined = undefined
+  /** What may be spent, where that is bounded. */
+  account: Account | undefined = undefined
+  /** When the cost passed the budget and the run was interrupted for it. */
+  overBudgetAt: DateTime.Utc | undefined = undefined
+  /** What the program said of the business that the run belongs to. */
+  annotations: Readonly<Record<string, AttributeValue>> | undefined = undefined
   /** When an interruption from outside of the run arrived. */
   interruptedAt: DateTime.Utc | undefined = undefined
   /** The fiber that works on the run; none before it starts, and none where the run is owned elsewhere. */
@@ -30,13 +40,13 @@ export class RunScope {
     /** The span that outcomes go to: the run's own, or the one that was current when the run was joined. */
     readonly span: Tracer.AnySpan | undefined,
     /** The run around this one, as long as this one is not over. */
-    private parent: RunScope | undefined,
+    private around: RunScope | undefined,
     /** Baggage of others that came in with the run and goes out again. */
     readonly foreign: Baggage,
     /** Whether the run was started here; else it was joined, and is completed by whoever started it. */
     readonly isOwned: boolean
   ) {
-    this.depth = parent === undefined ? 0 : parent.depth + 1
+    this.depth = around === undefined ? 0 : around.depth + 1
   }
 
   /** Whether the run is over, so that nothing can be added to it. */
@@ -58,19 +68,28 @@ export class RunScope {
   close(run: Run): void {
     this.closedAs = run
     this.fiber = undefined
-    this.parent = undefined
+    this.around = undefined
   }
 
-  /** Whether `Botanu.cancel` came before an instant at which the run was still at its finalizers. */
-  wasCancelledBefore(instant: DateTime.Utc): boolean {
-    return this.cancellation !== undefined && this.cancellation.at.epochMillis < instant.epochMillis
+  /** Whether the run was stopped before an instant at which it was still at its finalizers. */
+  wasStoppedBefore(instant: DateTime.Utc): boolean {
+    const stoppedAt = this.cancellation?.at ?? this.overBudgetAt
+    return stoppedAt !== undefined && stoppedAt.epochMillis < instant.epochMillis
+  }
+
+  /** The run around this one, as long as this one is not over. */
+  get parent(): RunScope | undefined {
+    return this.around
   }
 
   /** Why the run, or a run around it, was cancelled. */
   get cancellationReason(): string | undefined {
-    let scope: RunScope | undefined = this
-    while (scope !== undefined && scope.cancellation === undefined) scope = scope.parent
-    return scope?.cancellation?.reason
+    if (this.cancellation !== undefined) return this.cancellation.reason
+    for (let scope = this.around; scope !== undefined; scope = scope.around) {
+      if (scope.cancellation !== undefined) return scope.cancellation.reason
+      if (scope.overBudgetAt !== undefined) return "budget_exceeded"
+    }
+    return undefined
   }
 }
 

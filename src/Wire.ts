@@ -30,6 +30,10 @@ export const Attribute = {
   cancelled: "botanu.run.cancelled",
   cancelledAt: "botanu.run.cancelled_at",
   durationMs: "botanu.run.duration_ms",
+  costUsd: "botanu.run.cost_usd",
+  inputTokens: "botanu.run.input_tokens",
+  outputTokens: "botanu.run.output_tokens",
+  unpricedCalls: "botanu.run.unpriced_calls",
   outcomeStatus: "botanu.outcome.status",
   outcomeValueType: "botanu.outcome.value_type",
   outcomeValueAmount: "botanu.outcome.value_amount",
@@ -39,10 +43,40 @@ export const Attribute = {
   outcomeMetadataPrefix: "botanu.outcome.metadata."
 } as const
 
+/** Attributes of the span of a call, where the semantic conventions have none. */
+export const CallAttribute = {
+  kind: "botanu.usage.kind",
+  provider: "botanu.usage.provider",
+  operation: "botanu.usage.operation",
+  model: "botanu.usage.model",
+  costUsd: "botanu.usage.cost_usd",
+  unpriced: "botanu.usage.unpriced",
+  requests: "botanu.usage.requests",
+  inputCharacters: "botanu.usage.input_characters",
+  outputCharacters: "botanu.usage.output_characters",
+  images: "botanu.usage.images",
+  computeMs: "botanu.usage.compute_ms",
+  rowsAffected: "botanu.data.rows_affected",
+  rowsReturned: "botanu.data.rows_returned",
+  bytesRead: "botanu.data.bytes_read",
+  bytesWritten: "botanu.data.bytes_written",
+  objects: "botanu.data.objects_count",
+  bytesScanned: "botanu.warehouse.bytes_scanned",
+  queryId: "botanu.warehouse.query_id",
+  storageSystem: "botanu.storage.system",
+  storageOperation: "botanu.storage.operation",
+  storageBucket: "botanu.storage.bucket",
+  providerRequestId: "botanu.vendor.request_id",
+  clientRequestId: "botanu.vendor.client_request_id",
+  attempt: "botanu.request.attempt"
+} as const
+
 /** Events on the run span. */
 export const Event = {
   started: "botanu.run.started",
   outcomeEmitted: "botanu.outcome_emitted",
+  /** On the span of a run that was joined, for usage that has no span of its own. */
+  usageRecorded: "botanu.usage_recorded",
   completed: "botanu.run.completed"
 } as const
 

@@ -1,8 +1,9 @@
 /**
  * A workflow: an Effect program whose every execution is a run. Users know this module as `Botanu`.
  */
-import { type Duration, Effect, Exit, type Schedule, type Tracer, type Types, type Utils } from "effect"
+import { type Duration, Effect, Either, Exit, type Schedule, type Tracer, type Types, type Utils } from "effect"
 import * as Attempt from "./Attempt.js"
+import { Account, type Budget, BudgetExceeded, type Checked, check } from "./Budget.js"
 import type { OutcomeOptions } from "./Completion.js"
 import type { DeadlineExceeded } from "./Deadline.js"
 import { InvalidRunContext, type RunOptions } from "./NewRun.js"
@@ -11,6 +12,7 @@ import type { Run } from "./Run.js"
 import type { RunContext } from "./RunContext.js"
 
 export { activeRuns, cancel } from "./ActiveRuns.js"
+export { annotate } from "./BusinessContext.js"
 export type { OutcomeOfResult } from "./Completion.js"
 export { emit as emitOutcome } from "./Outcome.js"
 export { resume } from "./Resume.js"
@@ -29,7 +31,8 @@ export interface WorkflowOptions<
   in A = never,
   in E = never,
   out R = unknown,
-  out D extends Duration.DurationInput | undefined = Duration.DurationInput | undefined
+  out D extends Duration.DurationInput | undefined = Duration.DurationInput | undefined,
+  out B extends Budget | undefined = Budget | undefined
 > extends Omit<RunOptions, "workflow" | "deadline">,
     OutcomeOptions<A> {
   /**
@@ -37,6 +40,11 @@ export interface WorkflowOptions<
    * earlier deadline of the run around it comes first.
    */
   readonly deadline?: D | undefined
+  /**
+   * What the run may cost. When its recorded cost is more, the body is interrupted and the workflow fails with
+   * `BudgetExceeded`.
+   */
+  readonly budget?: B | undefined
   /**
    * After which failures the body is tried again, as a run of its own. `InvalidRunContext`, interruption and defects are not
    * retried.
@@ -51,6 +59,12 @@ export interface WorkflowOptions<
 /** `DeadlineExceeded` where a deadline is given. */
 export type DeadlineError<D> = [D] extends [undefined] ? never : DeadlineExceeded
 
+/** `BudgetExceeded` where a budget is given. */
+export type BudgetError<B> = [B] extends [undefined] ? never : BudgetExceeded
+
+/** How a run fails that passes its deadline or its budget, where it has one. */
+export type LimitError<D, B> = DeadlineError<D> | BudgetError<B>
+
 /**
  * Makes every execution of an effect a run: with an id, a span, a deadline, a status and an outcome. `RunContext` is provided
  * to it. Fails with `InvalidRunContext` before anything starts where an option is not as it should be.
@@ -59,17 +73,30 @@ export type DeadlineError<D> = [D] extends [undefined] ? never : DeadlineExceede
  * caller.
  */
 export const workflow: {
-  <A0 = unknown, E0 = unknown, R0 = never, const D extends Duration.DurationInput | undefined = undefined>(
+  <
+    A0 = unknown,
+    E0 = unknown,
+    R0 = never,
+    const D extends Duration.DurationInput | undefined = undefined,
+    const B extends Budget | undefined = undefined
+  >(
     name: string,
-    options: WorkflowOptions<A0, E0 | DeadlineError<D>, R0, D>
+    options: WorkflowOptions<A0, E0 | LimitError<D, B>, R0, D, B>
   ): <A extends A0, E extends E0, R>(
     effect: Effect.Effect<A, E, R>
-  ) => Effect.Effect<A, E | InvalidRunContext | DeadlineError<D>, Exclude<R, RunContext> | R0>
-  <A, E, R, R0 = never, const D extends Duration.DurationInput | undefined = undefined>(
+  ) => Effect.Effect<A, E | InvalidRunContext | LimitError<D, B>, Exclude<R, RunContext> | R0>
+  <
+    A,
+    E,
+    R,
+    R0 = never,
+    const D extends Duration.DurationInput | undefined = undefined,
+    const B extends Budget | undefined = undefined
+  >(
     effect: Effect.Effect<A, E, R>,
     name: string,
-    options: WorkflowOptions<Types.NoInfer<A>, Types.NoInfer<E> | DeadlineError<D>, R0, D>
-  ): Effect.Effect<A, E | InvalidRunContext | DeadlineError<D>, Exclude<R, RunContext> | R0>
+    options: WorkflowOptions<Types.NoInfer<A>, Types.NoInfer<E> | LimitError<D, B>, R0, D, B>
+  ): Effect.Effect<A, E | InvalidRunContext | LimitError<D, B>, Exclude<R, RunContext> | R0>
 } = ((...args: [string, AnyOptions] | [Effect.Effect<unknown>, string, AnyOptions]) =>
   args.length === 2
     ? (effect: Effect.Effect<unknown>) => run(effect, args[0], args[1])
@@ -78,32 +105,44 @@ export const workflow: {
 type AnyOptions = WorkflowOptions<unknown, unknown, never>
 
 const run = (body: Effect.Effect<unknown>, name: string, options: AnyOptions): Effect.Effect<unknown, unknown> => {
-  const { retry, retryOf, ...rest } = options
+  const { budget, retry, retryOf, ...rest } = options
   const attemptOptions = { ...rest, workflow: name }
   const first = retryOf && { run: retryOf, span: remoteSpanOf(retryOf) }
-  return retry === undefined
-    ? Attempt.attempt(body, attemptOptions, first, ignore)
-    : Effect.suspend(() => {
-        let previous: Attempt.Previous | undefined = first
-        const next = Effect.suspend(() =>
-          Attempt.attempt(body, attemptOptions, previous, (opened) => {
-            previous = opened
-          })
-        )
-        return Effect.flatten(
-          Effect.retry(
-            Effect.catchAll(Effect.map(next, Exit.succeed), notRetried),
-            retry as Effect.Retry.Options<unknown>
-          )
-        )
+  if (budget === undefined && retry === undefined) return Attempt.attempt(body, attemptOptions, first, ignore)
+  return Effect.suspend(() => {
+    const checked = budget && check(budget)
+    if (checked !== undefined && Either.isLeft(checked)) return Effect.fail(new InvalidRunContext(checked.left))
+    const account = accountFor(checked?.right)
+    let previous: Attempt.Previous | undefined = first
+    const next = Effect.suspend(() =>
+      Attempt.attempt(body, { ...attemptOptions, account: account() }, previous, (opened) => {
+        previous = opened
       })
+    )
+    if (retry === undefined) return next
+    const isFinal = (error: unknown) =>
+      error instanceof InvalidRunContext ||
+      (error instanceof BudgetExceeded && checked?.right.retries === true && error.runId === previous?.run.runId)
+    return Effect.flatten(
+      Effect.retry(
+        // An error that no attempt can mend is taken past the retry.
+        Effect.catchAll(Effect.map(next, Exit.succeed), (error) =>
+          isFinal(error) ? Exit.succeed(Exit.fail(error)) : Exit.fail(error)
+        ),
+        retry as Effect.Retry.Options<unknown>
+      )
+    )
+  })
 }
 
 const ignore = () => {}
 
-/** Takes an error that no attempt can mend past the retry. */
-const notRetried = (error: unknown): Exit.Exit<Exit.Exit<never, InvalidRunContext>, unknown> =>
-  error instanceof InvalidRunContext ? Exit.succeed(Exit.fail(error)) : Exit.fail(error)
+/** What the next attempt may spend: what is left of the one account, or all of a new one. */
+const accountFor = (budget: Checked | undefined): (() => Account | undefined) => {
+  if (budget === undefined) return () => undefined
+  const shared = new Account(budget)
+  return () => (budget.retries ? shared : new Account(budget))
+}
 
 /** A value, or how it follows from the arguments of the function. */
 export type FromArguments<Args extends ReadonlyArray<unknown>, A> = A | ((...args: Args) => A)
@@ -114,8 +153,9 @@ export interface FunctionOptions<
   in A = never,
   in E = never,
   out R = unknown,
-  out D extends Duration.DurationInput | undefined = Duration.DurationInput | undefined
-> extends Omit<WorkflowOptions<A, E, R, D>, keyof ArgumentOptions<Args>>,
+  out D extends Duration.DurationInput | undefined = Duration.DurationInput | undefined,
+  out B extends Budget | undefined = Budget | undefined
+> extends Omit<WorkflowOptions<A, E, R, D, B>, keyof ArgumentOptions<Args>>,
     ArgumentOptions<Args> {}
 
 interface ArgumentOptions<Args extends ReadonlyArray<unknown>> {
@@ -136,19 +176,20 @@ export const fn: <
   A0 = unknown,
   E0 = unknown,
   R0 = never,
-  const D extends Duration.DurationInput | undefined = undefined
+  const D extends Duration.DurationInput | undefined = undefined,
+  const B extends Budget | undefined = undefined
 >(
   name: string,
-  options: FunctionOptions<Args, A0, E0 | DeadlineError<D>, R0, D>
+  options: FunctionOptions<Args, A0, E0 | LimitError<D, B>, R0, D, B>
 ) => {
   <Eff extends Yielded<E0>, A extends A0, Rest extends readonly [...Args, ...ReadonlyArray<unknown>]>(
     body: (...args: Rest) => Generator<Eff, A, never>
   ): (
     ...args: Rest
-  ) => Effect.Effect<A, ErrorOf<Eff> | InvalidRunContext | DeadlineError<D>, Exclude<ContextOf<Eff>, RunContext> | R0>
+  ) => Effect.Effect<A, ErrorOf<Eff> | InvalidRunContext | LimitError<D, B>, Exclude<ContextOf<Eff>, RunContext> | R0>
   <A extends A0, E extends E0, R, Rest extends readonly [...Args, ...ReadonlyArray<unknown>]>(
     body: (...args: Rest) => Effect.Effect<A, E, R>
-  ): (...args: Rest) => Effect.Effect<A, E | InvalidRunContext | DeadlineError<D>, Exclude<R, RunContext> | R0>
+  ): (...args: Rest) => Effect.Effect<A, E | InvalidRunContext | LimitError<D, B>, Exclude<R, RunContext> | R0>
 } = ((name: string, options: FunctionOptions<ReadonlyArray<unknown>, unknown, unknown, never>) =>
   (body: Body) =>
   (...args: ReadonlyArray<unknown>) =>

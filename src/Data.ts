@@ -1,0 +1,113 @@
+/**
+ * Calls of databases, storage and messaging systems.
+ */
+import type { Tracer } from "effect"
+import { normalizeSystem } from "./ProviderName.js"
+import { Db, Messaging } from "./SemanticConventions.js"
+import { type CallDescription, type Track, trackedBy } from "./TrackedCall.js"
+import type { UsageKind } from "./UsageRecord.js"
+import { CallAttribute } from "./Wire.js"
+
+/** An operation of a database or a data warehouse. */
+export interface DatabaseCall {
+  /** Such as `postgresql`; spelled as the database conventions do, whatever is given: `pg` is `postgresql`. */
+  readonly system: string
+  /** Such as `SELECT` (`db.operation.name`). */
+  readonly operation: string
+  /** The name of the database (`db.namespace`). */
+  readonly database?: string | undefined
+  /** The table or collection (`db.collection.name`). */
+  readonly collection?: string | undefined
+}
+
+/** An operation of a store of objects or files. */
+export interface StorageCall {
+  /** Such as `aws.s3`; `s3` and `gcs` are understood. */
+  readonly system: string
+  /** Such as `GET` or `PUT`. */
+  readonly operation: string
+  readonly bucket?: string | undefined
+}
+
+/** An operation of a messaging system. */
+export interface MessagingCall {
+  /** Such as `kafka`; spelled as the messaging conventions do, whatever is given: `sqs` is `aws_sqs`. */
+  readonly system: string
+  /** Such as `send` or `receive` (`messaging.operation.name`). */
+  readonly operation: string
+  /** The queue or topic (`messaging.destination.name`). */
+  readonly destination: string
+}
+
+/**
+ * Tracks an effect or a stream as one operation of a database: opens its span, by OpenTelemetry's database conventions, and
+ * records what it consumed, such as `rowsReturned` or `bytesScanned`, in a finalizer, however it ends.
+ */
+export const trackDatabase: Track<DatabaseCall> = trackedBy(({ collection, database, operation, system }) =>
+  described("database", system, operation, collection ?? database, "client", {
+    [Db.systemName]: normalizeSystem("database", system),
+    [Db.operationName]: operation,
+    ...(database !== undefined && { [Db.namespace]: database }),
+    ...(collection !== undefined && { [Db.collectionName]: collection })
+  })
+)
+
+/** Tracks an effect or a stream as one operation of a store: `bytesRead`, `bytesWritten`, `objects`. Else as `trackDatabase`. */
+export const trackStorage: Track<StorageCall> = trackedBy(({ bucket, operation, system }) =>
+  described("storage", system, operation, bucket, "client", {
+    [CallAttribute.storageSystem]: normalizeSystem("storage", system),
+    [CallAttribute.storageOperation]: operation,
+    ...(bucket !== undefined && { [CallAttribute.storageBucket]: bucket })
+  })
+)
+
+/**
+ * Tracks an effect or a stream as one operation of a messaging system: `messages`, `bytesWritten`. The span is that of a
+ * producer or of a consumer, by the operation. Else as `trackDatabase`.
+ */
+export const trackMessaging: Track<MessagingCall> = trackedBy(({ destination, operation, system }) => {
+  const type = operationTypes.get(operation.toLowerCase())
+  return described("messaging", system, operation, destination, spanKindOf(type), {
+    [Messaging.system]: normalizeSystem("messaging", system),
+    [Messaging.operationName]: operation,
+    [Messaging.destinationName]: destination,
+    ...(type !== undefined && { [Messaging.operationType]: type })
+  })
+})
+
+const described = (
+  kind: UsageKind,
+  provider: string,
+  operation: string,
+  target: string | undefined,
+  spanKind: Tracer.SpanKind,
+  attributes: Record<string, unknown>
+): CallDescription => ({
+  details: { kind, provider, operation },
+  isModelCall: false,
+  spanName: `${operation} ${target ?? normalizeSystem(kind, provider)}`,
+  spanKind,
+  attributes
+})
+
+/** The types of operations that the messaging conventions know, by the names that systems give them. */
+const operationTypes: ReadonlyMap<string, string> = new Map([
+  ["create", "create"],
+  ["publish", "send"],
+  ["produce", "send"],
+  ["send", "send"],
+  ["receive", "receive"],
+  ["poll", "receive"],
+  ["consume", "process"],
+  ["process", "process"],
+  ["deliver", "process"],
+  ["ack", "settle"],
+  ["nack", "settle"],
+  ["commit", "settle"],
+  ["settle", "settle"]
+])
+
+const spanKindOf = (type: string | undefined): Tracer.SpanKind => {
+  if (type === "send" || type === "create") return "producer"
+  return type === "receive" || type === "process" ? "consumer" : "client"
+}

@@ -1,0 +1,91 @@
+/**
+ * Calls of language models, embedding models and the tools that they use.
+ */
+import { normalizeProvider } from "./ProviderName.js"
+import { GenAi } from "./SemanticConventions.js"
+import { type CallDescription, type Track, trackedBy } from "./TrackedCall.js"
+
+/** What is done with a model (`gen_ai.operation.name`). */
+export type ModelOperation =
+  | "chat"
+  | "text_completion"
+  | "embeddings"
+  | "generate_content"
+  | "image_generation"
+  | (string & {})
+
+/** What identifies a call among others. */
+interface Identity {
+  /** The id that the program gives the request. */
+  readonly clientRequestId?: string | undefined
+  /** 1 for the first try. */
+  readonly attempt?: number | undefined
+}
+
+/** A call of a model. */
+export interface ModelCall extends Identity {
+  /** Who provides the model; spelled as the GenAI conventions do, whatever is given: `Azure OpenAI` is `azure.ai.openai`. */
+  readonly provider: string
+  /** The model that is asked for. */
+  readonly model: string
+  /** @default "chat" */
+  readonly operation?: ModelOperation | undefined
+  /** @default whether a stream is tracked */
+  readonly isStreaming?: boolean | undefined
+}
+
+/** A call of a tool that a model asked for. Models that are called inside of it are calls of their own. */
+export interface ToolCall extends Identity {
+  readonly operation: "execute_tool"
+  /** The name of the tool. */
+  readonly tool: string
+  /** The id that the model gave the call. */
+  readonly toolCallId?: string | undefined
+  /** Who provides the tool. */
+  readonly provider?: string | undefined
+}
+
+/**
+ * Tracks an effect or a stream as one call: opens its span, named as the GenAI conventions have it, and records to the current
+ * run what it consumed, in a finalizer. So a call that fails, is interrupted, or whose stream is abandoned counts with what was
+ * told of it until then, by the `usage` option or by `Usage.report`. A stream's usage stands on the run that started the
+ * stream, whichever fiber consumes it. A call that `botanu-effect/ai` sees too is recorded once.
+ */
+export const track: Track<ModelCall | ToolCall> = trackedBy((call, isStream) =>
+  "tool" in call ? toolCall(call) : modelCall(call, isStream)
+)
+
+const modelCall = (
+  { attempt, clientRequestId, isStreaming, model, operation = "chat", provider }: ModelCall,
+  isStream: boolean
+): CallDescription => ({
+  details: { kind: "llm", provider, operation, model, isStreaming: isStreaming ?? isStream, clientRequestId, attempt },
+  isModelCall: true,
+  spanName: `${operation} ${model}`,
+  spanKind: "client",
+  attributes: {
+    [GenAi.operationName]: operation,
+    [GenAi.providerName]: normalizeProvider(provider),
+    [GenAi.requestModel]: model,
+    ...((isStreaming ?? isStream) && { [GenAi.requestStream]: true })
+  }
+})
+
+const toolCall = ({
+  attempt,
+  clientRequestId,
+  operation,
+  provider = "unknown",
+  tool,
+  toolCallId
+}: ToolCall): CallDescription => ({
+  details: { kind: "llm", provider, operation, model: tool, clientRequestId, attempt },
+  isModelCall: false,
+  spanName: `${operation} ${tool}`,
+  spanKind: "internal",
+  attributes: {
+    [GenAi.operationName]: operation,
+    [GenAi.toolName]: tool,
+    ...(toolCallId !== undefined && { [GenAi.toolCallId]: toolCallId })
+  }
+})

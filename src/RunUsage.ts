@@ -1,0 +1,118 @@
+/**
+ * What becomes of a usage: it is priced, and stands on its run, on the span of its call and in budgets.
+ */
+import type { Tracer } from "effect"
+import { type Cost, nothing, Priced, Unpriced } from "./Cost.js"
+import { RecordedUsage, Tally } from "./CostTotals.js"
+import { type AnyFiber, clockOf, nowOf } from "./FiberClock.js"
+import { unsafeWarn } from "./FiberLog.js"
+import { PriceBook } from "./PriceBook.js"
+import type { Run } from "./Run.js"
+import type { RunScope } from "./RunScope.js"
+import { trusted } from "./SchemaRecord.js"
+import { identityAttributes, usageAttributes } from "./UsageAttributes.js"
+import { make, type Usage, type UsageDetails } from "./UsageRecord.js"
+import { format, zero } from "./Usd.js"
+import { Event } from "./Wire.js"
+
+/** Where a usage stands. */
+export interface Place {
+  readonly run: Run
+  /** None where the run was provided without one: then there is only the span. */
+  readonly scope: RunScope | undefined
+  /** The span of the call, where it has one. */
+  readonly span: Tracer.Span | undefined
+}
+
+/**
+ * Records what a call consumed. Total: a detail that is not as it should be is logged and left out. Recorded after the run is
+ * over it comes too late for the record, and is logged.
+ */
+export const unsafeRecord = (fiber: AnyFiber, place: Place, details: UsageDetails): void => {
+  const problems: Array<string> = []
+  const usage = make(details, nowOf(fiber), ({ field, problem }) => problems.push(`${field}: ${problem}`))
+  if (problems.length > 0) unsafeWarn(fiber, `usage of ${usage.provider}: ${problems.join("; ")}`)
+  unsafeAdd(fiber, place, usage)
+}
+
+/** Records a usage that is as it should be. */
+export const unsafeAdd = (fiber: AnyFiber, { run, scope, span }: Place, usage: Usage): void => {
+  const cost = costOf(fiber, run, usage)
+  if (span !== undefined) describe(span, usage, cost)
+  if (!scope?.isOwned) {
+    if (span === undefined) tellJoined(fiber, scope, usage, cost)
+    return
+  }
+  if (scope.isClosed) {
+    unsafeWarn(fiber, late(usage, cost))
+    return
+  }
+  scope.tally ??= new Tally()
+  scope.tally.add(trusted(RecordedUsage, { usage, cost }))
+  spend(fiber, scope, cost)
+}
+
+const costOf = (fiber: AnyFiber, run: Run, usage: Usage): Cost => {
+  const book = fiber.currentContext.unsafeMap.get(PriceBook.key) as PriceBook["Type"] | undefined
+  if (book === undefined) return withoutBook(usage)
+  try {
+    return book.priceOf(usage, run)
+  } catch (error) {
+    unsafeWarn(fiber, `the price book failed on ${usage.provider}: ${String(error)}`)
+    return withoutBook(usage)
+  }
+}
+
+const withoutBook = (usage: Usage): Cost => {
+  if (usage.usd !== undefined) return trusted(Priced, { _tag: "Priced", usd: usage.usd })
+  if (usage.requests === 0) return nothing
+  return usage.kind === "llm" ? unknownModel : noPriceForKind
+}
+
+const unknownModel = new Unpriced({ reason: "unknown_model", usd: zero })
+const noPriceForKind = new Unpriced({ reason: "no_price_for_kind", usd: zero })
+
+const describe = (span: Tracer.Span, usage: Usage, cost: Cost): void => {
+  try {
+    for (const [key, value] of usageAttributes(usage, cost)) span.attribute(key, value)
+  } catch {
+    // A tracer that throws is no reason for the program to fail, nor for the usage to be lost.
+  }
+}
+
+/** A run that was joined has no record here, so what has no span of its own goes on the one under which it was joined. */
+const tellJoined = (fiber: AnyFiber, scope: RunScope | undefined, usage: Usage, cost: Cost): void => {
+  const span = scope?.span?._tag === "Span" ? scope.span : fiber.currentSpan
+  if (span?._tag !== "Span") return
+  try {
+    const attributes = Object.fromEntries([...identityAttributes(usage), ...usageAttributes(usage, cost)])
+    span.event(Event.usageRecorded, clockOf(fiber).unsafeCurrentTimeNanos(), attributes)
+  } catch {
+    // As above.
+  }
+}
+
+const late = ({ model, operation, provider }: Usage, cost: Cost): string => {
+  const what = [operation, model].filter((text) => text !== undefined).join(" ")
+  const usd = cost._tag === "Priced" ? `${format(cost.usd)} USD` : `${cost.reason}, ${format(cost.usd)} USD known`
+  return `usage of ${provider} (${what}; ${usd}) came after the run was over`
+}
+
+/** Counts a cost against the budgets of its run and of the runs around it that count it too. */
+const spend = (fiber: AnyFiber, own: RunScope, cost: Cost): void => {
+  for (let scope: RunScope | undefined = own; scope !== undefined; scope = scope.parent) {
+    const { account, run } = scope
+    if (account === undefined || (scope !== own && !account.budget.children)) continue
+    account.spend(cost)
+    const warning = account.takeWarning()
+    if (warning !== undefined) unsafeWarn(fiber, `run ${run.runId} of workflow "${run.workflow}" ${warning}`)
+    if (account.isExceeded) stop(fiber, scope)
+  }
+}
+
+/** Work that is being stopped already goes on to end as what it is stopped for. */
+const stop = (fiber: AnyFiber, scope: RunScope): void => {
+  if (scope.isCancelled) return
+  scope.overBudgetAt ??= nowOf(fiber)
+  scope.fiber?.unsafeInterruptAsFork(fiber.id())
+}

@@ -1,0 +1,235 @@
+/**
+ * An effect or a stream as one call: with a span, and a usage that is recorded when it ends, however it ends.
+ */
+import {
+  Cause,
+  type Chunk,
+  Context,
+  Effect,
+  Exit,
+  Function,
+  Option,
+  type Scope,
+  Stream,
+  Tracer,
+  type Types
+} from "effect"
+import { Call, callIn, isTold, modelCallAround, OpenCall } from "./Call.js"
+import { type AnyFiber, nowOf } from "./FiberClock.js"
+import { unsafeWarn } from "./FiberLog.js"
+import { RunContext } from "./RunContext.js"
+import { errorClass } from "./RunExit.js"
+import { type RunScope, scopeOf } from "./RunScope.js"
+import { unsafeRecord } from "./RunUsage.js"
+import type { Consumption, UsageDetails, UsageStatus } from "./UsageRecord.js"
+
+/** What is tracked: an effect, or a stream. */
+export type Trackable<A = unknown, E = unknown, R = unknown> = Effect.Effect<A, E, R> | Stream.Stream<A, E, R>
+
+/** The same as a call: it needs a run, and what it does may say what it consumes. */
+export type Tracked<Self> =
+  Self extends Effect.Effect<infer A, infer E, infer R>
+    ? Effect.Effect<A, E, Exclude<R, Call> | RunContext>
+    : Self extends Stream.Stream<infer A, infer E, infer R>
+      ? Stream.Stream<A, E, Exclude<R, Call> | RunContext>
+      : never
+
+/** What a call says of itself. */
+export interface CallOptions<in A = never, in E = never> {
+  /**
+   * What is known of what the call consumes, by its result, or by an element of its stream. Later details replace earlier
+   * ones; `soFar` is what was said before. A pure function.
+   */
+  readonly usage?: ((value: A, soFar: Consumption) => Consumption | undefined) | undefined
+  /**
+   * Whether an error says that the provider refused the call, so that nothing was served and nothing is to be paid.
+   * @default whether the error, or its `response`, has an HTTP `status` of 400 or above
+   */
+  readonly isRefused?: ((error: E) => boolean) | undefined
+}
+
+/** Tracks effects and streams as calls of one kind, which `Details` describe. */
+export interface Track<Details> {
+  <A0 = unknown, E0 = unknown>(
+    options: Details & CallOptions<A0, E0>
+  ): <Self extends Trackable<A0, E0>>(self: Self) => Tracked<Self>
+  <A, E, R>(
+    self: Effect.Effect<A, E, R>,
+    options: Details & CallOptions<Types.NoInfer<A>, Types.NoInfer<E>>
+  ): Effect.Effect<A, E, Exclude<R, Call> | RunContext>
+  <A, E, R>(
+    self: Stream.Stream<A, E, R>,
+    options: Details & CallOptions<Types.NoInfer<A>, Types.NoInfer<E>>
+  ): Stream.Stream<A, E, Exclude<R, Call> | RunContext>
+}
+
+/** A call as the modules for its kinds describe it. */
+export interface CallDescription {
+  readonly details: UsageDetails
+  /** Whether an integration may see the same call. */
+  readonly isModelCall: boolean
+  readonly spanName: string
+  readonly spanKind: Tracer.SpanKind
+  readonly attributes: Record<string, unknown>
+}
+
+/** Makes a `Track` of how a call is described. */
+export const trackedBy = <Details>(
+  describe: (details: Details, isStream: boolean) => CallDescription
+): Track<Details> =>
+  Function.dual(2, (self: Trackable, options: Details & AnyOptions): Trackable => {
+    const isEffect = Effect.isEffect(self)
+    const call = { ...describe(options, !isEffect), usage: options.usage, isRefused: options.isRefused }
+    return isEffect ? trackEffect(self, call) : trackStream(self, call)
+  }) as never
+
+type AnyOptions = CallOptions<unknown, unknown>
+
+interface DescribedCall extends CallDescription, AnyOptions {}
+
+const trackEffect = <A, E, R>(self: Effect.Effect<A, E, R>, description: DescribedCall): Effect.Effect<A, E, R> =>
+  Effect.useSpan(description.spanName, spanOptions(description), (span) =>
+    Effect.withFiberRuntime<A, E, R>((fiber) => {
+      const call = new OngoingCall(fiber, span, description)
+      const inside = Effect.mapInputContext(self, (context: Context.Context<R>) => call.context(context))
+      return Effect.onExit(inside, (exit) =>
+        Effect.withFiberRuntime((fiber) => {
+          if (Exit.isSuccess(exit)) call.tell(fiber, exit.value)
+          call.end(fiber, statusOf(exit), exit)
+          return Effect.void
+        })
+      )
+    })
+  )
+
+const trackStream = <A, E, R>(self: Stream.Stream<A, E, R>, description: DescribedCall): Stream.Stream<A, E, R> =>
+  Stream.unwrapScoped(
+    Effect.gen(function* () {
+      const span = yield* Effect.makeSpanScoped(description.spanName, spanOptions(description))
+      return yield* Effect.withFiberRuntime<Stream.Stream<A, E, R>, never, Scope.Scope>((starter) => {
+        const call = new OngoingCall(starter, span, description)
+        let hasEnded = false
+        // The scope is closed with a success too where the consumer takes no more.
+        const end = (exit: Exit.Exit<unknown, unknown>) =>
+          Effect.withFiberRuntime<void>((fiber) => {
+            call.end(fiber, Exit.isSuccess(exit) && !hasEnded ? "interrupted" : statusOf(exit), exit)
+            return Effect.void
+          })
+        const told = Stream.mapChunksEffect(self, (chunk) =>
+          Effect.withFiberRuntime<Chunk.Chunk<A>>((fiber) => {
+            for (const element of chunk) call.tell(fiber, element)
+            return Effect.succeed(chunk)
+          })
+        )
+        const whole = Stream.concat(
+          told,
+          Stream.execute(
+            Effect.sync(() => {
+              hasEnded = true
+            })
+          )
+        )
+        const inside = Stream.mapInputContext(whole, (context: Context.Context<R>) => call.context<R>(context))
+        return Effect.as(Effect.addFinalizer(end), inside)
+      })
+    })
+  )
+
+const spanOptions = ({ attributes, spanKind }: CallDescription) => ({
+  kind: spanKind,
+  attributes,
+  captureStackTrace: false as const
+})
+
+/** A call from its start to its end. It stands on the run in which it began, whoever ends it. */
+class OngoingCall {
+  private readonly open: OpenCall
+  private readonly run: Context.Tag.Service<typeof RunContext>
+  private readonly scope: RunScope | undefined
+  private readonly seenBy: OpenCall | undefined
+
+  constructor(
+    starter: AnyFiber,
+    private readonly span: Tracer.Span,
+    private readonly description: DescribedCall
+  ) {
+    const { details, isModelCall } = description
+    const context = starter.currentContext as Context.Context<RunContext>
+    this.run = Context.get(context, RunContext)
+    this.scope = scopeOf(context as Context.Context<never>, this.run)
+    this.seenBy = isModelCall ? modelCallAround(context as Context.Context<never>) : undefined
+    this.open = new OpenCall(details.kind, isModelCall, callIn(context as Context.Context<never>))
+  }
+
+  /** The context of what is done for the call. */
+  context<R>(context: Context.Context<R>): Context.Context<R> {
+    const services = new Map(context.unsafeMap)
+    services.set(Call.key, this.open)
+    services.set(Tracer.ParentSpan.key, this.span)
+    return Context.unsafeMake(services)
+  }
+
+  /** Takes in what a value says of what was consumed. */
+  tell(fiber: AnyFiber, value: unknown): void {
+    const { usage } = this.description
+    if (usage === undefined) return
+    try {
+      const said = usage(value, this.open.soFar)
+      if (said !== undefined) this.open.say(said)
+    } catch (error) {
+      unsafeWarn(fiber, `the usage option of "${this.description.spanName}" failed: ${String(error)}`)
+    }
+  }
+
+  end(fiber: AnyFiber, status: UsageStatus, exit: Exit.Exit<unknown, unknown>): void {
+    const details: UsageDetails = {
+      ...this.description.details,
+      ...this.open.soFar,
+      time: nowOf(fiber),
+      status,
+      ...this.errorDetails(fiber, status, exit)
+    }
+    const { run, scope, span } = this
+    const record = () => unsafeRecord(fiber, { run, scope, span }, details)
+    this.open.end(() => {
+      if (this.seenBy === undefined) record()
+      else this.seenBy.absorb(record, isToldOrRefused(details))
+    })
+  }
+
+  private errorDetails(fiber: AnyFiber, status: UsageStatus, exit: Exit.Exit<unknown, unknown>): Consumption {
+    if (status !== "failure" || Exit.isSuccess(exit)) return {}
+    const error = Cause.squash(exit.cause)
+    const isTyped = Option.isSome(Cause.failureOption(exit.cause))
+    const isRefused = isTyped && !isTold(this.open.soFar) && this.saysRefused(fiber, error)
+    return { errorType: errorClass(error), ...(isRefused && { requests: 0 }) }
+  }
+
+  private saysRefused(fiber: AnyFiber, error: unknown): boolean {
+    try {
+      return (this.description.isRefused ?? hasErrorStatus)(error)
+    } catch (thrown) {
+      unsafeWarn(fiber, `the isRefused option of "${this.description.spanName}" failed: ${String(thrown)}`)
+      return false
+    }
+  }
+}
+
+const isToldOrRefused = (details: UsageDetails): boolean => isTold(details) || details.requests === 0
+
+const statusOf = (exit: Exit.Exit<unknown, unknown>): UsageStatus => {
+  if (Exit.isSuccess(exit)) return "success"
+  return Cause.isInterruptedOnly(exit.cause) ? "interrupted" : "failure"
+}
+
+/** Whether an error is an HTTP answer that refuses: of `@effect/platform` and of the providers' own clients. */
+const hasErrorStatus = (error: unknown): boolean => {
+  if (typeof error !== "object" || error === null) return false
+  const status = statusIn(error) ?? ("response" in error ? statusIn(error.response) : undefined)
+  return status !== undefined && status >= 400
+}
+
+const statusIn = (holder: unknown): number | undefined =>
+  typeof holder === "object" && holder !== null && "status" in holder && typeof holder.status === "number"
+    ? holder.status
+    : undefined

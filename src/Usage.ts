@@ -1,0 +1,56 @@
+/**
+ * Saying what the current run consumes.
+ */
+import { Effect, Schema } from "effect"
+import { Call } from "./Call.js"
+import { nowOf } from "./FiberClock.js"
+import type { FieldProblem } from "./FieldText.js"
+import { RunContext } from "./RunContext.js"
+import { scopeOf } from "./RunScope.js"
+import { unsafeAdd } from "./RunUsage.js"
+import { type Consumption, make, type UsageDetails } from "./UsageRecord.js"
+
+export { Call } from "./Call.js"
+export { RecordedUsage } from "./CostTotals.js"
+export {
+  type Consumption,
+  type Quantity,
+  Usage,
+  type UsageDetails,
+  UsageKind,
+  UsageStatus
+} from "./UsageRecord.js"
+
+/** A usage was refused: `field` is not what was expected. Nothing was recorded. */
+export class InvalidUsage extends Schema.TaggedError<InvalidUsage>()("InvalidUsage", {
+  field: Schema.String,
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `${this.field}: ${this.problem}`
+  }
+}
+
+/**
+ * Records what a call consumed to the current run, from any depth and any fiber of it, at the price of the `PriceBook` in
+ * scope. Fails with `InvalidUsage` where a detail is not as it should be. Recorded after the run is over, it comes too late:
+ * that is logged.
+ */
+export const record = (details: UsageDetails): Effect.Effect<void, InvalidUsage, RunContext> =>
+  Effect.flatMap(RunContext, (run) =>
+    Effect.withFiberRuntime((fiber) => {
+      const problems: Array<FieldProblem> = []
+      const usage = make(details, nowOf(fiber), (problem) => problems.push(problem))
+      const [problem] = problems
+      if (problem !== undefined) return Effect.fail(new InvalidUsage(problem))
+      unsafeAdd(fiber, { run, scope: scopeOf(fiber.currentContext, run), span: undefined }, usage)
+      return Effect.void
+    })
+  )
+
+/**
+ * Says what is known so far of what the tracked call consumes in which this is said. Later details replace earlier ones, one
+ * by one. It is recorded when the call ends, also where that is interrupted.
+ */
+export const report = (said: Consumption | ((soFar: Consumption) => Consumption)): Effect.Effect<void, never, Call> =>
+  Effect.map(Call, (call) => call.say(typeof said === "function" ? said(call.soFar) : said))

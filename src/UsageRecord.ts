@@ -1,0 +1,190 @@
+/**
+ * What one call consumed: the record behind `Usage`, and how it is made of what a program says.
+ */
+import { DateTime, Schema } from "effect"
+import { type FieldProblem, quote, refusal } from "./FieldText.js"
+import { normalizeSystem } from "./ProviderName.js"
+import { type FieldsOf, optional, trusted } from "./SchemaRecord.js"
+import { UsageKind } from "./UsageKind.js"
+import { expectedAmount, fromNonNegative, Usd, type UsdInput } from "./Usd.js"
+
+export { UsageKind } from "./UsageKind.js"
+
+/** How a call ended. What was consumed until then is recorded in any case. */
+export const UsageStatus = Schema.Literal("success", "failure", "interrupted")
+export type UsageStatus = typeof UsageStatus.Type
+
+const Count = Schema.Int.pipe(Schema.nonNegative())
+
+/** What was consumed, as far as it is told. Quantities are whole numbers, zero or more. */
+const quantities = {
+  /** All tokens that went in, those read from and written to a cache included (OpenTelemetry's GenAI conventions). */
+  inputTokens: optional(Count),
+  /** Of the input tokens, those that the provider had in its cache. */
+  cacheReadTokens: optional(Count),
+  /** Of the input tokens, those that the provider put into its cache. */
+  cacheWriteTokens: optional(Count),
+  /** All tokens that came out, reasoning included. */
+  outputTokens: optional(Count),
+  /** Of the output tokens, those of reasoning. */
+  reasoningTokens: optional(Count),
+  inputCharacters: optional(Count),
+  outputCharacters: optional(Count),
+  images: optional(Count),
+  rowsReturned: optional(Count),
+  rowsAffected: optional(Count),
+  bytesScanned: optional(Count),
+  bytesRead: optional(Count),
+  bytesWritten: optional(Count),
+  objects: optional(Count),
+  messages: optional(Count)
+}
+
+/** What one call consumed. */
+export class Usage extends Schema.Class<Usage>("botanu/Usage")({
+  kind: UsageKind,
+  /** Who provided it, as the semantic conventions spell it: `openai`, `postgresql`, `aws_sqs`. */
+  provider: Schema.String,
+  /** What was done: `chat`, `embeddings`, `SELECT`, `send`. */
+  operation: Schema.String,
+  /** The model that was asked for, or the tool. */
+  model: optional(Schema.String),
+  /** The model that answered. */
+  responseModel: optional(Schema.String),
+  /** When it was consumed; the time for which its price is looked up. */
+  time: Schema.DateTimeUtc,
+  status: UsageStatus,
+  /** Requests that were served; 0 where the provider refused. */
+  requests: Count,
+  ...quantities,
+  /** Time of computing, in milliseconds. */
+  computeMs: optional(Schema.NonNegative.pipe(Schema.finite())),
+  /** What it cost in US dollars, where the provider says so. No price is looked up then. */
+  usd: optional(Usd),
+  isStreaming: optional(Schema.Boolean),
+  /** 1 for the first try of this call. */
+  attempt: optional(Schema.Positive.pipe(Schema.int())),
+  finishReason: optional(Schema.String),
+  /** The provider's id of the request or of the answer. */
+  providerRequestId: optional(Schema.String),
+  /** The id that the program gave the request. */
+  clientRequestId: optional(Schema.String),
+  /** The class of the error, where the call failed. */
+  errorType: optional(Schema.String)
+}) {}
+
+/** Quantities of what was consumed, by name. */
+export type Quantity = keyof typeof quantities
+
+/** What a call consumed, as far as it is known. An absent detail and an `undefined` one are the same: it was not told. */
+export interface Consumption extends Readonly<Partial<Record<Quantity, number | undefined>>> {
+  readonly computeMs?: number | undefined
+  readonly usd?: UsdInput | undefined
+  /** 0 where the provider refused the call, so that nothing was served. */
+  readonly requests?: number | undefined
+  readonly responseModel?: string | undefined
+  readonly finishReason?: string | undefined
+  readonly providerRequestId?: string | undefined
+  readonly clientRequestId?: string | undefined
+  readonly attempt?: number | undefined
+  readonly isStreaming?: boolean | undefined
+  readonly errorType?: string | undefined
+}
+
+/** What there is to say of a call. */
+export interface UsageDetails extends Consumption {
+  readonly kind: UsageKind
+  readonly provider: string
+  readonly operation: string
+  readonly model?: string | undefined
+  /** @default now */
+  readonly time?: DateTime.Utc | undefined
+  /** @default "success" */
+  readonly status?: UsageStatus | undefined
+}
+
+/**
+ * A usage of checked details. What is wrong with a detail is told to `onProblem`, and the detail left out; what a usage cannot
+ * be without becomes `other` and `unknown`.
+ */
+export const make = (details: UsageDetails, now: DateTime.Utc, onProblem: (problem: FieldProblem) => void): Usage => {
+  const fields: Record<string, unknown> = { requests: 1, status: "success", time: now }
+  for (const key in details) {
+    const field = key as keyof UsageDetails
+    const value: unknown = details[field]
+    if (value === undefined) continue
+    const rule = rules.get(field)
+    if (rule === undefined) continue
+    const expected = rule(value)
+    if (expected === undefined) fields[field] = value
+    else onProblem({ field, problem: `expected ${expected}, got ${quote(value)}` })
+  }
+  if (fields["usd"] !== undefined) fields["usd"] = fromNonNegative(fields["usd"])
+  return whole(fields as Partial<FieldsOf<typeof Usage>>, onProblem)
+}
+
+const whole = (fields: Partial<FieldsOf<typeof Usage>>, onProblem: (problem: FieldProblem) => void): Usage => {
+  for (const field of required) {
+    if (fields[field] !== undefined) continue
+    onProblem({ field, problem: "expected it to be told" })
+    if (field === "kind") fields.kind = "other"
+    else fields[field] = "unknown"
+  }
+  const usage = fields as FieldsOf<typeof Usage>
+  usage.provider = normalizeSystem(usage.kind, usage.provider)
+  const cached = (usage.cacheReadTokens ?? 0) + (usage.cacheWriteTokens ?? 0)
+  if (usage.inputTokens !== undefined && usage.inputTokens < cached) {
+    onProblem({
+      field: "inputTokens",
+      problem: `expected all input tokens, the ${cached} read from and written to a cache included, got ${usage.inputTokens}`
+    })
+  }
+  if (usage.outputTokens !== undefined && usage.outputTokens < (usage.reasoningTokens ?? 0)) {
+    onProblem({
+      field: "outputTokens",
+      problem: `expected all output tokens, the ${usage.reasoningTokens} of reasoning included, got ${usage.outputTokens}`
+    })
+  }
+  return trusted(Usage, usage)
+}
+
+const required = ["kind", "provider", "operation"] as const
+
+/** What is expected of a value, where it is not that. */
+type Rule = (value: unknown) => string | undefined
+
+const count: Rule = (value) =>
+  Number.isSafeInteger(value) && (value as number) >= 0 ? undefined : "a whole number, zero or more"
+
+const text: Rule = (value) => refusal(value)?.replace(/^expected /, "")
+
+const oneOf =
+  (schema: { readonly literals: ReadonlyArray<unknown> }): Rule =>
+  (value) =>
+    schema.literals.includes(value) ? undefined : `one of ${schema.literals.join(", ")}`
+
+const rules: ReadonlyMap<keyof UsageDetails, Rule> = new Map<keyof UsageDetails, Rule>([
+  ...(Object.keys(quantities) as Array<Quantity>).map((quantity) => [quantity, count] as const),
+  ["requests", count],
+  ["kind", oneOf(UsageKind)],
+  ["status", oneOf(UsageStatus)],
+  ["provider", text],
+  ["operation", text],
+  ["model", text],
+  ["responseModel", text],
+  ["finishReason", text],
+  ["providerRequestId", text],
+  ["clientRequestId", text],
+  ["errorType", text],
+  ["time", (value) => (DateTime.isDateTime(value) && DateTime.isUtc(value) ? undefined : "an instant in UTC")],
+  [
+    "computeMs",
+    (value) => (Number.isFinite(value) && (value as number) >= 0 ? undefined : "milliseconds, zero or more")
+  ],
+  ["usd", (value) => (fromNonNegative(value) === undefined ? expectedAmount : undefined)],
+  ["isStreaming", (value) => (typeof value === "boolean" ? undefined : "true or false")],
+  [
+    "attempt",
+    (value) => (Number.isSafeInteger(value) && (value as number) > 0 ? undefined : "a whole number above zero")
+  ]
+])

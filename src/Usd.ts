@@ -1,0 +1,61 @@
+/**
+ * Amounts of US dollars: exact decimals, never binary floats.
+ */
+import { BigDecimal, Option, Schema } from "effect"
+
+/**
+ * An amount as it may be given. A number counts as the shortest decimal that reads as it: `0.1` is a tenth, exactly.
+ */
+export type UsdInput = BigDecimal.BigDecimal | bigint | number | string
+
+/** An amount in a record; JSON carries it as text. */
+export const Usd = Schema.BigDecimal
+
+export const zero: BigDecimal.BigDecimal = BigDecimal.make(0n, 0)
+
+// What 64 digits cannot hold is no amount of money, and an exponent of a million would take a million digits to add.
+const maxDigits = 64
+const decimal = /^[+-]?(\d{1,64})(\.\d{1,64})?(e[+-]?\d{1,2})?$/i
+const limit = 10n ** BigInt(maxDigits)
+
+/** The amount that `input` gives; `undefined` where it is not a decimal of at most 64 digits before and after the point. */
+export const fromInput = (input: unknown): BigDecimal.BigDecimal | undefined => {
+  if (typeof input === "number") return fromText(String(input))
+  if (typeof input === "bigint") return bounded(BigDecimal.fromBigInt(input))
+  if (typeof input === "string") return fromText(input)
+  return BigDecimal.isBigDecimal(input) ? bounded(input) : undefined
+}
+
+const fromText = (text: string): BigDecimal.BigDecimal | undefined => {
+  if (!decimal.test(text)) return undefined
+  return Option.match(BigDecimal.fromString(text), { onNone: () => undefined, onSome: bounded })
+}
+
+const bounded = (amount: BigDecimal.BigDecimal): BigDecimal.BigDecimal | undefined =>
+  Math.abs(amount.scale) <= 2 * maxDigits && amount.value < limit * limit && amount.value > -limit * limit
+    ? amount
+    : undefined
+
+/** What is expected of an amount that may not be negative. */
+export const expectedAmount = "a decimal amount of US dollars, zero or more"
+
+/** The amount that `input` gives, where it is not negative. */
+export const fromNonNegative = (input: unknown): BigDecimal.BigDecimal | undefined => {
+  const amount = fromInput(input)
+  return amount === undefined || amount.value < 0n ? undefined : amount
+}
+
+/** The nearest binary number, for spans and metrics, which know no decimals. */
+export const toNumber = (amount: BigDecimal.BigDecimal): number => Number(`${amount.value}e${-amount.scale}`)
+
+/** An amount for people and for log lines, such as `0.0125`. */
+export const format = (amount: BigDecimal.BigDecimal): string =>
+  BigDecimal.isZero(amount) ? "0" : plain(BigDecimal.normalize(amount))
+
+const plain = ({ scale, value }: BigDecimal.BigDecimal): string => {
+  const sign = value < 0n ? "-" : ""
+  const digits = String(value < 0n ? -value : value)
+  if (scale <= 0) return `${sign}${digits}${"0".repeat(-scale)}`
+  const padded = digits.padStart(scale + 1, "0")
+  return `${sign}${padded.slice(0, -scale)}.${padded.slice(-scale)}`
+}
