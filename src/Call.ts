@@ -7,7 +7,7 @@ import type { Consumption, UsageKind } from "./UsageRecord.js"
 /** A tracked call. What is said of it replaces what was said before, detail by detail. */
 export class OpenCall {
   /** What is known so far. */
-  soFar: Consumption = {}
+  readonly soFar: Mutable<Consumption> = {}
   private isCounted = false
   private readonly untold: Array<() => void> = []
 
@@ -18,8 +18,10 @@ export class OpenCall {
   ) {}
 
   say(said: Consumption): void {
-    const known = Object.entries(said).filter(([, value]) => value !== undefined)
-    this.soFar = { ...this.soFar, ...Object.fromEntries(known) }
+    for (const key in said) {
+      const detail = key as keyof Consumption
+      if (said[detail] !== undefined) Object.assign(this.soFar, { [detail]: said[detail] })
+    }
   }
 
   /**
@@ -42,6 +44,8 @@ export class OpenCall {
     else for (const recordUntold of this.untold) recordUntold()
   }
 }
+
+type Mutable<A> = { -readonly [Key in keyof A]: A[Key] }
 
 /** Whether it is known what a call consumed. */
 export const isTold = (consumption: Consumption): boolean => quantitative.some((key) => consumption[key] !== undefined)

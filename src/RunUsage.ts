@@ -25,13 +25,20 @@ export interface Place {
 }
 
 /**
- * Records what a call consumed. Total: a detail that is not as it should be is logged and left out. Recorded after the run is
+ * Records what a call consumed; what `further` says comes before the details. Total: a detail that is not as it should be is logged and left out. Recorded after the run is
  * over it comes too late for the record, and is logged.
  */
-export const unsafeRecord = (fiber: AnyFiber, place: Place, details: UsageDetails): void => {
-  const problems: Array<string> = []
-  const usage = make(details, nowOf(fiber), ({ field, problem }) => problems.push(`${field}: ${problem}`))
-  if (problems.length > 0) unsafeWarn(fiber, `usage of ${usage.provider}: ${problems.join("; ")}`)
+export const unsafeRecord = (
+  fiber: AnyFiber,
+  place: Place,
+  details: UsageDetails,
+  further: Partial<UsageDetails> = {}
+): void => {
+  let problems = ""
+  const usage = make(details, further, nowOf(fiber), ({ field, problem }) => {
+    problems += `; ${field}: ${problem}`
+  })
+  if (problems !== "") unsafeWarn(fiber, `usage of ${usage.provider}${problems}`)
   unsafeAdd(fiber, place, usage)
 }
 

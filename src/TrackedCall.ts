@@ -7,6 +7,7 @@ import {
   Context,
   Effect,
   Exit,
+  FiberRef,
   Function,
   Option,
   type Scope,
@@ -15,7 +16,7 @@ import {
   type Types
 } from "effect"
 import { Call, callIn, isTold, modelCallAround, OpenCall } from "./Call.js"
-import { type AnyFiber, nowOf } from "./FiberClock.js"
+import type { AnyFiber } from "./FiberClock.js"
 import { unsafeWarn } from "./FiberLog.js"
 import { RunContext } from "./RunContext.js"
 import { errorClass } from "./RunExit.js"
@@ -91,14 +92,12 @@ const trackEffect = <A, E, R>(self: Effect.Effect<A, E, R>, description: Describ
   Effect.useSpan(description.spanName, spanOptions(description), (span) =>
     Effect.withFiberRuntime<A, E, R>((fiber) => {
       const call = new OngoingCall(fiber, span, description)
-      const inside = Effect.mapInputContext(self, (context: Context.Context<R>) => call.context(context))
-      return Effect.onExit(inside, (exit) =>
-        Effect.withFiberRuntime((fiber) => {
-          if (Exit.isSuccess(exit)) call.tell(fiber, exit.value)
-          call.end(fiber, statusOf(exit), exit)
-          return Effect.void
-        })
-      )
+      const inside = Effect.locally(self, FiberRef.currentContext, call.context(fiber.currentContext))
+      return Effect.onExit(inside, (exit) => {
+        if (Exit.isSuccess(exit)) call.tell(fiber, exit.value)
+        call.end(fiber, statusOf(exit), exit)
+        return Effect.void
+      })
     })
   )
 
@@ -182,23 +181,21 @@ class OngoingCall {
   }
 
   end(fiber: AnyFiber, status: UsageStatus, exit: Exit.Exit<unknown, unknown>): void {
-    const details: UsageDetails = {
-      ...this.description.details,
-      ...this.open.soFar,
-      time: nowOf(fiber),
-      status,
-      ...this.errorDetails(fiber, status, exit)
-    }
-    const { run, scope, span } = this
-    const record = () => unsafeRecord(fiber, { run, scope, span }, details)
-    this.open.end(() => {
-      if (this.seenBy === undefined) record()
-      else this.seenBy.absorb(record, isToldOrRefused(details))
+    const { description, open, run, scope, seenBy, span } = this
+    const further: Partial<UsageDetails> & Consumption = Object.assign(
+      open.soFar,
+      { status },
+      status === "failure" && this.errorDetails(fiber, exit)
+    )
+    const record = () => unsafeRecord(fiber, { run, scope, span }, description.details, further)
+    open.end(() => {
+      if (seenBy === undefined) record()
+      else seenBy.absorb(record, isTold(further) || further.requests === 0)
     })
   }
 
-  private errorDetails(fiber: AnyFiber, status: UsageStatus, exit: Exit.Exit<unknown, unknown>): Consumption {
-    if (status !== "failure" || Exit.isSuccess(exit)) return {}
+  private errorDetails(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): Consumption {
+    if (Exit.isSuccess(exit)) return {}
     const error = Cause.squash(exit.cause)
     const isTyped = Option.isSome(Cause.failureOption(exit.cause))
     const isRefused = isTyped && !isTold(this.open.soFar) && this.saysRefused(fiber, error)
@@ -214,8 +211,6 @@ class OngoingCall {
     }
   }
 }
-
-const isToldOrRefused = (details: UsageDetails): boolean => isTold(details) || details.requests === 0
 
 const statusOf = (exit: Exit.Exit<unknown, unknown>): UsageStatus => {
   if (Exit.isSuccess(exit)) return "success"

@@ -12,6 +12,7 @@ import { type Consumption, make, type UsageDetails } from "./UsageRecord.js"
 
 export { Call } from "./Call.js"
 export { RecordedUsage } from "./CostTotals.js"
+export type { CallOptions, Track, Trackable, Tracked } from "./TrackedCall.js"
 export {
   type Consumption,
   type Quantity,
@@ -40,7 +41,7 @@ export const record = (details: UsageDetails): Effect.Effect<void, InvalidUsage,
   Effect.flatMap(RunContext, (run) =>
     Effect.withFiberRuntime((fiber) => {
       const problems: Array<FieldProblem> = []
-      const usage = make(details, nowOf(fiber), (problem) => problems.push(problem))
+      const usage = make(details, {}, nowOf(fiber), (problem) => problems.push(problem))
       const [problem] = problems
       if (problem !== undefined) return Effect.fail(new InvalidUsage(problem))
       unsafeAdd(fiber, { run, scope: scopeOf(fiber.currentContext, run), span: undefined }, usage)

@@ -104,11 +104,27 @@ export interface UsageDetails extends Consumption {
 }
 
 /**
- * A usage of checked details. What is wrong with a detail is told to `onProblem`, and the detail left out; what a usage cannot
+ * A usage of checked details; `further` ones come first. What is wrong with a detail is told to `onProblem`, and the detail left out; what a usage cannot
  * be without becomes `other` and `unknown`.
  */
-export const make = (details: UsageDetails, now: DateTime.Utc, onProblem: (problem: FieldProblem) => void): Usage => {
+export const make = (
+  details: UsageDetails,
+  further: Partial<UsageDetails>,
+  now: DateTime.Utc,
+  onProblem: (problem: FieldProblem) => void
+): Usage => {
   const fields: Record<string, unknown> = { requests: 1, status: "success", time: now }
+  take(fields, details, onProblem)
+  take(fields, further, onProblem)
+  if (fields["usd"] !== undefined) fields["usd"] = fromNonNegative(fields["usd"])
+  return whole(fields as Partial<FieldsOf<typeof Usage>>, onProblem)
+}
+
+const take = (
+  fields: Record<string, unknown>,
+  details: Partial<UsageDetails>,
+  onProblem: (problem: FieldProblem) => void
+): void => {
   for (const key in details) {
     const field = key as keyof UsageDetails
     const value: unknown = details[field]
@@ -119,8 +135,6 @@ export const make = (details: UsageDetails, now: DateTime.Utc, onProblem: (probl
     if (expected === undefined) fields[field] = value
     else onProblem({ field, problem: `expected ${expected}, got ${quote(value)}` })
   }
-  if (fields["usd"] !== undefined) fields["usd"] = fromNonNegative(fields["usd"])
-  return whole(fields as Partial<FieldsOf<typeof Usage>>, onProblem)
 }
 
 const whole = (fields: Partial<FieldsOf<typeof Usage>>, onProblem: (problem: FieldProblem) => void): Usage => {
