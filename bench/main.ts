@@ -7,16 +7,13 @@ import { childSpans } from "./child-spans.js"
 import { baggage, runHeaders, runSchemas } from "./headers.js"
 import { hostileHeaders } from "./hostile-headers.js"
 import { ids } from "./ids.js"
-import { type Comparison, measure } from "./measure.js"
+import { type Comparison, type Measurement, measure } from "./measure.js"
 import { memory } from "./memory.js"
+import { prices } from "./prices.js"
 import { runs, runsWithDeadline } from "./runs.js"
 import { format, heading } from "./table.js"
 import { tracers } from "./tracers.js"
-
-interface Measurement {
-  readonly name: string
-  readonly lines: Effect.Effect<ReadonlyArray<string>>
-}
+import { usages } from "./usages.js"
 
 const timed = (comparison: Comparison): Measurement => ({
   name: comparison.name,
@@ -31,6 +28,8 @@ const onEachTracer = (comparison: Comparison): ReadonlyArray<Measurement> =>
 
 const measurements: ReadonlyArray<Measurement> = [
   ...[...runs, ...runsWithDeadline, ...childSpans].flatMap(onEachTracer),
+  ...tracers.map(usages),
+  ...prices,
   ...[...runHeaders, ...runSchemas, ...baggage, ...hostileHeaders, ...ids].map(timed),
   ...memory
 ]

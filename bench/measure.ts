@@ -17,6 +17,12 @@ export interface Comparison {
   readonly aim?: number
 }
 
+/** Something that is measured, and the lines that it prints. */
+export interface Measurement {
+  readonly name: string
+  readonly lines: Effect.Effect<ReadonlyArray<string>>
+}
+
 /** Nanoseconds for one piece of work: medians over all rounds. */
 export interface Timing {
   readonly ours: number

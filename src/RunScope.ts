@@ -68,6 +68,7 @@ export class RunScope {
   close(run: Run): void {
     this.closedAs = run
     this.fiber = undefined
+    this.tally = undefined
     this.around = undefined
   }
 

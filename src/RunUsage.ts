@@ -2,17 +2,17 @@
  * What becomes of a usage: it is priced, and stands on its run, on the span of its call and in budgets.
  */
 import type { Tracer } from "effect"
-import { type Cost, nothing, Priced, Unpriced } from "./Cost.js"
+import type { Cost } from "./Cost.js"
 import { RecordedUsage, Tally } from "./CostTotals.js"
 import { type AnyFiber, clockOf, nowOf } from "./FiberClock.js"
 import { unsafeWarn } from "./FiberLog.js"
-import { PriceBook } from "./PriceBook.js"
+import { PriceBook, withoutPrices } from "./PriceBook.js"
 import type { Run } from "./Run.js"
 import type { RunScope } from "./RunScope.js"
 import { trusted } from "./SchemaRecord.js"
 import { identityAttributes, usageAttributes } from "./UsageAttributes.js"
 import { make, type Usage, type UsageDetails } from "./UsageRecord.js"
-import { format, zero } from "./Usd.js"
+import { format } from "./Usd.js"
 import { Event } from "./Wire.js"
 
 /** Where a usage stands. */
@@ -61,23 +61,14 @@ export const unsafeAdd = (fiber: AnyFiber, { run, scope, span }: Place, usage: U
 
 const costOf = (fiber: AnyFiber, run: Run, usage: Usage): Cost => {
   const book = fiber.currentContext.unsafeMap.get(PriceBook.key) as PriceBook["Type"] | undefined
-  if (book === undefined) return withoutBook(usage)
+  if (book === undefined) return withoutPrices(usage)
   try {
     return book.priceOf(usage, run)
   } catch (error) {
     unsafeWarn(fiber, `the price book failed on ${usage.provider}: ${String(error)}`)
-    return withoutBook(usage)
+    return withoutPrices(usage)
   }
 }
-
-const withoutBook = (usage: Usage): Cost => {
-  if (usage.usd !== undefined) return trusted(Priced, { _tag: "Priced", usd: usage.usd })
-  if (usage.requests === 0) return nothing
-  return usage.kind === "llm" ? unknownModel : noPriceForKind
-}
-
-const unknownModel = new Unpriced({ reason: "unknown_model", usd: zero })
-const noPriceForKind = new Unpriced({ reason: "no_price_for_kind", usd: zero })
 
 const describe = (span: Tracer.Span, usage: Usage, cost: Cost): void => {
   try {

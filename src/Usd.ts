@@ -16,7 +16,7 @@ export const zero: BigDecimal.BigDecimal = BigDecimal.make(0n, 0)
 // What 64 digits cannot hold is no amount of money, and an exponent of a million would take a million digits to add.
 const maxDigits = 64
 const decimal = /^[+-]?(\d{1,64})(\.\d{1,64})?(e[+-]?\d{1,2})?$/i
-const limit = 10n ** BigInt(maxDigits)
+const limit = 10n ** BigInt(2 * maxDigits)
 
 /** The amount that `input` gives; `undefined` where it is not a decimal of at most 64 digits before and after the point. */
 export const fromInput = (input: unknown): BigDecimal.BigDecimal | undefined => {
@@ -32,9 +32,7 @@ const fromText = (text: string): BigDecimal.BigDecimal | undefined => {
 }
 
 const bounded = (amount: BigDecimal.BigDecimal): BigDecimal.BigDecimal | undefined =>
-  Math.abs(amount.scale) <= 2 * maxDigits && amount.value < limit * limit && amount.value > -limit * limit
-    ? amount
-    : undefined
+  Math.abs(amount.scale) <= 2 * maxDigits && amount.value < limit && amount.value > -limit ? amount : undefined
 
 /** What is expected of an amount that may not be negative. */
 export const expectedAmount = "a decimal amount of US dollars, zero or more"

@@ -1,5 +1,6 @@
 /**
- * Runs over HTTP, for `@effect/platform`.
+ * Runs over HTTP, and prices from a file, for `@effect/platform`.
  */
+export * as PriceFile from "./PriceFile.js"
 export * as RunHttpClient from "./RunHttpClient.js"
 export * as RunHttpServer from "./RunHttpServer.js"

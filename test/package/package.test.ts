@@ -85,7 +85,8 @@ describe("the core", () => {
 const integrations: Record<string, ReadonlyArray<string>> = {
   platform: ["@effect/platform"],
   rpc: ["@effect/platform", "@effect/rpc"],
-  opentelemetry: ["@opentelemetry/api", "@opentelemetry/context-async-hooks", "@opentelemetry/core"]
+  opentelemetry: ["@opentelemetry/api", "@opentelemetry/context-async-hooks", "@opentelemetry/core"],
+  ai: ["@effect/ai", "@effect/platform"]
 }
 
 describe("an entry point", () => {

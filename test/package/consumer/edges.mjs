@@ -1,3 +1,4 @@
+import { RunAi } from "botanu-effect/ai"
 import { RunContextSpanProcessor, RunOpenTelemetry } from "botanu-effect/opentelemetry"
 import { RunHttpClient, RunHttpServer } from "botanu-effect/platform"
 import { RunRpc } from "botanu-effect/rpc"
@@ -7,7 +8,8 @@ for (const [name, value] of Object.entries({
   layer: RunOpenTelemetry.layer,
   middleware: RunHttpServer.middleware,
   tell: RunHttpClient.tell,
-  layerServer: RunRpc.layerServer
+  layerServer: RunRpc.layerServer,
+  layerAi: RunAi.layer
 })) {
   console.log(name, value === undefined ? "missing" : "there")
 }

@@ -1,9 +1,11 @@
 /**
  * What the edges of a user's program look like to the compiler, declarations included.
  */
+import { LanguageModel } from "@effect/ai"
 import { type HttpApp, HttpServer, HttpServerResponse } from "@effect/platform"
 import { Rpc, RpcGroup } from "@effect/rpc"
 import { Botanu, type RunCancelled } from "botanu-effect"
+import { RunAi } from "botanu-effect/ai"
 import { RunContextSpanProcessor, RunOpenTelemetry } from "botanu-effect/opentelemetry"
 import { RunHttpClient, RunHttpServer } from "botanu-effect/platform"
 import { RunRpc } from "botanu-effect/rpc"
@@ -27,5 +29,7 @@ export const rpc = Layer.merge(RunRpc.layerServer({ inbound: "untrusted" }), Run
 export const openTelemetry = RunOpenTelemetry.layer
 export const processor = new RunContextSpanProcessor({ inbound: "trusted" })
 export const joined = Effect.flatMap(RunOpenTelemetry.activeRun, (run) => Botanu.resume(Effect.void, run))
+
+export const replied = LanguageModel.generateText({ prompt: "hello" }).pipe(Effect.provide(RunAi.layer))
 
 export const cancelled = (error: RunCancelled) => error.message

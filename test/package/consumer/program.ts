@@ -6,18 +6,21 @@ import {
   type Baggage,
   Botanu,
   BotanuConfig,
+  type BudgetExceeded,
   type CompletedRun,
   type DeadlineExceeded,
   type InvalidRunContext,
+  Llm,
   Outcome,
   Propagation,
   type Run,
   RunContext,
   RunExporter,
   RunId,
-  RunStatus
+  RunStatus,
+  type Usage
 } from "botanu-effect"
-import { Context, Data, Effect, Layer, Option, Schedule, Schema } from "effect"
+import { Context, Data, Effect, Layer, Option, Schedule, Schema, Stream } from "effect"
 
 interface Ticket {
   readonly id: string
@@ -55,6 +58,24 @@ export const answer2 = Botanu.fn("Customer Support", {
   return yield* model.draft(ticket.id)
 })
 
+interface Reply {
+  readonly tokens: number
+}
+
+export const tracked = Llm.track({
+  provider: "openai",
+  model: "quill-2",
+  usage: (reply: Reply) => ({ outputTokens: reply.tokens })
+})
+export const trackedEffect = tracked(Effect.succeed({ tokens: 3 }))
+export const trackedStream = tracked(Stream.make({ tokens: 3 }))
+export const bounded = (ticket: Ticket) =>
+  Botanu.workflow(trackedEffect, "Customer Support", {
+    eventId: ticket.id,
+    customerId: ticket.orgId,
+    budget: { usd: "0.50", children: true, retries: true, warnAt: 0.8 }
+  })
+
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const same = <_ extends true>() => {}
 
@@ -65,6 +86,10 @@ same<
   >
 >()
 same<Same<ReturnType<typeof answer2>, Effect.Effect<string, DraftError | InvalidRunContext, Model>>>()
+
+same<Same<ReturnType<typeof bounded>, Effect.Effect<{ tokens: number }, InvalidRunContext | BudgetExceeded>>>()
+same<Same<typeof trackedStream, Stream.Stream<{ tokens: number }, never, RunContext>>>()
+export const consumed = (usage: Usage.Consumption) => usage.outputTokens
 
 // @ts-expect-error: outside of a workflow nobody provides the run
 Effect.runSync(Effect.map(RunContext, (run) => run.runId))
