@@ -6,7 +6,7 @@ import { quote } from "./FieldText.js"
 import { optional } from "./SchemaRecord.js"
 import { expectedAmount, fromNonNegative, Usd, type UsdInput, zero } from "./Usd.js"
 
-export type { UsdInput } from "./Usd.js"
+export { format, type UsdInput } from "./Usd.js"
 
 /** The cost is known. */
 export class Priced extends Schema.TaggedClass<Priced>("botanu/Priced")("Priced", {
@@ -96,10 +96,16 @@ const cut = <K extends string>(
     part.lost = product % sum
     left -= part.units
   }
-  const byLoss = parts.slice().sort((a, b) => (a.lost === b.lost ? 0 : a.lost > b.lost ? -1 : 1))
+  const byLoss = parts.slice().sort(byLossAndKey)
   for (let i = 0; BigInt(i) < left; i++) (byLoss[i] as Part<K>).units += 1n
   const shares = parts.map(({ key, units }) => [key, BigDecimal.make(units, places)] as const)
   return Either.right(Object.fromEntries(shares) as Record<K, BigDecimal.BigDecimal>)
+}
+
+// Keys settle ties, so that the order in which they are given does not.
+const byLossAndKey = (a: Part<string>, b: Part<string>): number => {
+  if (a.lost !== b.lost) return a.lost > b.lost ? -1 : 1
+  return a.key < b.key ? -1 : 1
 }
 
 const invalid = (field: string, problem: string): InvalidAllocation => new InvalidAllocation({ field, problem })

@@ -122,6 +122,7 @@ const decodeEntry = Schema.decodeUnknownEither(Entry)
 const priceOf = (model: string, json: unknown, validity: Validity): Either.Either<Price, FieldProblem> => {
   const expected = refusal(model)
   if (expected !== undefined) return Either.left({ field: "name", problem: expected })
+  if (Array.isArray(json)) return Either.left({ field: "", problem: "expected an object, got a list" })
   const entry = decodeEntry(json)
   if (Either.isLeft(entry)) return Either.left(problemIn(entry.left))
   const tiers = tiersOf(json as object)
