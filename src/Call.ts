@@ -2,14 +2,26 @@
  * A call that is under way: what is known of what it consumes so far.
  */
 import { Context } from "effect"
+import type { RunScope } from "./RunScope.js"
 import type { Consumption, UsageKind } from "./UsageRecord.js"
+
+/** A call that was seen inside of another, which may be one and the same. */
+export interface SeenCall {
+  /** What is known of it. */
+  readonly details: Consumption
+  /** Where it stands. */
+  readonly scope: RunScope | undefined
+  readonly record: () => void
+}
 
 /** A tracked call. What is said of it replaces what was said before, detail by detail. */
 export class OpenCall {
   /** What is known so far. */
   readonly soFar: Mutable<Consumption> = {}
+  private isOver = false
   private isCounted = false
-  private readonly untold: Array<() => void> = []
+  private wasRefused = false
+  private readonly untold: Array<SeenCall> = []
 
   constructor(
     readonly kind: UsageKind,
@@ -25,23 +37,27 @@ export class OpenCall {
   }
 
   /**
-   * Takes in a call that was seen inside of this one, which may be one and the same. Where it is told what that consumed, it is
-   * recorded at once, and this one adds nothing. Otherwise it waits for this one to end, which may know more.
+   * Takes in a call that was seen inside of this one. Where it is told what that consumed, or that it was refused, it is recorded
+   * at once, and of what was told this one adds nothing. Otherwise it waits for this one to end, which may know more.
    */
-  absorb(record: () => void, isTold: boolean): void {
-    if (!isTold) {
-      this.untold.push(record)
+  absorb(seen: SeenCall): void {
+    const { details, record } = seen
+    if (details.requests === 0) this.wasRefused = true
+    else if (isTold(details)) this.isCounted = true
+    else if (!this.isOver) {
+      this.untold.push(seen)
       return
     }
-    this.isCounted = true
     record()
   }
 
-  /** Ends the call: `record` records it, unless it was recorded by those inside of it. */
+  /** Ends the call: `record` records it, unless it was recorded by those inside of it, or is by them now. */
   end(record: () => void): void {
-    const knowsMore = !this.isCounted && (this.untold.length === 0 || isTold(this.soFar))
-    if (knowsMore) record()
-    else for (const recordUntold of this.untold) recordUntold()
+    this.isOver = true
+    // One that stands on a run that is over comes too late there.
+    const isSeen = this.wasRefused || this.untold.some(({ scope }) => !scope?.isClosed)
+    if (this.isCounted || (isSeen && !isTold(this.soFar))) for (const seen of this.untold) seen.record()
+    else record()
   }
 }
 
@@ -56,6 +72,13 @@ const quantitative = [
   "inputCharacters",
   "outputCharacters",
   "images",
+  "rowsReturned",
+  "rowsAffected",
+  "bytesScanned",
+  "bytesRead",
+  "bytesWritten",
+  "objects",
+  "messages",
   "computeMs",
   "usd"
 ] as const satisfies ReadonlyArray<keyof Consumption>

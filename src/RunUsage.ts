@@ -110,7 +110,7 @@ const spend = (fiber: AnyFiber, own: RunScope, cost: Cost): void => {
 
 /** Work that is being stopped already goes on to end as what it is stopped for. */
 const stop = (fiber: AnyFiber, scope: RunScope): void => {
-  if (scope.isCancelled) return
+  if (scope.isClosed || scope.isCancelled) return
   scope.overBudgetAt ??= nowOf(fiber)
   scope.fiber?.unsafeInterruptAsFork(fiber.id())
 }

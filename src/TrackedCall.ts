@@ -12,11 +12,10 @@ import {
   Option,
   type Scope,
   Stream,
-  Tracer,
-  type Types
+  Tracer
 } from "effect"
 import { Call, callIn, isTold, modelCallAround, OpenCall } from "./Call.js"
-import type { AnyFiber } from "./FiberClock.js"
+import { type AnyFiber, clockOf } from "./FiberClock.js"
 import { unsafeWarn } from "./FiberLog.js"
 import { RunContext } from "./RunContext.js"
 import { errorClass } from "./RunExit.js"
@@ -56,11 +55,11 @@ export interface Track<Details> {
   ): <Self extends Trackable<A0, E0>>(self: Self) => Tracked<Self>
   <A, E, R>(
     self: Effect.Effect<A, E, R>,
-    options: Details & CallOptions<Types.NoInfer<A>, Types.NoInfer<E>>
+    options: Details & CallOptions<A, E>
   ): Effect.Effect<A, E, Exclude<R, Call> | RunContext>
   <A, E, R>(
     self: Stream.Stream<A, E, R>,
-    options: Details & CallOptions<Types.NoInfer<A>, Types.NoInfer<E>>
+    options: Details & CallOptions<A, E>
   ): Stream.Stream<A, E, Exclude<R, Call> | RunContext>
 }
 
@@ -89,56 +88,63 @@ type AnyOptions = CallOptions<unknown, unknown>
 interface DescribedCall extends CallDescription, AnyOptions {}
 
 const trackEffect = <A, E, R>(self: Effect.Effect<A, E, R>, description: DescribedCall): Effect.Effect<A, E, R> =>
-  Effect.useSpan(description.spanName, spanOptions(description), (span) =>
-    Effect.withFiberRuntime<A, E, R>((fiber) => {
-      const call = new OngoingCall(fiber, span, description)
-      const inside = Effect.locally(self, FiberRef.currentContext, call.context(fiber.currentContext))
-      return Effect.onExit(inside, (exit) => {
-        if (Exit.isSuccess(exit)) call.tell(fiber, exit.value)
-        call.end(fiber, statusOf(exit), exit)
-        return Effect.void
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(openSpan(description), (span) =>
+      Effect.withFiberRuntime<A, E, R>((fiber) => {
+        const call = new OngoingCall(fiber, span, description)
+        const inside = Effect.locally(restore(self), FiberRef.currentContext, call.context(fiber.currentContext))
+        return Effect.onExit(inside, (exit) => {
+          if (Exit.isSuccess(exit)) call.tell(fiber, exit.value)
+          call.end(fiber, exit)
+          return Effect.void
+        })
       })
-    })
+    )
   )
 
 const trackStream = <A, E, R>(self: Stream.Stream<A, E, R>, description: DescribedCall): Stream.Stream<A, E, R> =>
   Stream.unwrapScoped(
-    Effect.gen(function* () {
-      const span = yield* Effect.makeSpanScoped(description.spanName, spanOptions(description))
-      return yield* Effect.withFiberRuntime<Stream.Stream<A, E, R>, never, Scope.Scope>((starter) => {
-        const call = new OngoingCall(starter, span, description)
-        let hasEnded = false
-        // The scope is closed with a success too where the consumer takes no more.
-        const end = (exit: Exit.Exit<unknown, unknown>) =>
-          Effect.withFiberRuntime<void>((fiber) => {
-            call.end(fiber, Exit.isSuccess(exit) && !hasEnded ? "interrupted" : statusOf(exit), exit)
+    Effect.uninterruptible(
+      Effect.flatMap(openSpan(description), (span) =>
+        Effect.withFiberRuntime<Stream.Stream<A, E, R>, never, Scope.Scope>((starter) => {
+          const call = new OngoingCall(starter, span, description)
+          // How the stream itself ended; nothing where its consumer took no more, or failed.
+          let ended: Exit.Exit<void, E> | undefined
+          const end = Effect.withFiberRuntime<void>((fiber) => {
+            call.end(fiber, ended ?? Exit.interrupt(fiber.id()))
             return Effect.void
           })
-        const told = Stream.mapChunksEffect(self, (chunk) =>
-          Effect.withFiberRuntime<Chunk.Chunk<A>>((fiber) => {
-            for (const element of chunk) call.tell(fiber, element)
-            return Effect.succeed(chunk)
-          })
-        )
-        const whole = Stream.concat(
-          told,
-          Stream.execute(
+          const own = Stream.tapErrorCause(self, (cause) =>
             Effect.sync(() => {
-              hasEnded = true
+              ended = Exit.failCause(cause)
             })
           )
-        )
-        const inside = Stream.mapInputContext(whole, (context: Context.Context<R>) => call.context<R>(context))
-        return Effect.as(Effect.addFinalizer(end), inside)
-      })
-    })
+          const told = Stream.mapChunksEffect(own, (chunk) =>
+            Effect.withFiberRuntime<Chunk.Chunk<A>>((fiber) => {
+              for (const element of chunk) call.tell(fiber, element)
+              return Effect.succeed(chunk)
+            })
+          )
+          const whole = Stream.concat(
+            told,
+            Stream.execute(
+              Effect.sync(() => {
+                ended = Exit.void
+              })
+            )
+          )
+          const inside = Stream.mapInputContext(whole, (context: Context.Context<R>) => call.context<R>(context))
+          return Effect.as(
+            Effect.addFinalizer(() => end),
+            inside
+          )
+        })
+      )
+    )
   )
 
-const spanOptions = ({ attributes, spanKind }: CallDescription) => ({
-  kind: spanKind,
-  attributes,
-  captureStackTrace: false as const
-})
+const openSpan = ({ attributes, spanKind, spanName }: CallDescription): Effect.Effect<Tracer.Span> =>
+  Effect.makeSpan(spanName, { kind: spanKind, attributes, captureStackTrace: false })
 
 /** A call from its start to its end. It stands on the run in which it began, whoever ends it. */
 class OngoingCall {
@@ -180,8 +186,9 @@ class OngoingCall {
     }
   }
 
-  end(fiber: AnyFiber, status: UsageStatus, exit: Exit.Exit<unknown, unknown>): void {
+  end(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): void {
     const { description, open, run, scope, seenBy, span } = this
+    const status = statusOf(exit)
     const further: Partial<UsageDetails> & Consumption = Object.assign(
       open.soFar,
       { status },
@@ -190,8 +197,13 @@ class OngoingCall {
     const record = () => unsafeRecord(fiber, { run, scope, span }, description.details, further)
     open.end(() => {
       if (seenBy === undefined) record()
-      else seenBy.absorb(record, isTold(further) || further.requests === 0)
+      else seenBy.absorb({ details: further, scope, record })
     })
+    try {
+      span.end(clockOf(fiber).unsafeCurrentTimeNanos(), exit)
+    } catch {
+      // A tracer that throws is no reason for the program to fail.
+    }
   }
 
   private errorDetails(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): Consumption {

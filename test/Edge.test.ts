@@ -2,8 +2,21 @@
  * What the servers of all edges share: whom is believed, and in which run a request is worked on.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Data, Deferred, Effect, Exit, Fiber, FiberRef, HashMap, Logger, Option, TestClock, type Tracer } from "effect"
-import { currentAmbientTracer, Untrusted } from "../src/AmbientTracer.js"
+import {
+  Data,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  FiberRef,
+  HashMap,
+  HashSet,
+  Logger,
+  Option,
+  TestClock,
+  type Tracer
+} from "effect"
+import { currentSurrounds, Untrusted } from "../src/AmbientTracer.js"
 import { type Arrival, serve } from "../src/Edge.js"
 import { BotanuConfig, DeadlineExceeded, InvalidRunContext, Propagation, type Run, RunContext } from "../src/index.js"
 import { type Inbound, isTrusted } from "../src/Trust.js"
@@ -349,7 +362,10 @@ describe("the tracer that an integration wants", () => {
       Effect.gen(function* () {
         const tracer = yield* Effect.tracer
         const ambient: Tracer.Tracer = { ...tracer }
-        const wrap = FiberRef.set(currentAmbientTracer, (from) => (from === tracer ? ambient : from))
+        const wrap = FiberRef.set(
+          currentSurrounds,
+          HashSet.make((from: Tracer.Tracer) => (from === tracer ? ambient : from))
+        )
         const request = Effect.zipRight(wrap, serve(Effect.tracer, arrive(options).arrival))
         expect(yield* Effect.flatten(Effect.flatMap(Effect.fork(request), Fiber.await))).toBe(ambient)
         expect(yield* Effect.tracer).toBe(tracer)

@@ -8,13 +8,14 @@ import {
   Fiber,
   FiberRef,
   HashMap,
+  HashSet,
   Logger,
   Option,
   Schedule,
   TestClock,
   type Tracer
 } from "effect"
-import { currentAmbientTracer } from "../src/AmbientTracer.js"
+import { currentSurrounds } from "../src/AmbientTracer.js"
 import {
   Botanu,
   BotanuConfig,
@@ -197,7 +198,10 @@ describe("a resumed run", () => {
       const ambient: Tracer.Tracer = { ...tracer }
       const seen = yield* Effect.tracer.pipe(
         Botanu.resume(makeRun()),
-        Effect.locally(currentAmbientTracer, (from) => (from === tracer ? ambient : from))
+        Effect.locally(
+          currentSurrounds,
+          HashSet.make((from: Tracer.Tracer) => (from === tracer ? ambient : from))
+        )
       )
       expect(seen).toBe(ambient)
       expect(yield* Effect.tracer).toBe(tracer)

@@ -3,7 +3,7 @@
  */
 import { context, propagation, trace } from "@opentelemetry/api"
 import { Effect, FiberRef, Layer, type Option, Tracer } from "effect"
-import { currentAmbientTracer } from "../AmbientTracer.js"
+import { surroundTracer } from "../AmbientTracer.js"
 import { unsafeReceive } from "../Propagation.js"
 import type { Run } from "../Run.js"
 import { inContext } from "./FiberScheduler.js"
@@ -23,7 +23,7 @@ import { shownIn } from "./ShownRun.js"
 export const layer: Layer.Layer<never> = Layer.scopedDiscard(
   OpenTelemetryGlobals.setMissing.pipe(
     Effect.zipRight(Effect.locallyScopedWith(FiberRef.currentScheduler, inContext)),
-    Effect.zipRight(Effect.locallyScoped(currentAmbientTracer, showingRun))
+    Effect.zipRight(surroundTracer(showingRun))
   )
 )
 

@@ -1,0 +1,185 @@
+/**
+ * A call of an `@effect/ai` model that is under way, from the start of its span to its end.
+ */
+import { AiError, Model } from "@effect/ai"
+import { Cause, type Context, Exit, FiberRef, GlobalValue, Option, type Tracer } from "effect"
+import { isTold } from "../Call.js"
+import type { AnyFiber } from "../FiberClock.js"
+import type { Run } from "../Run.js"
+import type { Consumption, UsageDetails } from "../UsageRecord.js"
+import { type CallSite, type Ending, endingOf } from "./CallSite.js"
+import { consumptionOn, identityOn } from "./CallSpan.js"
+import type { Exchange } from "./Exchange.js"
+import { record, text } from "./Json.js"
+import { embeddingModelIn, isObserved, setObserved } from "./Observed.js"
+import { consumptionIn } from "./ResponseParts.js"
+import { summed, together } from "./Told.js"
+
+/** Which calls there are, by the names of their spans. */
+export type CallName =
+  | "LanguageModel.generateText"
+  | "LanguageModel.generateObject"
+  | "LanguageModel.streamText"
+  | "EmbeddingModel.embed"
+  | "EmbeddingModel.embedMany"
+
+export class ModelCall {
+  isOpen = true
+  readonly isEmbedding: boolean
+  /** The call inside of which this one was made. */
+  readonly around: ModelCall | undefined
+  private told: Consumption = {}
+  private readonly exchanges: Array<Exchange> = []
+  private readonly provider: string | undefined
+  private readonly embeddingModel: object | undefined
+  /** Whether it was sent together with others. */
+  private isBatched = false
+
+  constructor(
+    starter: AnyFiber,
+    readonly name: CallName,
+    readonly site: CallSite,
+    private readonly span: Tracer.Span
+  ) {
+    const context = starter.currentContext
+    this.isEmbedding = name.startsWith("EmbeddingModel")
+    this.around = openCallIn(starter)
+    this.provider = providerIn(context)
+    if (!this.isEmbedding) return
+    this.embeddingModel = embeddingModelIn(context)
+    embeddingsOf(site.run).add(this)
+  }
+
+  /** Takes in what the parts of a response tell. */
+  tell(parts: unknown): void {
+    this.told = together(this.told, consumptionIn(parts))
+  }
+
+  /** Whether an exchange is one of this call. A language model has one answer; what follows it is someone else's. */
+  takes({ protocol }: Exchange): boolean {
+    if (this.isEmbedding !== (protocol.operation === "embeddings")) return false
+    return this.isEmbedding || !this.exchanges.some(isAccepted)
+  }
+
+  add(exchange: Exchange): void {
+    this.exchanges.push(exchange)
+    setObserved(this.embeddingModel)
+  }
+
+  /** Says that an exchange which is recorded by itself was made for this call, among others. */
+  setBatched(): void {
+    if (this.exchanges.length > 0) return
+    this.isBatched = true
+    setObserved(this.embeddingModel)
+  }
+
+  /** Ends the call and records what it consumed; beside it, each exchange of which nobody knows what it did. */
+  end(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): void {
+    this.isOpen = false
+    const { exchanges, site, span } = this
+    if (this.isEmbedding) embeddingsOf(site.run).delete(this)
+    if (exchanges.length === 0 && this.isSeenElsewhere) return
+    if (Exit.isSuccess(exit) && !isTold(this.told)) this.tell(record(exit.value)?.["content"])
+    const accepted = exchanges.filter(isAccepted)
+    const consumption = together(consumptionOn(span), this.told, summed(accepted.map(({ told }) => told)))
+    const call = this.description(consumption)
+    const unknown = this.unknownExchanges(consumption)
+    const isKnown = isTold(consumption)
+    // Where nothing is known of the answer, one of these is the call itself.
+    const isUnknown = !isKnown && unknown.pop() !== undefined
+    const isRefused = !isKnown && !isUnknown && (exchanges.length > 0 || wasNotServed(exit, consumption))
+    const served = accepted.filter(({ told }) => isTold(told)).length
+    const requests = isRefused ? 0 : Math.max(served, 1)
+    const details: UsageDetails = { ...call, requests, ...this.endingOf(exit, consumption) }
+    site.record(fiber, span, details, consumption)
+    for (const _ of unknown) site.record(fiber, undefined, call, { status: "failure" })
+    exchanges.length = 0
+  }
+
+  /** Embeddings that came out of a cache or out of a batch with others. */
+  private get isSeenElsewhere(): boolean {
+    return this.isBatched || isObserved(this.embeddingModel)
+  }
+
+  private unknownExchanges(consumption: Consumption): Array<Exchange> {
+    const isAnswerKnown = !this.isEmbedding && isTold(consumption)
+    return this.exchanges.filter((exchange) =>
+      isAccepted(exchange) ? !isAnswerKnown && !isTold(exchange.told) : exchange.fate !== "refused"
+    )
+  }
+
+  private description({ responseModel }: Consumption): UsageDetails {
+    const { model, operation, provider } = identityOn(this.span)
+    const exchange = this.exchanges.at(-1)
+    return {
+      kind: "llm",
+      provider: provider ?? exchange?.protocol.provider ?? this.provider ?? "unknown",
+      operation: operation ?? (this.isEmbedding ? "embeddings" : "chat"),
+      model: model ?? exchange?.model ?? responseModel,
+      isStreaming: this.isStream
+    }
+  }
+
+  private get isStream(): boolean {
+    return this.name === "LanguageModel.streamText"
+  }
+
+  /** The scope of a stream is closed with a success too where the consumer takes no more. */
+  private endingOf(exit: Exit.Exit<unknown, unknown>, { finishReason }: Consumption): Ending {
+    const isWhole = !this.isStream || finishReason !== undefined || this.exchanges.some(({ isComplete }) => isComplete)
+    return Exit.isSuccess(exit) && !isWhole ? { status: "interrupted" } : endingOf(exit)
+  }
+}
+
+/** The model call that a fiber works for, or one that is over. Fibers that it forks work for it too. */
+export const currentModelCall: FiberRef.FiberRef<ModelCall | undefined> = GlobalValue.globalValue(
+  "botanu/ai/ModelCall",
+  () => FiberRef.unsafeMake<ModelCall | undefined>(undefined, { join: (own) => own })
+)
+
+/** The innermost call that is open in a fiber. */
+export const openCallIn = (fiber: AnyFiber): ModelCall | undefined => {
+  let call = fiber.getFiberRef(currentModelCall)
+  while (call !== undefined && !call.isOpen) call = call.around
+  return call
+}
+
+/** Says which call a fiber works for from here on. A tracer is no effect, and the only thing at hand where a call begins. */
+export const setModelCall = (fiber: AnyFiber, call: ModelCall | undefined): void =>
+  (fiber as unknown as Settable).setFiberRef(currentModelCall, call)
+
+// Every fiber of Effect 3 has it, though its interface does not tell.
+interface Settable {
+  setFiberRef<A>(ref: FiberRef.FiberRef<A>, value: A): void
+}
+
+const embeddings = GlobalValue.globalValue("botanu/ai/embeddings", () => new WeakMap<Run, Set<ModelCall>>())
+
+/** The calls of embedding models that are open in a run. */
+export const embeddingsOf = (run: Run): Set<ModelCall> => {
+  const known = embeddings.get(run)
+  if (known !== undefined) return known
+  const none = new Set<ModelCall>()
+  embeddings.set(run, none)
+  return none
+}
+
+const isAccepted = ({ fate }: Exchange): boolean => fate === "accepted"
+
+const providerIn = (context: Context.Context<never>): string | undefined =>
+  text(context.unsafeMap.get(Model.ProviderName.key))
+
+/** Whether a call failed without anything having been served, by its error alone. */
+const wasNotServed = (exit: Exit.Exit<unknown, unknown>, { responseModel }: Consumption): boolean => {
+  if (Exit.isSuccess(exit) || responseModel !== undefined) return false
+  const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
+  if (!AiError.isAiError(error)) return false
+  switch (error._tag) {
+    case "HttpResponseError":
+      return error.response.status >= 400
+    case "HttpRequestError":
+      return error.reason !== "Transport"
+    default:
+      return error._tag === "MalformedInput"
+  }
+}

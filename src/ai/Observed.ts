@@ -1,0 +1,23 @@
+/**
+ * Which models are known to be called through an observed client, so that what they consume is told by their exchanges.
+ */
+import { EmbeddingModel, LanguageModel } from "@effect/ai"
+import { type Context, GlobalValue } from "effect"
+
+const observed = GlobalValue.globalValue("botanu/ai/Observed", () => new WeakSet<object>())
+
+/** Remembers that exchanges of a model are seen. */
+export const setObserved = (model: object | undefined): void => {
+  if (model !== undefined) observed.add(model)
+}
+
+/** Whether exchanges of a model were seen. */
+export const isObserved = (model: object | undefined): boolean => model !== undefined && observed.has(model)
+
+/** The language model that a context holds. */
+export const languageModelIn = (context: Context.Context<never>): object | undefined =>
+  context.unsafeMap.get(LanguageModel.LanguageModel.key)
+
+/** The embedding model that a context holds. */
+export const embeddingModelIn = (context: Context.Context<never>): object | undefined =>
+  context.unsafeMap.get(EmbeddingModel.EmbeddingModel.key)

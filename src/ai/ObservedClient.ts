@@ -1,0 +1,99 @@
+/**
+ * An HTTP client whose exchanges with providers are looked at.
+ */
+import { HttpClient, type HttpClientRequest, type HttpClientResponse } from "@effect/platform"
+import { Effect, Exit, FiberRef, GlobalValue } from "effect"
+import type { AnyFiber } from "../FiberClock.js"
+import type { UsageDetails } from "../UsageRecord.js"
+import { CallSite, endingOf } from "./CallSite.js"
+import { Exchange } from "./Exchange.js"
+import { embeddingsOf, type ModelCall, openCallIn } from "./ModelCall.js"
+import { languageModelIn, setObserved } from "./Observed.js"
+import { ObservedResponse } from "./ObservedResponse.js"
+
+type Client<E, R> = HttpClient.HttpClient.With<E, R>
+type Response = HttpClientResponse.HttpClientResponse
+
+/**
+ * Looks at what passes between a client and a provider's OpenAI or Anthropic API, and hands it on as it is: what an answer tells
+ * of its usage goes to the call that it answers, else to the run in scope. For the `transformClient` option of the providers'
+ * clients; before retries, which are then seen one by one.
+ */
+export const observe = <E, R>(client: Client<E, R>): Client<E, R> =>
+  HttpClient.transform(client, (effect, request) =>
+    Effect.withFiberRuntime<Response, E, R>((fiber) => {
+      if (fiber.getFiberRef(isLookedAt)) return effect
+      const observation = observationOf(fiber, request)
+      return observation === undefined ? effect : observed(effect, observation)
+    })
+  )
+
+/** Whether a request is looked at already, further out. */
+const isLookedAt: FiberRef.FiberRef<boolean> = GlobalValue.globalValue("botanu/ai/isLookedAt", () =>
+  FiberRef.unsafeMake(false)
+)
+
+interface Observation {
+  readonly exchange: Exchange
+  /** Records an exchange that no call of a model stands for. */
+  readonly end: (fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>) => void
+}
+
+const observationOf = (fiber: AnyFiber, request: HttpClientRequest.HttpClientRequest): Observation | undefined => {
+  const exchange = Exchange.of(request)
+  if (exchange === undefined) return undefined
+  const site = CallSite.in(fiber.currentContext)
+  const call = callTaking(fiber, exchange, site)
+  if (call !== undefined) {
+    call.add(exchange)
+    return { exchange, end: () => {} }
+  }
+  if (site === undefined) return undefined
+  if (exchange.protocol.operation === "embeddings") for (const open of embeddingsOf(site.run)) open.setBatched()
+  else setObserved(languageModelIn(fiber.currentContext))
+  return { exchange, end: recordingOnce(exchange, site) }
+}
+
+const callTaking = (fiber: AnyFiber, exchange: Exchange, site: CallSite | undefined): ModelCall | undefined => {
+  const call = openCallIn(fiber)
+  if (call === undefined || !call.takes(exchange)) return undefined
+  return site === undefined || site.run === call.site.run ? call : undefined
+}
+
+const recordingOnce = (exchange: Exchange, site: CallSite): Observation["end"] => {
+  let isOver = false
+  return (fiber, exit) => {
+    if (isOver || exchange.isDoubtful) return
+    isOver = true
+    const { fate, isComplete, isStreamed, model, protocol, refusal, told } = exchange
+    const ending = endingOf(exit)
+    const isCutOff = isStreamed && !isComplete && told.finishReason === undefined && ending.status === "success"
+    const details: UsageDetails = {
+      kind: "llm",
+      provider: protocol.provider,
+      operation: protocol.operation,
+      model: model ?? told.responseModel,
+      isStreaming: isStreamed,
+      ...ending,
+      ...(isCutOff && { status: "interrupted" }),
+      ...(fate === "refused" && { status: "failure", requests: 0, errorType: ending.errorType ?? refusal })
+    }
+    site.record(fiber, undefined, details, told)
+  }
+}
+
+const observed = <E, R>(
+  effect: Effect.Effect<Response, E, R>,
+  { end, exchange }: Observation
+): Effect.Effect<Response, E, R> =>
+  Effect.locally(effect, isLookedAt, true).pipe(
+    Effect.onExit((exit) =>
+      Effect.withFiberRuntime((fiber) => {
+        if (Exit.isSuccess(exit)) exchange.answered(exit.value.status, exit.value.headers["content-type"])
+        else exchange.failed(exit.cause)
+        if (exchange.fate !== "accepted") end(fiber, exit)
+        return Effect.void
+      })
+    ),
+    Effect.map((response) => (exchange.fate === "accepted" ? new ObservedResponse(response, exchange, end) : response))
+  )
