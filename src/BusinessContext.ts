@@ -6,7 +6,7 @@ import { type FieldProblem, quote, refusal } from "./FieldText.js"
 import type { AttributeValue } from "./Run.js"
 import { type AttributeEntry, withEntries } from "./RunAnnotations.js"
 import { RunContext } from "./RunContext.js"
-import { scopeOf } from "./RunScope.js"
+import { type RunScope, scopeOf } from "./RunScope.js"
 import { Key, keyPrefix } from "./Wire.js"
 
 /** What is said of a run, by names in camel case, such as `costCenter`. */
@@ -37,7 +37,7 @@ export const annotate = (context: BusinessContext): Effect.Effect<void, InvalidA
       const scope = scopeOf(fiber.currentContext, run)
       if (scope !== undefined && !scope.isClosed) {
         scope.annotations = { ...scope.annotations, ...context }
-        if (scope.span?._tag === "Span") for (const [key, value] of entries) scope.span.attribute(key, value)
+        describe(scope.span, entries)
       }
       return Effect.zipRight(
         FiberRef.update(FiberRef.currentTracerSpanAnnotations, (annotations) => withEntries(annotations, entries)),
@@ -45,6 +45,15 @@ export const annotate = (context: BusinessContext): Effect.Effect<void, InvalidA
       )
     })
   })
+
+const describe = (span: RunScope["span"], entries: ReadonlyArray<AttributeEntry>): void => {
+  if (span?._tag !== "Span") return
+  try {
+    for (const [key, value] of entries) span.attribute(key, value)
+  } catch {
+    // A tracer that throws is no reason for the program to fail.
+  }
+}
 
 /** @internal A business context as attributes. */
 export const businessEntries = (context: BusinessContext): ReadonlyArray<AttributeEntry> =>

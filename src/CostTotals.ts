@@ -64,8 +64,8 @@ export class Tally {
     const { cost, usage } = recorded
     this.usages.push(recorded)
     this.usd = BigDecimal.sum(this.usd, cost.usd)
-    this.inputTokens += usage.inputTokens ?? 0
-    this.outputTokens += usage.outputTokens ?? 0
+    this.inputTokens = added(this.inputTokens, usage.inputTokens)
+    this.outputTokens = added(this.outputTokens, usage.outputTokens)
     if (cost._tag === "Priced") return
     this.unpricedCalls += 1
     this.unpriced[cost.reason] += 1
@@ -84,3 +84,6 @@ export class Tally {
     })
   }
 }
+
+/** Nobody consumes as much, but anybody may say so. */
+const added = (sum: number, count: number | undefined): number => Math.min(sum + (count ?? 0), Number.MAX_SAFE_INTEGER)

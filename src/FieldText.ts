@@ -46,11 +46,26 @@ const maxQuoted = 64
 
 /** `value` as it may stand in an error or a log line: escaped, and at most 64 characters of it. */
 export const quote = (value: unknown): string => {
-  if (typeof value !== "string") return maxCharacters(String(value))
-  return JSON.stringify(maxCharacters(value)).replace(
-    /[\u007f-\u009f\u2028\u2029]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
-  )
+  const isText = typeof value === "string"
+  const inside = escaped(maxCharacters(isText ? value : shown(value)))
+  return isText ? `"${inside}"` : inside
 }
+
+/** A value that is no text may refuse to be shown as such. */
+const shown = (value: unknown): string => {
+  try {
+    return String(value)
+  } catch {
+    return typeof value
+  }
+}
+
+const escaped = (text: string): string =>
+  JSON.stringify(text)
+    .slice(1, -1)
+    .replace(
+      /[\u007f-\u009f\u2028\u2029]/g,
+      (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
+    )
 
 const maxCharacters = (text: string): string => (text.length > maxQuoted ? `${text.slice(0, maxQuoted - 1)}…` : text)

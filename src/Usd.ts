@@ -32,7 +32,12 @@ const fromText = (text: string): BigDecimal.BigDecimal | undefined => {
 }
 
 const bounded = (amount: BigDecimal.BigDecimal): BigDecimal.BigDecimal | undefined =>
-  Math.abs(amount.scale) <= 2 * maxDigits && amount.value < limit && amount.value > -limit ? amount : undefined
+  Number.isInteger(amount.scale) &&
+  Math.abs(amount.scale) <= 2 * maxDigits &&
+  amount.value < limit &&
+  amount.value > -limit
+    ? amount
+    : undefined
 
 /** What is expected of an amount that may not be negative. */
 export const expectedAmount = "a decimal amount of US dollars, zero or more"
