@@ -28,7 +28,7 @@ const onEachTracer = (comparison: Comparison): ReadonlyArray<Measurement> =>
 
 const measurements: ReadonlyArray<Measurement> = [
   ...[...runs, ...runsWithDeadline, ...childSpans].flatMap(onEachTracer),
-  ...tracers.map(usages),
+  ...tracers.flatMap(usages),
   ...prices,
   ...[...runHeaders, ...runSchemas, ...baggage, ...hostileHeaders, ...ids].map(timed),
   ...memory

@@ -1,7 +1,9 @@
 /**
- * What it costs to track a call of a model, beside the same span that a program makes and annotates itself.
+ * What it costs to record calls of models, beside the same calls on spans that nobody looks at.
  */
-import { Effect } from "effect"
+import { LanguageModel, type Response, Telemetry } from "@effect/ai"
+import { Effect, Stream } from "effect"
+import { RunAi } from "../src/ai/index.js"
 import { Llm, PriceBook } from "../src/index.js"
 import { type Comparison, type Measurement, measure, repeatedEffect } from "./measure.js"
 import { run } from "./subjects.js"
@@ -55,23 +57,50 @@ const prices = PriceBook.layer([
 
 const inRun = (calls: Effect.Effect<void>) => Effect.orDie(Effect.provide(run(calls), prices))
 
-const comparison: Comparison = {
-  name: "tracked call of a model",
-  ours: (times) => inRun(repeatedEffect(() => tracked as Effect.Effect<Reply>)(times)),
-  theirs: (times) => inRun(repeatedEffect(() => annotated)(times))
-}
+const parts: Array<Response.PartEncoded> = [
+  { type: "response-metadata", id: "resp_1", modelId: "quill-2-0611", timestamp: "2026-06-11T00:00:00Z" },
+  { type: "text", text: "Have you tried turning it off and on?" },
+  { type: "finish", reason: "stop", usage: { inputTokens: 1204, outputTokens: 87, totalTokens: 1291 } }
+]
+
+const model = LanguageModel.make({
+  generateText: ({ span }) =>
+    Effect.sync(() => {
+      Telemetry.addGenAIAnnotations(span, { system: "openai", request: { model: "quill-2" } })
+      return parts
+    }),
+  streamText: () => Stream.empty
+})
+
+const asking = (times: number) =>
+  Effect.flatMap(model, (model) => repeatedEffect(() => model.generateText({ prompt: "Nothing works." }))(times))
+
+const comparisons: ReadonlyArray<Comparison> = [
+  {
+    name: "tracked call of a model",
+    ours: (times) => inRun(repeatedEffect(() => tracked as Effect.Effect<Reply>)(times)),
+    theirs: (times) => inRun(repeatedEffect(() => annotated)(times))
+  },
+  {
+    name: "call of an @effect/ai model",
+    ours: (times) => Effect.provide(inRun(asking(times)), RunAi.layer),
+    theirs: (times) => inRun(asking(times))
+  }
+]
 
 // What recording a usage may take beside the span of the call.
 const aimMicros = 10
 
 /** The lines for one tracer. */
-export const usages = ({ layer, name }: NamedTracer): Measurement => ({
-  name: `${comparison.name} (${name})`,
-  lines: Effect.map(measure(comparison), ({ ours, theirs }) => {
-    const added = (ours - theirs) / 1000
-    return [
-      format({ name: `${comparison.name} (${name})`, ours, theirs, unit: "ns" }),
-      `  a usage takes ${added.toFixed(1)} µs (aim: at most ${aimMicros} µs; ${added <= aimMicros ? "ok" : "missed"})`
-    ]
-  }).pipe(Effect.provide(layer))
-})
+export const usages = ({ layer, name: tracer }: NamedTracer): ReadonlyArray<Measurement> =>
+  comparisons.map((comparison) => {
+    const name = `${comparison.name} (${tracer})`
+    const lines = Effect.map(measure(comparison), ({ ours, theirs }) => {
+      const added = (ours - theirs) / 1000
+      return [
+        format({ name, ours, theirs, unit: "ns" }),
+        `  a usage takes ${added.toFixed(1)} µs (aim: at most ${aimMicros} µs; ${added <= aimMicros ? "ok" : "missed"})`
+      ]
+    })
+    return { name, lines: Effect.provide(lines, layer) }
+  })

@@ -73,8 +73,11 @@ class Sum implements Bill {
       outputTokens,
       reasoningTokens = 0
     } = this.usage
+    const fresh = (inputTokens ?? 0) - cacheReadTokens - cacheWriteTokens
     if (inputTokens === undefined) this.expect("inputToken", "inputTokens")
-    else this.charge("inputToken", "inputTokens", Math.max(0, inputTokens - cacheReadTokens - cacheWriteTokens))
+    else if (fresh >= 0) this.charge("inputToken", "inputTokens", fresh)
+    // Fewer in all than in the cache: those that no cache was concerned with, as some providers tell them, or nonsense.
+    else this.refuse("no_usage", "inputTokens")
     this.charge("cacheReadToken", "cacheReadTokens", cacheReadTokens)
     this.charge("cacheWriteToken", "cacheWriteTokens", cacheWriteTokens)
     if (outputTokens === undefined) {

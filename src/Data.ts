@@ -98,6 +98,7 @@ const operationTypes: ReadonlyMap<string, string> = new Map([
   ["send", "send"],
   ["receive", "receive"],
   ["poll", "receive"],
+  ["subscribe", "receive"],
   ["consume", "process"],
   ["process", "process"],
   ["deliver", "process"],

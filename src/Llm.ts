@@ -71,21 +71,15 @@ const modelCall = (
   }
 })
 
-const toolCall = ({
-  attempt,
-  clientRequestId,
-  operation,
-  provider = "unknown",
-  tool,
-  toolCallId
-}: ToolCall): CallDescription => ({
-  details: { kind: "llm", provider, operation, model: tool, clientRequestId, attempt },
+const toolCall = ({ attempt, clientRequestId, operation, provider, tool, toolCallId }: ToolCall): CallDescription => ({
+  details: { kind: "llm", provider: provider ?? "unknown", operation, model: tool, clientRequestId, attempt },
   isModelCall: false,
   spanName: `${operation} ${tool}`,
   spanKind: "internal",
   attributes: {
     [GenAi.operationName]: operation,
     [GenAi.toolName]: tool,
+    ...(provider !== undefined && { [GenAi.providerName]: normalizeProvider(provider) }),
     ...(toolCallId !== undefined && { [GenAi.toolCallId]: toolCallId })
   }
 })

@@ -14,7 +14,7 @@ import {
   Stream,
   Tracer
 } from "effect"
-import { Call, callIn, isTold, modelCallAround, OpenCall } from "./Call.js"
+import { Call, callIn, isTold, OpenCall } from "./Call.js"
 import { type AnyFiber, clockOf } from "./FiberClock.js"
 import { unsafeWarn } from "./FiberLog.js"
 import { RunContext } from "./RunContext.js"
@@ -43,7 +43,7 @@ export interface CallOptions<in A = never, in E = never> {
   readonly usage?: ((value: A, soFar: Consumption) => Consumption | undefined) | undefined
   /**
    * Whether an error says that the provider refused the call, so that nothing was served and nothing is to be paid.
-   * @default whether the error, or its `response`, has an HTTP `status` of 400 or above
+   * @default whether the error, or its `response`, `cause` or `error`, has an HTTP `status` of 400 or above
    */
   readonly isRefused?: ((error: E) => boolean) | undefined
 }
@@ -151,7 +151,6 @@ class OngoingCall {
   private readonly open: OpenCall
   private readonly run: Context.Tag.Service<typeof RunContext>
   private readonly scope: RunScope | undefined
-  private readonly seenBy: OpenCall | undefined
 
   constructor(
     starter: AnyFiber,
@@ -162,7 +161,6 @@ class OngoingCall {
     const context = starter.currentContext as Context.Context<RunContext>
     this.run = Context.get(context, RunContext)
     this.scope = scopeOf(context as Context.Context<never>, this.run)
-    this.seenBy = isModelCall ? modelCallAround(context as Context.Context<never>) : undefined
     this.open = new OpenCall(details.kind, isModelCall, callIn(context as Context.Context<never>))
   }
 
@@ -187,7 +185,7 @@ class OngoingCall {
   }
 
   end(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): void {
-    const { description, open, run, scope, seenBy, span } = this
+    const { description, open, run, scope, span } = this
     const status = statusOf(exit)
     const further: Partial<UsageDetails> & Consumption = Object.assign(
       open.soFar,
@@ -195,10 +193,7 @@ class OngoingCall {
       status === "failure" && this.errorDetails(fiber, exit)
     )
     const record = () => unsafeRecord(fiber, { run, scope, span }, description.details, further)
-    open.end(() => {
-      if (seenBy === undefined) record()
-      else seenBy.absorb({ details: further, scope, record })
-    })
+    open.end({ details: further, scope, record })
     try {
       span.end(clockOf(fiber).unsafeCurrentTimeNanos(), exit)
     } catch {
@@ -231,10 +226,19 @@ const statusOf = (exit: Exit.Exit<unknown, unknown>): UsageStatus => {
 
 /** Whether an error is an HTTP answer that refuses: of `@effect/platform` and of the providers' own clients. */
 const hasErrorStatus = (error: unknown): boolean => {
-  if (typeof error !== "object" || error === null) return false
-  const status = statusIn(error) ?? ("response" in error ? statusIn(error.response) : undefined)
+  const status = statusIn(error) ?? holders.map((holder) => statusIn(memberOf(error, holder))).find(isStatus)
   return status !== undefined && status >= 400
 }
+
+/** Where errors keep what they are about: the answer, or the error of a promise. */
+const holders = ["response", "error", "cause"] as const
+
+const memberOf = (holder: unknown, name: (typeof holders)[number]): unknown =>
+  typeof holder === "object" && holder !== null && name in holder
+    ? (holder as Record<string, unknown>)[name]
+    : undefined
+
+const isStatus = (status: number | undefined): status is number => status !== undefined
 
 const statusIn = (holder: unknown): number | undefined =>
   typeof holder === "object" && holder !== null && "status" in holder && typeof holder.status === "number"

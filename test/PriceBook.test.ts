@@ -57,10 +57,10 @@ describe("tokens", () => {
       "0.835"
     ],
     [
-      "that are more in the cache than in all are none beside",
+      "that are more in the cache than in all are not known",
       { inputTokens: 5, cacheReadTokens: 10, outputTokens: 0 },
       withCache,
-      "0.01"
+      "0.01, no_usage of inputTokens"
     ],
     [
       "in the cache without a price are not known",
