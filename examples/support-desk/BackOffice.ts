@@ -1,11 +1,14 @@
 /**
  * The back office: what the desk has others do. Each piece of work is a run inside of the desk's, which came with the request.
  */
+import { LanguageModel } from "@effect/ai"
 import { HttpApiBuilder } from "@effect/platform"
 import { Botanu, InvalidRunContext, RunContext } from "botanu-effect"
-import { Effect, Layer } from "effect"
-import { BackOfficeApi, GatewayUnavailable, IdentityNotProven, ModelOverloaded } from "./BackOfficeApi.js"
-import { call, retryAfter, step } from "./Simulation.js"
+import { Effect, Layer, Stream } from "effect"
+import { BackOfficeApi, GatewayUnavailable, IdentityNotProven } from "./BackOfficeApi.js"
+import * as Models from "./Models.js"
+import * as Prompts from "./Prompts.js"
+import { call, retryAfter, thinking } from "./Simulation.js"
 import type { Access, Payment, Question, Refund, Ticket } from "./Ticket.js"
 
 const ids = {
@@ -24,11 +27,13 @@ const draftReply = Botanu.fn("Draft Reply", {
     confidence
   })
 })(function* (ticket: Question, deskAttempt: number) {
-  yield* call("ask model", ticket, 0.4, { "gen_ai.operation.name": "chat" })
-  if (deskAttempt <= ticket.simulate.failures) {
-    return yield* new ModelOverloaded({ message: `no capacity for ticket ${ticket.id}` })
-  }
-  yield* step("check tone", ticket, 0.3)
+  const reply = yield* LanguageModel.streamText({ prompt: Prompts.draft(ticket) }).pipe(
+    Stream.runFold("", (text, part) => (part.type === "text-delta" ? text + part.delta : text)),
+    Models.by(Models.forDrafts(ticket), thinking(ticket, 0.4, { hangs: ticket.simulate.hangs === true }))
+  )
+  yield* LanguageModel.generateText({ prompt: Prompts.tone(reply) }).pipe(
+    Models.by(Models.forRoutine, thinking(ticket, 0.3, { isOverloaded: deskAttempt <= ticket.simulate.failures }))
+  )
   return ticket.simulate.confidence
 })
 

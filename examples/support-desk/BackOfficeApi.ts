@@ -3,13 +3,8 @@
  */
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "@effect/platform"
 import { Schema } from "effect"
+import { ModelOverloaded } from "./ModelOverloaded.js"
 import { Access, Payment, Question, Refund } from "./Ticket.js"
-
-export class ModelOverloaded extends Schema.TaggedError<ModelOverloaded>()(
-  "ModelOverloaded",
-  { message: Schema.String },
-  HttpApiSchema.annotations({ status: 503 })
-) {}
 
 export class GatewayUnavailable extends Schema.TaggedError<GatewayUnavailable>()(
   "GatewayUnavailable",

@@ -1,19 +1,26 @@
 /**
- * The desk: a workflow for each topic. The back office does a part of the work. The work is simulated by sleeping.
+ * The desk: a workflow for each topic. The back office does a part of the work. What no model does is simulated by sleeping.
  */
+import { LanguageModel } from "@effect/ai"
 import { HttpApiBuilder, HttpApiClient, HttpApiError, HttpClientError } from "@effect/platform"
-import { Botanu, DeadlineExceeded, type InvalidRunContext, Outcome, RunContext } from "botanu-effect"
+import {
+  Botanu,
+  type BudgetExceeded,
+  DeadlineExceeded,
+  type InvalidAnnotation,
+  type InvalidRunContext,
+  Outcome,
+  RunContext
+} from "botanu-effect"
 import { RunHttpClient } from "botanu-effect/platform"
 import { Context, Data, Effect, Layer, Match, ParseResult } from "effect"
-import {
-  BackOfficeApi,
-  type GatewayUnavailable,
-  type IdentityNotProven,
-  type ModelOverloaded
-} from "./BackOfficeApi.js"
+import { BackOfficeApi, type GatewayUnavailable, type IdentityNotProven } from "./BackOfficeApi.js"
 import { DeskApi } from "./DeskApi.js"
+import type { ModelOverloaded } from "./ModelOverloaded.js"
+import * as Models from "./Models.js"
 import * as Operator from "./Operator.js"
-import { retryAfter, step } from "./Simulation.js"
+import * as Prompts from "./Prompts.js"
+import { retryAfter, step, thinking } from "./Simulation.js"
 import type { Access, Payment, Question, Refund, Ticket } from "./Ticket.js"
 
 export class LedgerLocked extends Data.TaggedError("LedgerLocked")<{ readonly message: string }> {}
@@ -28,6 +35,8 @@ export type DeskError =
   | IdentityNotProven
   | MailboxUnreachable
   | DeadlineExceeded
+  | BudgetExceeded
+  | InvalidAnnotation
   | Outcome.InvalidOutcome
   | InvalidRunContext
 
@@ -66,7 +75,7 @@ const late = Effect.flatMap(RunContext, ({ deadline, runId, workflow }) =>
 )
 
 /** Works a ticket to its end, over as many attempts as it takes. */
-export const work = (ticket: Ticket): Effect.Effect<void, DeskError, BackOffice> =>
+export const work = (ticket: Ticket): Effect.Effect<void, DeskError, BackOffice | LanguageModel.LanguageModel> =>
   Match.value(ticket).pipe(
     Match.when({ topic: "question" }, answer),
     Match.when({ topic: "refund" }, refund),
@@ -80,15 +89,25 @@ const ids = {
   tenantId: (ticket: Ticket) => ticket.tenant
 }
 
+/** Whose business a ticket is. */
+const belongsTo = (team: string, { tenant }: Ticket) =>
+  Botanu.annotate({ team, ...(tenant !== undefined && { region: tenant }) })
+
 const confidentEnough = 0.7
 
 const answer = Botanu.fn("Customer Support", {
   ...ids,
   deadline: "5 seconds",
+  // What the desk itself spends on a question, over all attempts. What the back office spends is on its own runs.
+  budget: { usd: "0.01", children: true, retries: true, warnAt: 0.8 },
   retry: retryAfter("ModelOverloaded")
 })(function* (ticket: Question) {
   const { attempt } = yield* RunContext
-  yield* step("search knowledge base", ticket, 0.3, { "kb.query.length": ticket.subject.length })
+  yield* belongsTo("product", ticket)
+  yield* step("search knowledge base", ticket, 0.1, { "kb.query.length": ticket.subject.length })
+  yield* LanguageModel.generateText({ prompt: Prompts.articles(ticket) }).pipe(
+    Models.by(Models.forReading(ticket), thinking(ticket, 0.2))
+  )
   const { backOffice } = yield* BackOffice
   const confidence = yield* inTime(backOffice.draftReply({ payload: { ticket, deskAttempt: attempt } }))
   if (confidence >= confidentEnough) {
@@ -102,9 +121,10 @@ const answer = Botanu.fn("Customer Support", {
 const refund = Botanu.fn("Refund", {
   ...ids,
   deadline: "15 seconds",
-  retry: retryAfter("LedgerLocked")
+  retry: retryAfter("LedgerLocked", "ModelOverloaded")
 })(function* (ticket: Refund) {
   const { attempt } = yield* RunContext
+  yield* belongsTo("billing", ticket)
   const { backOffice } = yield* BackOffice
   const payments = yield* Effect.forEach(
     ticket.payments,
@@ -115,7 +135,10 @@ const refund = Botanu.fn("Refund", {
   if (refundable.length === 0) {
     return yield* new NothingToRefund({ message: `no payment of ticket ${ticket.id} can be refunded` })
   }
-  yield* step("post to ledger", ticket, 0.6, { "ledger.entries": refundable.length })
+  yield* LanguageModel.generateText({ prompt: Prompts.notice(ticket, refundable) }).pipe(
+    Models.by(Models.forRoutine, thinking(ticket, 0.2))
+  )
+  yield* step("post to ledger", ticket, 0.4, { "ledger.entries": refundable.length })
   if (attempt <= ticket.simulate.failures) {
     return yield* new LedgerLocked({ message: `the ledger of ${ticket.org} is being closed` })
   }
@@ -136,12 +159,16 @@ const sumUsd = (payments: ReadonlyArray<Payment>): number =>
 const recover = Botanu.fn("Account Recovery", {
   ...ids,
   deadline: "5 seconds",
-  retry: retryAfter("MailboxUnreachable")
+  retry: retryAfter("MailboxUnreachable", "ModelOverloaded")
 })(function* (ticket: Access) {
   const { attempt } = yield* RunContext
+  yield* belongsTo("accounts", ticket)
   const { backOffice } = yield* BackOffice
   const confidence = yield* inTime(backOffice.checkIdentity({ payload: { ticket } }))
-  yield* step("send recovery mail", ticket, 0.5)
+  yield* LanguageModel.generateText({ prompt: Prompts.recoveryMail(ticket) }).pipe(
+    Models.by(Models.forRoutine, thinking(ticket, 0.2))
+  )
+  yield* step("send recovery mail", ticket, 0.3)
   if (attempt <= ticket.simulate.failures) {
     return yield* new MailboxUnreachable({ message: `no mail server answers for ${ticket.org}` })
   }

@@ -20,6 +20,9 @@ export const listening = (origin: string): Effect.Effect<void> => Effect.sync(()
 /** Tells of a span that has ended. */
 export const ended = (span: SpanRecord): void => send({ _tag: "Ended", span })
 
+/** Tells of something that somebody should look at. */
+export const warned = (text: string): void => send({ _tag: "Warned", text })
+
 const unheard = new Map<number, () => void>()
 let lastNumber = 0
 

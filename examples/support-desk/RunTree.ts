@@ -2,18 +2,19 @@
  * The runs of one event as a tree: attempts beside each other, what ran inside of them beneath.
  */
 import type { CompletedRun } from "botanu-effect"
+import { BigDecimal } from "effect"
+import { usdOf } from "./CostSummary.js"
 import * as Figures from "./Figures.js"
+import { type Event, eventsOf } from "./Groups.js"
 import { inkOf } from "./StatusInk.js"
 import { pad, paint, type Screen, truncate, visible, widest, width, wrap } from "./Terminal.js"
 
 /** The service that had a run, where that is known. */
 export type ServiceOf = (runId: string) => string | undefined
 
-type Event = ReadonlyArray<CompletedRun>
-
 /**
  * The events that show the most: one with many runs, retries and ends of many kinds; one that was cancelled in one service and
- * so in another; and one whose deadline came in both.
+ * so in another; one whose deadline came in both; and one that passed its budget.
  */
 export const shownEvents = (
   runs: ReadonlyArray<CompletedRun>,
@@ -26,18 +27,10 @@ export const shownEvents = (
       const ended = event.filter((completed) => completed.status === status)
       return new Set(ended.map(({ run }) => serviceOf(run.runId))).size > 1
     })
-  return [...new Set([richest, crossed("canceled"), crossed("timeout")])].filter((event) => event !== undefined)
-}
-
-const eventsOf = (runs: ReadonlyArray<CompletedRun>): ReadonlyArray<Event> => {
-  const events = new Map<string, Array<CompletedRun>>()
-  for (const completed of runs) {
-    const key = JSON.stringify([completed.run.customerId, completed.run.eventId])
-    const event = events.get(key)
-    if (event === undefined) events.set(key, [completed])
-    else event.push(completed)
-  }
-  return [...events.values()]
+  const overBudget = events.find((event) => event.some(({ errorClass }) => errorClass === "BudgetExceeded"))
+  return [...new Set([richest, crossed("canceled"), crossed("timeout"), overBudget])].filter(
+    (event) => event !== undefined
+  )
 }
 
 const richness = (event: Event): number => {
@@ -55,7 +48,7 @@ export const lines = (event: Event, screen: Screen, serviceOf: ServiceOf = () =>
   const stemWidth = Math.min(longestStem, widest(stems))
   const { customerId, eventId } = first.run
   return [
-    `The runs of event ${visible(eventId)}, customer ${visible(customerId)}:`,
+    `The runs of event ${visible(eventId)}, customer ${visible(customerId)}${costOf(event)}:`,
     ...branches.flatMap((branch) => branchLines(branch, stemWidth, screen, serviceOf))
   ]
 }
@@ -119,7 +112,8 @@ const branchLines = (
 /** What tells runs apart: they begin alike, with the time. */
 const shortId = (runId: string): string => runId.slice(-8)
 
-const detailsOf = ({ errorClass, outcome, run, status }: CompletedRun): string => {
+const detailsOf = (completed: CompletedRun): string => {
+  const { errorClass, outcome, run, status } = completed
   const details: Array<string> = []
   if (run.retryOfRunId !== undefined) details.push(`retry of ${shortId(run.retryOfRunId)}`)
   if (errorClass !== undefined) details.push(errorClass)
@@ -128,5 +122,14 @@ const detailsOf = ({ errorClass, outcome, run, status }: CompletedRun): string =
     details.push(`${Figures.amount(outcome.valueAmount)} ${outcome.valueType ?? ""}`.trimEnd())
   }
   if (outcome?.reason !== undefined) details.push(outcome.reason)
-  return details.map(visible).join(", ")
+  return `${details.map(visible).join(", ")}${costOf([completed])}`
+}
+
+/** What some runs cost, where they called for anything. */
+const costOf = (runs: ReadonlyArray<CompletedRun>): string => {
+  if (runs.every(({ totals }) => totals.calls === 0)) return ""
+  const usd = usdOf(runs)
+  const unpriced = runs.reduce((sum, { totals }) => sum + totals.unpricedCalls, 0)
+  const known = unpriced === 0 || !BigDecimal.isZero(usd) ? [`${Figures.usd(usd)} USD`] : []
+  return `, ${[...known, ...(unpriced === 0 ? [] : [Figures.count(unpriced, "unpriced call")])].join(" and ")}`
 }

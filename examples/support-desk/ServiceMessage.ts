@@ -10,6 +10,7 @@ export const FromService = Schema.Union(
   Schema.TaggedStruct("Listening", { origin: Schema.String }),
   Schema.TaggedStruct("Completed", { number: Schema.Int, completed: CompletedRun }),
   Schema.TaggedStruct("Ended", { span: SpanRecord }),
+  Schema.TaggedStruct("Warned", { text: Schema.String }),
   /** All was said that there is to say. */
   Schema.TaggedStruct("Told", { number: Schema.Int })
 )

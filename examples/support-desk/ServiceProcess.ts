@@ -43,6 +43,7 @@ export const start = (
       const told = decode(message)
       if (told._tag === "Listening") Deferred.unsafeDone(listens, Effect.succeed(told.origin))
       if (told._tag === "Ended") records.ended(told.span)
+      if (told._tag === "Warned") records.warned(`${settings.name}: ${told.text}`)
       if (told._tag === "Completed") records.completed(told.completed, settings.name)
       if ("number" in told) tell(child, { _tag: "Heard", number: told.number })
     })

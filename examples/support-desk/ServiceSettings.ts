@@ -8,6 +8,8 @@ export const ServiceSettings = Schema.parseJson(
     name: Schema.String,
     /** Whether spans are reported. */
     trace: Schema.Boolean,
+    /** Where the models answer. */
+    models: Schema.String,
     /** Where the service behind this one listens. */
     upstream: Schema.optionalWith(Schema.String, { exact: true })
   })

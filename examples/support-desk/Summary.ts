@@ -2,6 +2,8 @@
  * What completed runs add up to, for each workflow and each of its customers.
  */
 import { type CompletedRun, RunStatus } from "botanu-effect"
+import { groupsOf } from "./Groups.js"
+import { finality } from "./Lineage.js"
 
 export const statuses: ReadonlyArray<RunStatus> = Object.values(RunStatus)
 
@@ -38,21 +40,6 @@ export const summarize = (runs: ReadonlyArray<CompletedRun>): ReadonlyArray<Work
   }))
 }
 
-/**
- * Whether a run counts: no later attempt took its place, nor that of a run around it. What an attempt yielded before another
- * was made would be counted twice otherwise.
- */
-const finality = (runs: ReadonlyArray<CompletedRun>): ((completed: CompletedRun) => boolean) => {
-  const byId = new Map<string | undefined, CompletedRun>(runs.map((completed) => [completed.run.runId, completed]))
-  const retried = new Set(runs.map(({ run }) => run.retryOfRunId))
-  const isFinal = ({ run }: CompletedRun): boolean => {
-    if (retried.has(run.runId)) return false
-    const parent = byId.get(run.parentRunId)
-    return parent === undefined || isFinal(parent)
-  }
-  return isFinal
-}
-
 const figuresOf = (runs: ReadonlyArray<CompletedRun>, isFinal: (completed: CompletedRun) => boolean): Figures => {
   const outcomes = new Map<RunStatus, number>()
   const values = new Map<string, number>()
@@ -78,14 +65,3 @@ const add = <Key>(sums: Map<Key, number>, key: Key, value: number) => sums.set(k
 /** The smallest value that is not below this share of the sorted values. */
 export const percentile = (sorted: ReadonlyArray<number>, share: number): number =>
   sorted[Math.ceil(sorted.length * share) - 1] ?? 0
-
-const groupsOf = <A>(all: ReadonlyArray<A>, keyOf: (item: A) => string): ReadonlyArray<[string, ReadonlyArray<A>]> => {
-  const groups = new Map<string, Array<A>>()
-  for (const item of all) {
-    const key = keyOf(item)
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [item])
-    else group.push(item)
-  }
-  return [...groups].sort(([one], [other]) => (one < other ? -1 : 1))
-}

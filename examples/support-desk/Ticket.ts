@@ -30,7 +30,11 @@ const simulation = {
   /** Whether the back office waits for an answer that never comes. */
   hangs: optional(Schema.Boolean),
   /** When the customer withdraws the ticket, after work on it began. */
-  withdrawnAfterMs: optional(Milliseconds)
+  withdrawnAfterMs: optional(Milliseconds),
+  /** How many requests about it the model server refuses, as too many, before one is served. */
+  refusals: optional(wholeNumber(9)),
+  /** Whether the model server does not say what its answers consumed. */
+  untold: optional(Schema.Boolean)
 }
 
 const common = {

@@ -3,8 +3,8 @@
  */
 import { createReadStream } from "node:fs"
 import { Readable } from "node:stream"
-import { getSystemErrorMap } from "node:util"
 import { Data, Effect, Either, Stream } from "effect"
+import * as FileProblem from "./FileProblem.js"
 import { visible } from "./Terminal.js"
 import * as Ticket from "./Ticket.js"
 
@@ -51,13 +51,8 @@ const bytes = (source: Source): Stream.Stream<Uint8Array, UnreadableSource> =>
     Stream.flatMap((readable) =>
       Stream.fromReadableStream<Uint8Array, UnreadableSource>({
         evaluate: () => Readable.toWeb(readable) as ReadableStream<Uint8Array>,
-        onError: (error) => new UnreadableSource({ name: source.name, problem: describe(error) }),
+        onError: (error) => new UnreadableSource({ name: source.name, problem: FileProblem.describe(error) }),
         releaseLockOnEnd: true
       })
     )
   )
-
-const describe = (error: unknown): string => {
-  const known = error instanceof Error && "errno" in error ? getSystemErrorMap().get(Number(error.errno)) : undefined
-  return known?.[1] ?? visible(String(error))
-}

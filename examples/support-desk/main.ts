@@ -1,14 +1,16 @@
 /**
  * Works a set of support tickets, shows how it goes and reports what came of them. Two services do the work, each in a process of
- * its own. `npm start -- --help` says how to ask.
+ * its own, with models that answer on this machine. `npm start -- --help` says how to ask.
  */
 import { constants } from "node:os"
 import { fileURLToPath } from "node:url"
 import { FetchHttpClient, HttpApiClient } from "@effect/platform"
 import { BotanuConfig } from "botanu-effect"
 import { Clock, type ConfigError, Console, Effect, Either, Layer, Match, Option, Stream } from "effect"
+import * as CallLog from "./CallLog.js"
 import * as CommandLine from "./CommandLine.js"
 import { DeskApi } from "./DeskApi.js"
+import * as ModelServer from "./ModelServer.js"
 import * as Progress from "./Progress.js"
 import * as Records from "./Records.js"
 import * as Report from "./Report.js"
@@ -28,7 +30,7 @@ const main: Effect.Effect<number> = Effect.suspend(() =>
     Effect.flatMap(
       Match.valueTags({
         Help: () => Effect.as(Console.log(CommandLine.help), 0),
-        Work: ({ source, trace }) => Effect.provide(workAndReport(source, trace), services)
+        Work: (work) => Effect.provide(workAndReport(work), services)
       })
     )
   )
@@ -43,18 +45,19 @@ const services = Progress.layer.pipe(
 
 type JobError =
   | CommandLine.WrongUsage
+  | CallLog.UnwritableLog
   | ConfigError.ConfigError
   | ServiceProcess.ServiceEnded
   | TicketSource.UnreadableSource
 
 /** Works until the tickets are done or a signal comes, and gives the exit code. What was done is reported in any case. */
-const workAndReport = (source: TicketSource.Source, trace: boolean) =>
+const workAndReport = ({ calls, source, trace }: CommandLine.Work) =>
   Effect.gen(function* () {
     const startMs = yield* Clock.currentTimeMillis
     const progress = yield* Progress.Progress
     const records = yield* Records.Records
     const stopped = yield* Signals.listen
-    const work = Effect.flatMap(startDesk(trace), ({ client, ended }) =>
+    const work = Effect.flatMap(startDesk(trace, calls), ({ client, ended }) =>
       Effect.raceFirst(workAll(source, client), ended)
     )
     // With the scope the services end, and then all of their runs are on record.
@@ -65,7 +68,8 @@ const workAndReport = (source: TicketSource.Source, trace: boolean) =>
     const elapsedMs = (yield* Clock.currentTimeMillis) - startMs
     const tally = yield* progress.tally
     if (Either.isRight(end) || records.runs.length > 0) {
-      const job = { tally, elapsedMs, stoppedBy, serviceOf: records.serviceOf }
+      const { serviceOf, warnings } = records
+      const job = { tally, elapsedMs, stoppedBy, serviceOf, warnings }
       yield* Console.log(Report.render(records.runs, job, screen))
     }
     if (records.spans.length > 0) yield* Console.log(`\n${Trace.render(records.spans, screen)}`)
@@ -73,13 +77,18 @@ const workAndReport = (source: TicketSource.Source, trace: boolean) =>
     return stoppedBy === undefined ? 0 : Signals.exitCode(stoppedBy)
   })
 
-/** Starts the services, and gives a client of the desk; and what waits for an end of either that nobody asked for. */
-const startDesk = (trace: boolean) =>
+/**
+ * Starts the models and the services, and gives a client of the desk; and what waits for an end of either service that nobody
+ * asked for.
+ */
+const startDesk = (trace: boolean, calls: string | undefined) =>
   Effect.gen(function* () {
     const records = yield* Records.Records
-    const backOffice = yield* ServiceProcess.start("./back-office-service.ts", { name: "back office", trace }, records)
-    const upstream = backOffice.origin
-    const desk = yield* ServiceProcess.start("./desk-service.ts", { name: "desk", trace, upstream }, records)
+    const models = yield* ModelServer.start(calls === undefined ? () => {} : yield* CallLog.toFile(calls))
+    const start = (program: string, name: string, upstream?: string) =>
+      ServiceProcess.start(program, { name, trace, models, ...(upstream !== undefined && { upstream }) }, records)
+    const backOffice = yield* start("./back-office-service.ts", "back office")
+    const desk = yield* start("./desk-service.ts", "desk", backOffice.origin)
     const client = yield* HttpApiClient.make(DeskApi, { baseUrl: desk.origin })
     return { client, ended: Effect.raceFirst(backOffice.ended, desk.ended) }
   })

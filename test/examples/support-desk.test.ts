@@ -1,11 +1,14 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "@effect/vitest"
-import { Effect, Either, FastCheck, Schema } from "effect"
+import { BigDecimal, Effect, Either, FastCheck, Schema } from "effect"
+import { ModelCall } from "../../examples/support-desk/CallLog.js"
 import * as CommandLine from "../../examples/support-desk/CommandLine.js"
+import * as CostSummary from "../../examples/support-desk/CostSummary.js"
+import * as Figures from "../../examples/support-desk/Figures.js"
 import { bar } from "../../examples/support-desk/ProgressText.js"
 import * as Report from "../../examples/support-desk/Report.js"
 import * as Signals from "../../examples/support-desk/Signals.js"
@@ -13,7 +16,7 @@ import { percentile, statuses, summarize } from "../../examples/support-desk/Sum
 import * as Tally from "../../examples/support-desk/Tally.js"
 import { type Screen, visible, width } from "../../examples/support-desk/Terminal.js"
 import * as Ticket from "../../examples/support-desk/Ticket.js"
-import { CompletedRun, Outcome, Run, type RunStatus } from "../../src/index.js"
+import { CompletedRun, type Cost, CostTotals, Outcome, Run, type RunStatus } from "../../src/index.js"
 import { instant, makeRun } from "../runs.js"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
@@ -97,6 +100,10 @@ describe("the process", { timeout: patienceMillis, concurrent: true }, () => {
       this.child.kill("SIGKILL")
     }
 
+    get pid(): number {
+      return Number(this.child.pid)
+    }
+
     /** The processes of the services that it has started, in that order. The loader of TypeScript starts others. */
     services(): ReadonlyArray<number> {
       const { pid } = this.child
@@ -128,6 +135,42 @@ describe("the process", { timeout: patienceMillis, concurrent: true }, () => {
     }
   }
 
+  /** The addresses that a process is connected to over TCP, and those that it sends to over UDP. */
+  const peersOf = (pid: number): ReadonlyArray<string> => {
+    const folder = `/proc/${pid}/fd`
+    const open = new Set(readdirSync(folder).map((fd) => linkOf(join(folder, fd))))
+    return ["tcp", "tcp6", "udp", "udp6"].flatMap((protocol) =>
+      readFileSync(`/proc/${pid}/net/${protocol}`, "utf8")
+        .trimEnd()
+        .split("\n")
+        .slice(1)
+        .map((line) => line.trim().split(/\s+/))
+        .filter(([, , , state, , , , , , inode]) => state !== listening && open.has(`socket:[${inode}]`))
+        .map(([, , peer = ""]) => addressOf(peer))
+    )
+  }
+
+  const listening = "0A"
+
+  const linkOf = (path: string): string => {
+    try {
+      return readlinkSync(path)
+    } catch {
+      return ""
+    }
+  }
+
+  /** An address of IPv4 as the kernel writes it, the last byte first; another one as it stands. */
+  const addressOf = (hex: string): string => {
+    const [, ...bytes] = /^(..)(..)(..)(..):/.exec(hex) ?? []
+    return bytes.length === 0
+      ? hex
+      : bytes
+          .reverse()
+          .map((byte) => Number.parseInt(byte, 16))
+          .join(".")
+  }
+
   const fileOf = (name: string, tickets: ReadonlyArray<unknown>): string => {
     const path = join(folder, name)
     writeFileSync(path, linesOf(tickets))
@@ -140,12 +183,71 @@ describe("the process", { timeout: patienceMillis, concurrent: true }, () => {
     return row?.slice(name.length).trim().split(/\s+/) ?? []
   }
 
+  const callsIn = (path: string): ReadonlyArray<ModelCall> =>
+    readFileSync(path, "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => decodeCall(line))
+
+  const decodeCall = Schema.decodeSync(Schema.parseJson(ModelCall))
+
+  const prices: Record<string, Record<string, number>> = JSON.parse(
+    readFileSync(join(root, "examples/prices.json"), "utf8")
+  )
+
+  const places = 12
+
+  // The shares have six decimal places.
+  const rounding = 10n ** BigInt(places - 6)
+
+  /** An amount of US dollars in units of the last decimal place. */
+  const unitsOf = (decimal: string): bigint => {
+    const [, whole = "", fraction = "", exponent = "0"] = /^(\d+)\.?(\d*)(?:e(-?\d+))?$/.exec(decimal) ?? []
+    return BigInt(whole + fraction) * 10n ** BigInt(places - fraction.length + Number(exponent))
+  }
+
+  const isServed = ({ status }: ModelCall) => status === 200
+
+  const isUnpriced = (call: ModelCall) =>
+    isServed(call) && (call.isCut || !call.isTold || prices[call.model] === undefined)
+
+  // The client tries each of them three times.
+  const overloaded = (calls: ReadonlyArray<ModelCall>) => calls.filter(({ status }) => status === 503).length / 3
+
+  /** What the calls cost, in units of the last decimal place. */
+  const costOf = (calls: ReadonlyArray<ModelCall>): bigint =>
+    calls.reduce((sum, call) => {
+      const price = prices[call.model]
+      if (!isServed(call) || isUnpriced(call) || price === undefined) return sum
+      const at = (field: string, tokens: number) => BigInt(tokens) * unitsOf(String(price[field]))
+      return (
+        sum +
+        at("input_cost_per_token", call.inputTokens - call.cachedTokens) +
+        at("cache_read_input_token_cost", call.cachedTokens) +
+        at("output_cost_per_token", call.outputTokens)
+      )
+    }, 0n)
+
+  /** The row of this name in the table of costs. */
+  const costRow = (report: string, name: string) => {
+    const cells = cellsOf(report.slice(report.indexOf("Cost in USD")), name)
+    const [, calls, unpriced, sum = "", perEvent = "", perSuccess = ""] = cells
+    return {
+      calls: Number(calls),
+      unpriced: unpriced === "·" ? 0 : Number(unpriced),
+      sum: unitsOf(sum),
+      perEvent: unitsOf(perEvent),
+      perSuccess: perSuccess === "·" ? undefined : unitsOf(perSuccess)
+    }
+  }
+
   const canceled = 7
 
   describe("with the tickets of the repository", () => {
+    const callLog = join(folder, "calls.jsonl")
     let job: Job
     beforeAll(async () => {
-      job = new Job([])
+      job = new Job(["--calls", callLog])
       await job.exitCode
     }, patienceMillis)
 
@@ -186,16 +288,99 @@ describe("the process", { timeout: patienceMillis, concurrent: true }, () => {
       expect(tree).toMatch(/^│ {2}├─ Payment Lookup +attempt 1 /m)
       expect(tree).toMatch(/^└─ Refund +attempt 2 /m)
       expect(tree).toContain(`retry of ${first}`)
-      expect(tree).toMatch(/^├─ Refund .+ desk, LedgerLocked$/m)
+      expect(tree).toMatch(/^├─ Refund .+ desk, LedgerLocked, 0\.\d+ USD$/m)
       expect(tree).toMatch(/^│ {2}├─ Payment Lookup .+ back office/m)
     })
 
     it("prints the trees of an abort and of a deadline that went from one service to the other", () => {
       const [, abort, deadline] = treesOf(job.stdout)
-      expect(abort).toMatch(/^└─ Customer Support .+ canceled .+ desk, withdrawn by the customer$/m)
-      expect(abort).toMatch(/^ {3}└─ Draft Reply .+ canceled .+ back office, client_disconnected$/m)
+      expect(abort).toMatch(/^└─ Customer Support .+ canceled .+ desk, withdrawn by the customer, 0\.\d+ USD$/m)
+      expect(abort).toMatch(/^ {3}└─ Draft Reply .+ canceled .+ back office, client_disconnected, 1 unpriced call$/m)
       expect(deadline).toMatch(/^└─ .+ timeout .+ desk$/m)
       expect(deadline).toMatch(/^ {3}└─ .+ timeout .+ back office$/m)
+    })
+
+    it("warns of a budget that is nearly spent, and shows the run that passed it with what each run cost", () => {
+      const warnings = job.stdout.split("\n").filter((line) => line.startsWith("desk: "))
+      expect(warnings).toEqual([
+        expect.stringMatching(/^desk: run \S+ of workflow "Customer Support" spent 0\.00\d+ USD /)
+      ])
+      const tree = treesOf(job.stdout)[3]
+      const ends = tree?.match(/(?<=^[├└]─ Customer Support .+desk, ).+$/gm)
+      expect(ends).toEqual([
+        expect.stringMatching(/^ModelOverloaded, 0\.00\d+ USD$/),
+        expect.stringMatching(/^retry of \w+, ModelOverloaded, 0\.00\d+ USD$/),
+        expect.stringMatching(/^retry of \w+, BudgetExceeded, 0\.00\d+ USD$/)
+      ])
+      expect(tree).toMatch(/^│ {2}└─ Draft Reply .+ failure .+ back office, ModelOverloaded, 0\.00\d+ USD$/m)
+    })
+
+    describe("its cost", () => {
+      const calls = () => callsIn(callLog)
+      const tickets = new Map(
+        readFileSync(shippedTickets, "utf8")
+          .trimEnd()
+          .split("\n")
+          .map((line) => Either.getOrThrow(Ticket.fromLine(line)))
+          .map((ticket) => [ticket.id, ticket])
+      )
+      const callsBy = (keyOf: (ticket: Ticket.Ticket) => string | undefined, key: string) =>
+        calls().filter((call) => {
+          const ticket = tickets.get(call.ticket)
+          return ticket !== undefined && keyOf(ticket) === key
+        })
+      const ofCustomer = (customer: string) => callsBy(({ org }) => org, customer)
+      const ofTopic = (topic: Ticket.Ticket["topic"]) => callsBy((ticket) => ticket.topic, topic)
+
+      it.each<readonly [string, () => ReadonlyArray<ModelCall>]>([
+        ["All", calls],
+        ["  Caffè Müller", () => ofCustomer("Caffè Müller")],
+        ["  brightmail", () => ofCustomer("brightmail")],
+        ["  northwind", () => ofCustomer("northwind")],
+        ["  osaka-rail", () => ofCustomer("osaka-rail")],
+        ["Account Recovery", () => ofTopic("access")],
+        ["Customer Support", () => ofTopic("question")],
+        ["Refund", () => ofTopic("refund")]
+      ])("of %s is what the model server's own log comes to, to the last digit", (name, some) => {
+        const row = costRow(job.stdout, name)
+        expect(row.sum).toBe(costOf(some()))
+        expect(row.sum).toBeGreaterThan(0n)
+        expect(row.unpriced).toBe(some().filter(isUnpriced).length)
+        expect(row.calls).toBe(some().filter(isServed).length + overloaded(some()))
+      })
+
+      it("is shared among events, and among successful outcomes", () => {
+        const shareOf = (sum: bigint, parts: bigint) => (sum + (parts * rounding) / 2n) / (parts * rounding)
+        for (const [name, events, successes] of [
+          ["All", 40n, 25n],
+          ["Customer Support", 23n, 15n],
+          ["Refund", 9n, 5n],
+          ["Account Recovery", 8n, 5n]
+        ] as const) {
+          const { perEvent, perSuccess, sum } = costRow(job.stdout, name)
+          expect([perEvent, perSuccess]).toEqual([shareOf(sum, events) * rounding, shareOf(sum, successes) * rounding])
+        }
+      })
+
+      it("leaves out calls of a model without a price, calls that tell no usage, and streams that were cut, and says so", () => {
+        const unpriced = calls().filter(isUnpriced)
+        const unknown = unpriced.filter(({ model }) => prices[model] === undefined && model === "quill-3-preview")
+        expect(unknown.length).toBeGreaterThan(0)
+        expect(unpriced.filter(({ isTold }) => !isTold)).toHaveLength(4)
+        expect(unpriced.filter(({ isCut }) => isCut).map(({ ticket }) => ticket)).toEqual(
+          expect.arrayContaining(["T-1012", "T-1014", "T-1017"])
+        )
+        expect(job.stdout).toContain(
+          `${unpriced.length} unpriced calls, not in the sums: ${unknown.length} without a price for the model, ` +
+            `${unpriced.length - unknown.length} of unknown usage.`
+        )
+      })
+
+      it("has requests in it that were refused and tried again, from this machine all of them", () => {
+        const refused = calls().filter(({ status }) => status === 429)
+        expect(refused.map(({ ticket }) => ticket).sort()).toEqual(["T-1002", "T-1007", "T-1033", "T-1033"])
+        expect(new Set(calls().map(({ from }) => from))).toEqual(new Set(["127.0.0.1"]))
+      })
     })
   })
 
@@ -210,6 +395,37 @@ describe("the process", { timeout: patienceMillis, concurrent: true }, () => {
     ])
     expect(job.stdout).toMatch(/^2 of 2 tickets done in .+: 2 success\.\n3 lines left out: no valid ticket\.$/m)
     expect(cellsOf(job.stdout, "Refund").slice(-2)).toEqual(["12.5", "usd_refunded"])
+  })
+
+  it("says that it does not know what calls cost that do not tell their usage", async () => {
+    const untold = { ...question, simulate: { workMs: 20, untold: true, refusals: 2 } }
+    const calls = join(folder, "untold-calls.jsonl")
+    const job = new Job(["--calls", calls, fileOf("untold.jsonl", [untold, refund])])
+    expect(await job.exitCode).toBe(0)
+    expect(job.stdout).toMatch(/^2 of 2 tickets done in .+: 2 success\.$/m)
+    expect(callsIn(calls).filter(({ status }) => status === 429)).toHaveLength(2)
+    expect(costRow(job.stdout, "Customer Support")).toMatchObject({ calls: 3, unpriced: 3, sum: 0n })
+    expect(costRow(job.stdout, "Refund")).toMatchObject({ calls: 1, unpriced: 0, sum: costOf(callsIn(calls)) })
+    expect(job.stdout).toContain("\n3 unpriced calls, not in the sums: 3 of unknown usage.\n")
+  })
+
+  it("costs nothing what the model server refuses for good", async () => {
+    const refused = { ...question, simulate: { workMs: 20, refusals: 9 } }
+    const job = new Job([fileOf("refused.jsonl", [refused])])
+    expect(await job.exitCode).toBe(0)
+    expect(job.stdout).toMatch(/^1 of 1 ticket done in .+: 1 failure\.$/m)
+    expect(costRow(job.stdout, "All")).toEqual({ calls: 3, unpriced: 0, sum: 0n, perEvent: 0n, perSuccess: undefined })
+    expect(job.stdout).not.toContain("unpriced call")
+  })
+
+  it("talks to nobody but itself", async () => {
+    const job = new Job([fileOf("loopback.jsonl", [{ ...refund, simulate: { workMs: 60_000 } }, question])])
+    await job.shows("T-1")
+    const peers = [job.pid, ...job.services()].map(peersOf)
+    job.interrupt()
+    await job.exitCode
+    expect(peers).toHaveLength(3)
+    for (const some of peers) expect(new Set(some)).toEqual(new Set(["127.0.0.1"]))
   })
 
   it("reads standard input", async () => {
@@ -236,6 +452,15 @@ describe("the process", { timeout: patienceMillis, concurrent: true }, () => {
     const span = trace.findIndex((line) => /^ +search knowledge base/.test(line))
     expect(trace[span + 1]).toContain(`botanu.run_id=${runId}`)
     expect(trace.join("\n")).toContain("botanu.run.completed")
+    const attributesOf = (name: string) =>
+      trace
+        .slice(trace.findIndex((line) => line.includes(name)))
+        .slice(1, 12)
+        .join(" ")
+    expect(attributesOf("botanu.run/Customer Support")).toMatch(
+      / botanu\.team=product .* botanu\.run\.cost_usd=0\.0000/
+    )
+    expect(attributesOf("LanguageModel.generateText")).toMatch(/ botanu\.usage\.cost_usd=0\.0000/)
   })
 
   const long = { ...refund, simulate: { workMs: 60_000 } }
@@ -321,6 +546,14 @@ describe("the process", { timeout: patienceMillis, concurrent: true }, () => {
     expect(job.stderr).toMatch(/^BOTANU_PROPAGATION_MODE: .*lean.*full.*ful.*\n$/)
   })
 
+  it("says in one line that the log of calls cannot be written", async () => {
+    const path = join(folder, "missing", "calls.jsonl")
+    const job = new Job(["--calls", path])
+    expect(await job.exitCode).toBe(1)
+    expect(job.stdout).toBe("")
+    expect(job.stderr).toBe(`cannot write calls to "${path}": no such file or directory\n`)
+  })
+
   it("says in one line that a file cannot be read", async () => {
     const path = join(folder, "missing.jsonl")
     const job = new Job([path])
@@ -361,7 +594,10 @@ describe("CommandLine", () => {
   const sourceOf = (args: ReadonlyArray<string>) =>
     Either.match(CommandLine.parse(args, "tickets.jsonl"), {
       onLeft: (wrong) => wrong.message,
-      onRight: (command) => (command._tag === "Work" ? [command.source.name, command.trace] : command._tag)
+      onRight: (command) =>
+        command._tag === "Work"
+          ? [command.source.name, command.trace, ...(command.calls === undefined ? [] : [command.calls])]
+          : command._tag
     })
 
   it.each([
@@ -372,9 +608,15 @@ describe("CommandLine", () => {
       ['"my.jsonl"', true]
     ],
     [["-"], ["standard input", false]],
+    [
+      ["--calls", "calls.jsonl", "-"],
+      ["standard input", false, "calls.jsonl"]
+    ],
+    [["my.jsonl", "--calls"], "expected a file after --calls; usage: npm start -- [--trace] [--calls FILE] [FILE | -]"],
+    [["--calls", "--trace"], "expected a file after --calls; usage: npm start -- [--trace] [--calls FILE] [FILE | -]"],
     [["my.jsonl", "--help"], "Help"],
-    [["--trcae"], "unknown option --trcae; usage: npm start -- [--trace] [FILE | -]"],
-    [["one", "two"], "expected one source of tickets, got 2; usage: npm start -- [--trace] [FILE | -]"]
+    [["--trcae"], "unknown option --trcae; usage: npm start -- [--trace] [--calls FILE] [FILE | -]"],
+    [["one", "two"], "expected one source of tickets, got 2; usage: npm start -- [--trace] [--calls FILE] [FILE | -]"]
   ])("%j", (args, expected) => {
     expect(sourceOf(args)).toEqual(expected)
   })
@@ -506,6 +748,67 @@ describe("Summary", () => {
   })
 })
 
+const totals = (usd: string, calls: number, unpriced: Partial<Record<Cost.UnpricedReason, number>> = {}) => {
+  const reasons = { unknown_model: 0, no_price_for_kind: 0, no_usage: 0, ...unpriced }
+  const unpricedCalls = Object.values(reasons).reduce((sum, number) => sum + number, 0)
+  return new CostTotals({
+    usd: BigDecimal.unsafeFromString(usd),
+    inputTokens: 0,
+    outputTokens: 0,
+    calls,
+    unpricedCalls,
+    ...(unpricedCalls > 0 && { unpriced: reasons })
+  })
+}
+
+/** What happened to `retried`, and what it cost; and an event of another customer that came to nothing. */
+const charged = [
+  ...retried.map((run, index) => new CompletedRun({ ...run, totals: totals(`0.0${index}1`, 2) })),
+  completed(5, {
+    status: "failure",
+    fields: { customerId: "株式会社東京", eventId: "ticket-43" },
+    totals: totals("0", 3, { no_usage: 1, unknown_model: 2 })
+  })
+]
+
+describe("CostSummary", () => {
+  it("counts all runs of an event for the workflow that it began with, retries and nested ones too", () => {
+    const { customers, total, workflows } = CostSummary.summarize(charged)
+    const shown = ({ usd, ...figures }: CostSummary.CostFigures) => ({ ...figures, usd: BigDecimal.format(usd) })
+    const all = { events: 2, successes: 1, calls: 11, unpricedCalls: 3, usd: "0.064" }
+    expect(shown(total)).toEqual(all)
+    expect(workflows.map(([name, figures]) => [name, shown(figures)])).toEqual([["Customer Support", all]])
+    expect(customers.map(([name, figures]) => [name, shown(figures)])).toEqual([
+      ["bigretail", { events: 1, successes: 1, calls: 8, unpricedCalls: 0, usd: "0.064" }],
+      ["株式会社東京", { events: 1, successes: 0, calls: 3, unpricedCalls: 3, usd: "0" }]
+    ])
+  })
+
+  it("counts successes of final attempts alone", () => {
+    const failedAtLast = [
+      completed(1, { outcome: resolved(1) }),
+      completed(2, { status: "failure", fields: { attempt: 2, retryOfRunId: runId(1) } })
+    ]
+    expect(CostSummary.summarize(failedAtLast).total).toMatchObject({ events: 1, successes: 0 })
+  })
+})
+
+describe("Figures", () => {
+  it.each([
+    ["0", "0.0000"],
+    ["0.5", "0.5000"],
+    ["0.012345678", "0.012345678"],
+    ["12", "12.0000"],
+    ["1e-9", "0.000000001"]
+  ])("%s USD is %s", (amount, shown) => {
+    expect(Figures.usd(BigDecimal.unsafeFromString(amount))).toBe(shown)
+  })
+
+  it("rounds to as many places as are wanted", () => {
+    expect(Figures.usd(BigDecimal.unsafeFromString("0.0000125"), 6)).toBe("0.000013")
+  })
+})
+
 describe("Report", () => {
   const job: Report.Job = { tally: Tally.initial, elapsedMs: 1500 }
 
@@ -533,6 +836,48 @@ describe("Report", () => {
       "  株式会社東京        1    1        1       ·       ·       ·       ·        · 500 ms 500 ms  ·",
       "Draft Reply           1    2        1       1       ·       ·       ·        · 200 ms 400 ms  1 tickets_resolved"
     ])
+  })
+
+  it("has a table of costs, and says what is not in it", () => {
+    const report = Report.render(charged, job, plainScreen)
+    expect(report.slice(report.indexOf("Cost in USD"), report.indexOf("\n\nThe runs of event")).split("\n")).toEqual([
+      "Cost in USD      Events Calls Unpriced    Sum Per event Per success",
+      "Customer Support      2    11        3 0.0640  0.032000    0.064000",
+      "All                   2    11        3 0.0640  0.032000    0.064000",
+      "  bigretail           1     8        · 0.0640  0.064000    0.064000",
+      "  株式会社東京        1     3        3 0.0000  0.000000           ·",
+      "",
+      "Sum: exact, over all runs of an event, its retries and what ran inside of them.",
+      "Per success: all of it, for each event that ended so. Shares are rounded.",
+      "3 unpriced calls, not in the sums: 2 without a price for the model, 1 of unknown usage."
+    ])
+  })
+
+  it("has no table of costs where nothing was called", () => {
+    expect(Report.render(retried, job, plainScreen)).not.toContain("Cost")
+  })
+
+  it("shows what the runs of an event cost, each of them and together", () => {
+    expect(treeOf(charged)).toEqual([
+      "The runs of event ticket-42, customer bigretail, 0.0640 USD:",
+      "├─ Customer Support  attempt 1  00000001  failure    100 ms  Overloaded, 0.5 tickets_resolved, 0.0110 USD",
+      "│  └─ Draft Reply    attempt 1  00000002  success    200 ms  1 tickets_resolved, 0.0010 USD",
+      "└─ Customer Support  attempt 2  00000003  success    300 ms  retry of 00000001, 2 tickets_resolved, 0.0310 USD",
+      "   └─ Draft Reply    attempt 1  00000004  success    400 ms  1 tickets_resolved, 0.0210 USD"
+    ])
+    expect(treeOf([completed(1, { totals: totals("0", 1, { no_usage: 1 }) })])[1]).toMatch(/ 1 unpriced call$/)
+    expect(treeOf([completed(1, { totals: totals("0.5", 2, { no_usage: 1 }) })])[1]).toMatch(
+      / 0\.5000 USD and 1 unpriced call$/
+    )
+  })
+
+  it("passes on what services warned of, the first of it", () => {
+    const warnings = Array.from({ length: 7 }, (_, index) => `desk: warning ${index} ${"and more ".repeat(15)}\u001b`)
+    const lines = Report.render([], { ...job, warnings }, plainScreen).split("\n")
+    expect(lines.filter((line) => line.startsWith("desk: "))).toHaveLength(5)
+    expect(lines.at(-1)).toBe("2 more warnings.")
+    expect(Math.max(...lines.map(width))).toBeLessThanOrEqual(120)
+    expect(lines.join("")).not.toContain("\u001b")
   })
 
   it("puts nested runs below their attempt, and attempts beside each other", () => {
@@ -586,7 +931,7 @@ describe("Report", () => {
   it.each([80, 100, 120])("fits %i columns", (columns) => {
     const reason = "handed to a person, with a draft and a very long explanation of why that was so"
     const outcome = new Outcome.Outcome({ ...resolved(1234.5), status: "partial", reason })
-    const runs = [...retried, completed(9, { fields: { customerId: "c".repeat(100) }, outcome })]
+    const runs = [...charged, completed(9, { fields: { customerId: "c".repeat(100) }, outcome })]
     const report = Report.render(runs, job, { ...plainScreen, columns })
     const table = report.slice(0, report.indexOf("The runs of event")).split("\n")
     const tree = treeOf([completed(9, { outcome })], { ...plainScreen, columns })
@@ -595,10 +940,10 @@ describe("Report", () => {
   })
 
   it("has colour on a screen that has", () => {
-    const coloured = Report.render(retried, job, { ...plainScreen, hasColour: true })
+    const coloured = Report.render(charged, job, { ...plainScreen, hasColour: true })
     expect(coloured).toContain("\u001b[31mfailure")
     const codes = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, "g")
-    expect(coloured.replace(codes, "")).toBe(Report.render(retried, job, plainScreen))
+    expect(coloured.replace(codes, "")).toBe(Report.render(charged, job, plainScreen))
   })
 
   it("never shows a control character", () => {
