@@ -6,7 +6,7 @@ import { type Bill, billOf } from "./Bill.js"
 import { type Cost, nothing, Priced, Unpriced, type UnpricedReason } from "./Cost.js"
 import { type CheckedPrice, check, type InvalidPrice, type Price, type Rates } from "./Price.js"
 import { trusted } from "./SchemaRecord.js"
-import type { Usage } from "./UsageRecord.js"
+import type { Usage, UsageKind } from "./UsageRecord.js"
 import { zero } from "./Usd.js"
 
 export {
@@ -52,20 +52,43 @@ export const layer = (prices: Iterable<Price>): Layer.Layer<PriceBook, InvalidPr
 /** @internal What a usage costs without any prices. */
 export const withoutPrices = (usage: Usage): Cost => costOf(usage, undefined)
 
-type Index = ReadonlyMap<string, ReadonlyArray<CheckedPrice>>
+/** Prices of each model, by its name, and those for any model, whose name is empty. */
+type Index = ReadonlyMap<UsageKind, ReadonlyMap<string, ModelPrices>>
+
+interface ModelPrices {
+  readonly forAll: ReadonlyArray<CheckedPrice>
+  /** By customer and tenant. */
+  readonly owned: ReadonlyMap<string, ReadonlyArray<CheckedPrice>>
+}
 
 const indexed = (prices: ReadonlyArray<CheckedPrice>): Index => {
-  const index = new Map<string, Array<CheckedPrice>>()
+  const index = new Map<
+    UsageKind,
+    Map<string, { forAll: Array<CheckedPrice>; owned: Map<string, Array<CheckedPrice>> }>
+  >()
   for (const price of prices) {
+    const owner = ownerOf(price.customerId, price.tenantId)
+    const models = getOrAdd(index, price.kind, () => new Map())
     for (const model of namesOf(price)) {
-      const key = keyOf(price.kind, model, ownerOf(price))
-      const others = index.get(key)
-      if (others === undefined) index.set(key, [price])
-      else others.push(price)
+      const { forAll, owned } = getOrAdd(models, model, () => ({ forAll: [], owned: new Map() }))
+      if (owner === "") forAll.push(price)
+      else getOrAdd(owned, owner, (): Array<CheckedPrice> => []).push(price)
     }
   }
-  for (const some of index.values()) some.reverse().sort(byPrecedence)
+  for (const models of index.values()) {
+    for (const { forAll, owned } of models.values()) {
+      for (const some of [forAll, ...owned.values()]) some.reverse().sort(byPrecedence)
+    }
+  }
   return index
+}
+
+const getOrAdd = <Key, A>(map: Map<Key, A>, key: Key, make: () => A): A => {
+  const known = map.get(key)
+  if (known !== undefined) return known
+  const made = make()
+  map.set(key, made)
+  return made
 }
 
 /** A model is known by its name, and without the provider in front of it, as in `azure/…`; such a price names the provider. */
@@ -81,28 +104,39 @@ const byPrecedence = (a: CheckedPrice, b: CheckedPrice): number =>
 const detailOf = ({ operation, provider }: CheckedPrice): number =>
   (provider === undefined ? 0 : 2) + (operation === undefined ? 0 : 1)
 
-const ownerOf = ({ customerId, tenantId }: CheckedPrice): string => {
-  const tenant = tenantId === undefined ? "" : `t${tenantId}`
-  return customerId === undefined ? tenant : `c${customerId}\n${tenant}`
+// No field holds a line break.
+const ownerOf = (customerId: string | undefined, tenantId: string | undefined): string =>
+  customerId === undefined ? (tenantId ?? "") : `${customerId}\n${tenantId ?? ""}`
+
+const find = (index: Index, usage: Usage, payer: Payer): CheckedPrice | undefined => {
+  const models = index.get(usage.kind)
+  if (models === undefined) return undefined
+  const { model, responseModel } = usage
+  const answered = responseModel === undefined ? undefined : models.get(responseModel)
+  const asked = model === undefined || model === responseModel ? undefined : models.get(model)
+  const any = models.get("")
+  for (const owner of ownersOf(payer, answered, asked, any)) {
+    const found =
+      fitting(answered?.owned.get(owner), usage) ??
+      fitting(asked?.owned.get(owner), usage) ??
+      fitting(any?.owned.get(owner), usage)
+    if (found !== undefined) return found
+  }
+  return fitting(answered?.forAll, usage) ?? fitting(asked?.forAll, usage) ?? fitting(any?.forAll, usage)
 }
 
-// No field holds a line break.
-const keyOf = (kind: string, model: string, owner: string): string => `${kind}\n${model}\n${owner}`
+const nobody: ReadonlyArray<string> = []
 
-const find = (index: Index, usage: Usage, { customerId, tenantId }: Payer): CheckedPrice | undefined => {
-  const owners =
-    tenantId === undefined
-      ? [`c${customerId}\n`, ""]
-      : [`c${customerId}\nt${tenantId}`, `c${customerId}\n`, `t${tenantId}`, ""]
-  const { kind, model, responseModel } = usage
-  for (const owner of owners) {
-    const found =
-      (responseModel !== undefined && fitting(index.get(keyOf(kind, responseModel, owner)), usage)) ||
-      (model !== undefined && fitting(index.get(keyOf(kind, model, owner)), usage)) ||
-      fitting(index.get(keyOf(kind, "", owner)), usage)
-    if (found) return found
-  }
-  return undefined
+/** Whose prices come before those for all, where there are any of that kind. */
+const ownersOf = (
+  { customerId, tenantId }: Payer,
+  ...prices: ReadonlyArray<ModelPrices | undefined>
+): ReadonlyArray<string> => {
+  if (prices.every((some) => some === undefined || some.owned.size === 0)) return nobody
+  const ofCustomer = ownerOf(customerId, undefined)
+  return tenantId === undefined
+    ? [ofCustomer]
+    : [ownerOf(customerId, tenantId), ofCustomer, ownerOf(undefined, tenantId)]
 }
 
 const fitting = (prices: ReadonlyArray<CheckedPrice> | undefined, usage: Usage): CheckedPrice | undefined =>
