@@ -35,9 +35,9 @@ export const annotate = (context: BusinessContext): Effect.Effect<void, InvalidA
     return Effect.withFiberRuntime((fiber) => {
       const entries = businessEntries(context)
       const scope = scopeOf(fiber.currentContext, run)
-      if (scope !== undefined && !scope.isClosed) {
+      if (scope !== undefined) {
         scope.annotations = { ...scope.annotations, ...context }
-        describe(scope.span, entries)
+        if (!scope.isClosed) describe(scope.span, entries)
       }
       return Effect.zipRight(
         FiberRef.update(FiberRef.currentTracerSpanAnnotations, (annotations) => withEntries(annotations, entries)),

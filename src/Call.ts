@@ -18,6 +18,8 @@ export interface SeenCall {
 export class OpenCall {
   /** What is known so far. */
   readonly soFar: Mutable<Consumption> = {}
+  /** The call of a model around this one, if this is one too. */
+  private readonly enclosing: OpenCall | undefined
   private isOver = false
   private isCounted = false
   private wasRefused = false
@@ -27,7 +29,9 @@ export class OpenCall {
     readonly kind: UsageKind,
     readonly isModelCall: boolean,
     readonly around: OpenCall | undefined
-  ) {}
+  ) {
+    this.enclosing = isModelCall ? nearestModelCall(around) : undefined
+  }
 
   say(said: Consumption): void {
     for (const key in said) {
@@ -41,23 +45,31 @@ export class OpenCall {
    * at once, and of what was told this one adds nothing. Otherwise it waits for this one to end, which may know more.
    */
   absorb(seen: SeenCall): void {
-    const { details, record } = seen
-    if (details.requests === 0) this.wasRefused = true
-    else if (isTold(details)) this.isCounted = true
-    else if (!this.isOver) {
-      this.untold.push(seen)
+    const wasRefused = seen.details.requests === 0
+    if (!wasRefused && !isTold(seen.details)) {
+      if (this.isOver) this.handOn(seen)
+      else this.untold.push(seen)
       return
     }
-    record()
+    for (let call: OpenCall | undefined = this; call !== undefined; call = call.enclosing) {
+      if (wasRefused) call.wasRefused = true
+      else call.isCounted = true
+    }
+    seen.record()
   }
 
-  /** Ends the call: `record` records it, unless it was recorded by those inside of it, or is by them now. */
-  end(record: () => void): void {
+  /** Ends the call: it is recorded as `own`, unless it was seen inside, where as much was known of it. */
+  end(own: SeenCall): void {
     this.isOver = true
     // One that stands on a run that is over comes too late there.
     const isSeen = this.wasRefused || this.untold.some(({ scope }) => !scope?.isClosed)
-    if (this.isCounted || (isSeen && !isTold(this.soFar))) for (const seen of this.untold) seen.record()
-    else record()
+    const those = this.isCounted || (isSeen && !isTold(this.soFar)) ? this.untold : [own]
+    for (const seen of those) this.handOn(seen)
+  }
+
+  private handOn(seen: SeenCall): void {
+    if (this.enclosing === undefined) seen.record()
+    else this.enclosing.absorb(seen)
   }
 }
 
@@ -87,8 +99,11 @@ const quantitative = [
 export class Call extends Context.Tag("botanu/Call")<Call, OpenCall>() {}
 
 /** The call of a model that a context is inside of, which may be the same as one that is seen there; not across a tool. */
-export const modelCallAround = (context: Context.Context<never>): OpenCall | undefined => {
-  let call = callIn(context)
+export const modelCallAround = (context: Context.Context<never>): OpenCall | undefined =>
+  nearestModelCall(callIn(context))
+
+const nearestModelCall = (innermost: OpenCall | undefined): OpenCall | undefined => {
+  let call = innermost
   while (call !== undefined && call.kind !== "llm") call = call.around
   return call?.isModelCall ? call : undefined
 }

@@ -1,7 +1,7 @@
 /**
  * What becomes of a usage: it is priced, and stands on its run, on the span of its call and in budgets.
  */
-import type { Tracer } from "effect"
+import { Effect, type Tracer } from "effect"
 import type { Cost } from "./Cost.js"
 import { RecordedUsage, Tally } from "./CostTotals.js"
 import { type AnyFiber, clockOf, nowOf } from "./FiberClock.js"
@@ -113,4 +113,15 @@ const stop = (fiber: AnyFiber, scope: RunScope): void => {
   if (scope.isClosed || scope.isCancelled) return
   scope.overBudgetAt ??= nowOf(fiber)
   scope.fiber?.unsafeInterruptAsFork(fiber.id())
+}
+
+/**
+ * What the fiber that recorded a usage does next. Where that passed a budget, it gives way to the fiber of the run, which may be
+ * another, so that this is stopped before the next call begins.
+ */
+export const afterwards = (own: RunScope | undefined): Effect.Effect<void> => {
+  for (let scope = own; scope !== undefined; scope = scope.parent) {
+    if (scope.overBudgetAt !== undefined) return Effect.yieldNow()
+  }
+  return Effect.void
 }

@@ -20,7 +20,7 @@ import { unsafeWarn } from "./FiberLog.js"
 import { RunContext } from "./RunContext.js"
 import { errorClass } from "./RunExit.js"
 import { type RunScope, scopeOf } from "./RunScope.js"
-import { unsafeRecord } from "./RunUsage.js"
+import { afterwards, unsafeRecord } from "./RunUsage.js"
 import type { Consumption, UsageDetails, UsageStatus } from "./UsageRecord.js"
 
 /** What is tracked: an effect, or a stream. */
@@ -95,8 +95,7 @@ const trackEffect = <A, E, R>(self: Effect.Effect<A, E, R>, description: Describ
         const inside = Effect.locally(restore(self), FiberRef.currentContext, call.context(fiber.currentContext))
         return Effect.onExit(inside, (exit) => {
           if (Exit.isSuccess(exit)) call.tell(fiber, exit.value)
-          call.end(fiber, exit)
-          return Effect.void
+          return call.end(fiber, exit)
         })
       })
     )
@@ -110,10 +109,7 @@ const trackStream = <A, E, R>(self: Stream.Stream<A, E, R>, description: Describ
           const call = new OngoingCall(starter, span, description)
           // How the stream itself ended; nothing where its consumer took no more, or failed.
           let ended: Exit.Exit<void, E> | undefined
-          const end = Effect.withFiberRuntime<void>((fiber) => {
-            call.end(fiber, ended ?? Exit.interrupt(fiber.id()))
-            return Effect.void
-          })
+          const end = Effect.withFiberRuntime<void>((fiber) => call.end(fiber, ended ?? Exit.interrupt(fiber.id())))
           const own = Stream.tapErrorCause(self, (cause) =>
             Effect.sync(() => {
               ended = Exit.failCause(cause)
@@ -184,7 +180,7 @@ class OngoingCall {
     }
   }
 
-  end(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): void {
+  end(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     const { description, open, run, scope, span } = this
     const status = statusOf(exit)
     const further: Partial<UsageDetails> & Consumption = Object.assign(
@@ -199,6 +195,7 @@ class OngoingCall {
     } catch {
       // A tracer that throws is no reason for the program to fail.
     }
+    return afterwards(scope)
   }
 
   private errorDetails(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): Consumption {

@@ -7,7 +7,7 @@ import { nowOf } from "./FiberClock.js"
 import type { FieldProblem } from "./FieldText.js"
 import { RunContext } from "./RunContext.js"
 import { scopeOf } from "./RunScope.js"
-import { unsafeAdd } from "./RunUsage.js"
+import { afterwards, unsafeAdd } from "./RunUsage.js"
 import { type Consumption, make, type UsageDetails } from "./UsageRecord.js"
 
 export { Call } from "./Call.js"
@@ -44,8 +44,9 @@ export const record = (details: UsageDetails): Effect.Effect<void, InvalidUsage,
       const usage = make(details, {}, nowOf(fiber), (problem) => problems.push(problem))
       const [problem] = problems
       if (problem !== undefined) return Effect.fail(new InvalidUsage(problem))
-      unsafeAdd(fiber, { run, scope: scopeOf(fiber.currentContext, run), span: undefined }, usage)
-      return Effect.void
+      const scope = scopeOf(fiber.currentContext, run)
+      unsafeAdd(fiber, { run, scope, span: undefined }, usage)
+      return afterwards(scope)
     })
   )
 

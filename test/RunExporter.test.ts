@@ -1,8 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Logger, Schema, TestClock } from "effect"
-import { Botanu, CompletedRun, RunExporter } from "../src/index.js"
+import { Botanu, CompletedRun, Run, RunExporter, Usage } from "../src/index.js"
 import { completedRuns, observed, onlyRun } from "./observed.js"
-import { ids } from "./runs.js"
+import { ids, makeRun } from "./runs.js"
+import { costOf, costText } from "./usages.js"
 
 const run = Botanu.workflow(Effect.succeed(1), "W", ids)
 
@@ -161,4 +162,48 @@ describe("the exporter in memory", () => {
       expect(Schema.decodeUnknownSync(CompletedRun)(JSON.parse(json))).toEqual(completed)
     }).pipe(Effect.provide(observed))
   )
+
+  it.effect("keeps records whose usages JSON can carry, to the last digit", () =>
+    Effect.gen(function* () {
+      const chat: Usage.UsageDetails = {
+        kind: "llm",
+        provider: "openai",
+        operation: "chat",
+        model: "quill-2",
+        inputTokens: 120,
+        outputTokens: 30,
+        computeMs: 1.5,
+        isStreaming: true,
+        attempt: 2,
+        finishReason: "stop"
+      }
+      const body = Effect.all([
+        Usage.record({ ...chat, usd: "0.000000000000000000000000001" }),
+        Usage.record({ ...chat, usd: "123456789012345678901234567890.5" }),
+        Usage.record(chat),
+        Botanu.annotate({ team: "support", isPilot: true })
+      ])
+      yield* Botanu.workflow(body, "W", ids)
+      const { completed } = yield* onlyRun
+      const json = JSON.stringify(Schema.encodeSync(CompletedRun)(completed))
+      const back = Schema.decodeUnknownSync(CompletedRun)(JSON.parse(json))
+      expect(costOf(back)).toBe("123456789012345678901234567890.500000000000000000000000001")
+      expect(back.usages.map(({ cost }) => costText(cost))).toEqual([
+        "0.000000000000000000000000001",
+        "123456789012345678901234567890.5",
+        "unknown_model"
+      ])
+      expect(back.totals).toMatchObject({ inputTokens: 360, outputTokens: 90, calls: 3, unpricedCalls: 1 })
+      expect(back.usages[2]).toEqual(completed.usages[2])
+      expect(back.annotations).toEqual(completed.annotations)
+      expect(JSON.stringify(Schema.encodeSync(CompletedRun)(back))).toBe(json)
+    }).pipe(Effect.provide(observed))
+  )
+
+  it("takes records of before there were usages", () => {
+    const { run, ...rest } = { run: makeRun(), status: "success", endTime: "2026-02-02T02:40:01.000Z", durationMs: 750 }
+    const back = Schema.decodeUnknownSync(CompletedRun)({ ...rest, run: Schema.encodeSync(Run)(run) })
+    expect(back.usages).toEqual([])
+    expect([costOf(back), back.totals.calls]).toEqual(["0", 0])
+  })
 })

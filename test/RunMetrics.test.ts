@@ -1,7 +1,8 @@
 import { expect, it } from "@effect/vitest"
 import { Effect, Fiber, Metric, TestClock } from "effect"
-import { Botanu, RunMetrics } from "../src/index.js"
+import { Botanu, RunMetrics, Usage } from "../src/index.js"
 import { ids } from "./runs.js"
+import { spend, unpriced } from "./usages.js"
 
 const tagged = <Type, In, Out>(metric: Metric.Metric<Type, In, Out>, workflow: string, status: string) =>
   Metric.value(Metric.tagged(Metric.tagged(metric, "workflow", workflow), "status", status))
@@ -29,5 +30,19 @@ it.effect("metrics keep the labels around the run", () =>
     const counter = Metric.tagged(RunMetrics.runsTotal, "team", "support")
     expect((yield* tagged(counter, "labelled", "success")).count).toBe(1)
     expect((yield* tagged(RunMetrics.runsTotal, "labelled", "success")).count).toBe(0)
+  })
+)
+
+it.effect("what runs are known to have cost is summed, by workflow and status", () =>
+  Effect.gen(function* () {
+    const run = Botanu.workflow("costly", ids)
+    yield* run(Effect.all([spend("0.1"), spend("0.2"), Usage.record(unpriced)]))
+    yield* run(spend("0.25"))
+    yield* Effect.exit(run(Effect.zipRight(spend(2), Effect.fail("x"))))
+    yield* run(Botanu.workflow(spend(4), "costly child", ids))
+    yield* run(Effect.void)
+    expect((yield* tagged(RunMetrics.runCostUsd, "costly", "success")).count).toBe(0.55)
+    expect((yield* tagged(RunMetrics.runCostUsd, "costly", "failure")).count).toBe(2)
+    expect((yield* tagged(RunMetrics.runCostUsd, "costly child", "success")).count).toBe(4)
   })
 )
