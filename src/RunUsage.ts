@@ -25,8 +25,8 @@ export interface Place {
 }
 
 /**
- * Records what a call consumed; what `further` says comes before the details. Total: a detail that is not as it should be is logged and left out. Recorded after the run is
- * over it comes too late for the record, and is logged.
+ * Records what a call consumed; what `further` says comes before the details. Total: a detail that is not as it should be is
+ * logged and left out. Recorded after the run is over it comes too late for the record, and is logged.
  */
 export const unsafeRecord = (
   fiber: AnyFiber,

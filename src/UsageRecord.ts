@@ -104,8 +104,8 @@ export interface UsageDetails extends Consumption {
 }
 
 /**
- * A usage of checked details; `further` ones come first. What is wrong with a detail is told to `onProblem`, and the detail left out; what a usage cannot
- * be without becomes `other` and `unknown`.
+ * A usage of checked details; `further` ones come first. What is wrong with a detail is told to `onProblem`, and the detail
+ * left out; what a usage cannot be without becomes `other` and `unknown`.
  */
 export const make = (
   details: UsageDetails,
