@@ -143,7 +143,8 @@ describe("in a project of its own", () => {
   })
 })
 
-const importedModule = /(?:\bfrom|\bimport)\s*\(?\s*["']([^"']+)["']/g
+// What stands in quotes itself is no keyword.
+const importedModule = /(?<!["'])\b(?:from|import)\s*\(?\s*["']([^"'\n]+)["']/g
 
 const bin = (name: string, project = root): string => join(project, "node_modules/.bin", name)
 
