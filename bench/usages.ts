@@ -66,7 +66,13 @@ const parts: Array<Response.PartEncoded> = [
 const model = LanguageModel.make({
   generateText: ({ span }) =>
     Effect.sync(() => {
-      Telemetry.addGenAIAnnotations(span, { system: "openai", request: { model: "quill-2" } })
+      Telemetry.addGenAIAnnotations(span, {
+        system: "openai",
+        operation: { name: "chat" },
+        request: { model: "quill-2" },
+        response: { id: "resp_1", model: "quill-2-0611", finishReasons: ["stop"] },
+        usage: { inputTokens: 1204, outputTokens: 87 }
+      })
       return parts
     }),
   streamText: () => Stream.empty

@@ -101,6 +101,7 @@ class Sum implements Bill {
     this.charge("request", "requests", this.usage.requests)
     this.computing(isPaidOtherwise)
     for (const family of families) {
+      if (!family.some(([unit]) => this.rates[unit] !== undefined)) continue
       const isTold = family.some(([, quantities]) => tells(this.usage, quantities))
       for (const [unit, quantities] of family) {
         if (this.rates[unit] === undefined) continue
@@ -109,7 +110,9 @@ class Sum implements Bill {
         if (!isTold && !isPaidOtherwise) this.expect(unit, quantities[0] as Quantity)
       }
     }
-    if (Object.keys(this.rates).length === 1) this.refuse("no_price_for_kind", this.firstTold() ?? "requests")
+    if (!isPaidOtherwise && Object.keys(this.rates).length === 1) {
+      this.refuse("no_price_for_kind", this.firstTold() ?? "requests")
+    }
   }
 
   private measured(unit: Unit, quantity: Quantity): void {

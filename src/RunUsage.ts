@@ -72,11 +72,17 @@ const costOf = (fiber: AnyFiber, run: Run, usage: Usage): Cost => {
 
 const describe = (span: Tracer.Span, usage: Usage, cost: Cost): void => {
   try {
-    for (const [key, value] of usageAttributes(usage, cost)) span.attribute(key, value)
+    for (const [key, value] of usageAttributes(usage, cost)) {
+      // What the call has put there itself need not be put there again.
+      if (!isSame(span.attributes.get(key), value)) span.attribute(key, value)
+    }
   } catch {
     // A tracer that throws is no reason for the program to fail, nor for the usage to be lost.
   }
 }
+
+const isSame = (one: unknown, other: unknown): boolean =>
+  one === other || (Array.isArray(one) && Array.isArray(other) && one.join() === other.join())
 
 /** A run that was joined has no record here, so what has no span of its own goes on the one under which it was joined. */
 const tellJoined = (fiber: AnyFiber, scope: RunScope | undefined, usage: Usage, cost: Cost): void => {

@@ -15,6 +15,8 @@ import { embeddingModelIn, isObserved, setObserved } from "./Observed.js"
 import { consumptionIn } from "./ResponseParts.js"
 import { summed, together } from "./Told.js"
 
+const nothing: Consumption = {}
+
 /** Which calls there are, by the names of their spans. */
 export type CallName =
   | "LanguageModel.generateText"
@@ -28,7 +30,7 @@ export class ModelCall {
   readonly isEmbedding: boolean
   /** The call inside of which this one was made. */
   readonly around: ModelCall | undefined
-  private told: Consumption = {}
+  private told: Consumption = nothing
   private readonly exchanges: Array<Exchange> = []
   private readonly provider: string | undefined
   private readonly embeddingModel: object | undefined
@@ -52,7 +54,8 @@ export class ModelCall {
 
   /** Takes in what the parts of a response tell. */
   tell(parts: unknown): void {
-    this.told = together(this.told, consumptionIn(parts))
+    const said = consumptionIn(parts)
+    this.told = this.told === nothing ? said : together(this.told, said)
   }
 
   /** Whether an exchange is one of this call. A language model has one answer; what follows it is someone else's. */
@@ -81,7 +84,9 @@ export class ModelCall {
     if (exchanges.length === 0 && this.isSeenElsewhere) return
     if (Exit.isSuccess(exit) && !isTold(this.told)) this.tell(record(exit.value)?.["content"])
     const accepted = exchanges.filter(isAccepted)
-    const consumption = together(consumptionOn(span), this.told, summed(accepted.map(({ told }) => told)))
+    const told = accepted.length === 0 ? this.told : together(this.told, summed(accepted.map(({ told }) => told)))
+    // The span has the same, or less.
+    const consumption = isWhole(told) ? told : together(consumptionOn(span), told)
     const call = this.description(consumption)
     const unknown = this.unknownExchanges(consumption)
     const isKnown = isTold(consumption)
@@ -165,6 +170,13 @@ export const embeddingsOf = (run: Run): Set<ModelCall> => {
 }
 
 const isAccepted = ({ fate }: Exchange): boolean => fate === "accepted"
+
+const isWhole = ({ finishReason, inputTokens, outputTokens, providerRequestId, responseModel }: Consumption): boolean =>
+  inputTokens !== undefined &&
+  outputTokens !== undefined &&
+  responseModel !== undefined &&
+  providerRequestId !== undefined &&
+  finishReason !== undefined
 
 const providerIn = (context: Context.Context<never>): string | undefined =>
   text(context.unsafeMap.get(Model.ProviderName.key))

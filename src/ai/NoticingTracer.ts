@@ -6,6 +6,7 @@ import type { AnyFiber } from "../FiberClock.js"
 import { unsafeWarn } from "../FiberLog.js"
 import { CallSite } from "./CallSite.js"
 import { type CallName, currentModelCall, ModelCall, openCallIn, setModelCall } from "./ModelCall.js"
+import { areClientsObserved } from "./Observed.js"
 
 /** A tracer that does as another one does, and notices calls as long as `isOn` says so. */
 export const noticingCalls = (tracer: Tracer.Tracer, isOn: () => boolean): Tracer.Tracer => {
@@ -57,7 +58,7 @@ const notice = (name: CallName, span: NoticedSpan): void => {
     // A span that cannot be followed is a call that is not seen.
     return
   }
-  setModelCall(fiber, call)
+  if (call.isEmbedding || areClientsObserved()) setModelCall(fiber, call)
 }
 
 const end = (call: ModelCall, starter: AnyFiber, exit: Exit.Exit<unknown, unknown>): void => {

@@ -6,6 +6,16 @@ import { type Context, GlobalValue } from "effect"
 
 const observed = GlobalValue.globalValue("botanu/ai/Observed", () => new WeakSet<object>())
 
+const clients = GlobalValue.globalValue("botanu/ai/clients", () => ({ areObserved: false }))
+
+/** Remembers that there are clients whose exchanges are seen. */
+export const setClientsObserved = (): void => {
+  clients.areObserved = true
+}
+
+/** Whether there are clients whose exchanges are seen, and have to find their calls. */
+export const areClientsObserved = (): boolean => clients.areObserved
+
 /** Remembers that exchanges of a model are seen. */
 export const setObserved = (model: object | undefined): void => {
   if (model !== undefined) observed.add(model)

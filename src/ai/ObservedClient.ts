@@ -8,7 +8,7 @@ import type { UsageDetails } from "../UsageRecord.js"
 import { CallSite, endingOf } from "./CallSite.js"
 import { Exchange } from "./Exchange.js"
 import { embeddingsOf, type ModelCall, openCallIn } from "./ModelCall.js"
-import { languageModelIn, setObserved } from "./Observed.js"
+import { languageModelIn, setClientsObserved, setObserved } from "./Observed.js"
 import { ObservedResponse } from "./ObservedResponse.js"
 
 type Client<E, R> = HttpClient.HttpClient.With<E, R>
@@ -19,14 +19,16 @@ type Response = HttpClientResponse.HttpClientResponse
  * of its usage goes to the call that it answers, else to the run in scope. For the `transformClient` option of the providers'
  * clients; before retries, which are then seen one by one.
  */
-export const observe = <E, R>(client: Client<E, R>): Client<E, R> =>
-  HttpClient.transform(client, (effect, request) =>
+export const observe = <E, R>(client: Client<E, R>): Client<E, R> => {
+  setClientsObserved()
+  return HttpClient.transform(client, (effect, request) =>
     Effect.withFiberRuntime<Response, E, R>((fiber) => {
       if (fiber.getFiberRef(isLookedAt)) return effect
       const observation = observationOf(fiber, request)
       return observation === undefined ? effect : observed(effect, observation)
     })
   )
+}
 
 /** Whether a request is looked at already, further out. */
 const isLookedAt: FiberRef.FiberRef<boolean> = GlobalValue.globalValue("botanu/ai/isLookedAt", () =>
