@@ -3,7 +3,7 @@
  */
 import { type ChildProcess, fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import { Data, Deferred, Effect, Schema, type Scope } from "effect"
+import { Data, Deferred, Effect, Option, Schema, type Scope } from "effect"
 import type { Records } from "./Records.js"
 import { FromService, ToService } from "./ServiceMessage.js"
 import { ServiceSettings } from "./ServiceSettings.js"
@@ -20,6 +20,8 @@ export interface ServiceProcess {
   readonly origin: string
   /** Waits for an end that nobody asked for, and fails with it. */
   readonly ended: Effect.Effect<never, ServiceEnded>
+  /** Of a service that was stopped: fails where it had ended before, or otherwise than it was told to. */
+  readonly endedWell: Effect.Effect<void, ServiceEnded>
 }
 
 const decode = Schema.decodeUnknownSync(FromService)
@@ -35,9 +37,14 @@ export const start = (
   Effect.gen(function* () {
     const ended = yield* Deferred.make<never, ServiceEnded>()
     const listens = yield* Deferred.make<string>()
+    let wasStopped = false
     const child = yield* Effect.acquireRelease(
       Effect.sync(() => forked(program, settings)),
-      stop
+      (child) =>
+        Effect.suspend(() => {
+          wasStopped = true
+          return stop(child)
+        })
     )
     child.on("message", (message) => {
       const told = decode(message)
@@ -49,9 +56,15 @@ export const start = (
     })
     const fail = (how: string) => Deferred.unsafeDone(ended, new ServiceEnded({ name: settings.name, how }))
     child.once("error", (error) => fail(error.message))
-    child.once("exit", (code, signal) => fail(signal ?? `exit code ${code}`))
+    child.once("exit", (code, signal) => {
+      if (!wasStopped || code !== 0) fail(signal ?? `exit code ${code}`)
+    })
     const origin = yield* Effect.raceFirst(Deferred.await(listens), Deferred.await(ended))
-    return { origin, ended: Deferred.await(ended) }
+    const endedWell = Effect.flatMap(
+      Deferred.poll(ended),
+      Option.getOrElse(() => Effect.void)
+    )
+    return { origin, ended: Deferred.await(ended), endedWell }
   })
 
 const forked = (program: string, settings: ServiceSettings): ChildProcess =>

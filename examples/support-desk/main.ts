@@ -57,14 +57,18 @@ const workAndReport = ({ calls, source, trace }: CommandLine.Work) =>
     const progress = yield* Progress.Progress
     const records = yield* Records.Records
     const stopped = yield* Signals.listen
-    const work = Effect.flatMap(startDesk(trace, calls), ({ client, ended }) =>
-      Effect.raceFirst(workAll(source, client), ended)
+    const work = Effect.flatMap(startDesk(trace, calls), ({ client, ended, endedWell }) =>
+      Effect.as(Effect.raceFirst(workAll(source, client), ended), { endedWell, stoppedBy: undefined })
     )
-    // With the scope the services end, and then all of their runs are on record.
-    const end = yield* Effect.scoped(
-      work.pipe(Effect.as(Option.none<Signals.Signal>()), Effect.raceFirst(Effect.map(stopped, Option.some)))
-    ).pipe(Effect.ensuring(progress.end), Effect.either)
-    const stoppedBy = Option.getOrUndefined(Option.flatten(Either.getRight(end)))
+    const signal = Effect.map(stopped, (stoppedBy) => ({ endedWell: Effect.void, stoppedBy }))
+    // With the scope the services end, and then all of their runs are on record. The work may be done before one is heard to
+    // have ended.
+    const end = yield* Effect.scoped(Effect.raceFirst(work, signal)).pipe(
+      Effect.tap(({ endedWell }) => endedWell),
+      Effect.ensuring(progress.end),
+      Effect.either
+    )
+    const stoppedBy = Option.getOrUndefined(Either.getRight(end))?.stoppedBy
     const elapsedMs = (yield* Clock.currentTimeMillis) - startMs
     const tally = yield* progress.tally
     if (Either.isRight(end) || records.runs.length > 0) {
@@ -78,8 +82,8 @@ const workAndReport = ({ calls, source, trace }: CommandLine.Work) =>
   })
 
 /**
- * Starts the models and the services, and gives a client of the desk; and what waits for an end of either service that nobody
- * asked for.
+ * Starts the models and the services, and gives a client of the desk; and what fails with an end of either service that nobody
+ * asked for: while they work, and when they were stopped.
  */
 const startDesk = (trace: boolean, calls: string | undefined) =>
   Effect.gen(function* () {
@@ -90,7 +94,11 @@ const startDesk = (trace: boolean, calls: string | undefined) =>
     const backOffice = yield* start("./back-office-service.ts", "back office")
     const desk = yield* start("./desk-service.ts", "desk", backOffice.origin)
     const client = yield* HttpApiClient.make(DeskApi, { baseUrl: desk.origin })
-    return { client, ended: Effect.raceFirst(backOffice.ended, desk.ended) }
+    return {
+      client,
+      ended: Effect.raceFirst(backOffice.ended, desk.ended),
+      endedWell: Effect.zipRight(backOffice.endedWell, desk.endedWell)
+    }
   })
 
 type DeskClient = Effect.Effect.Success<ReturnType<typeof startDesk>>["client"]

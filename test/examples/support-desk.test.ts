@@ -526,7 +526,8 @@ describe("the process", { timeout: patienceMillis, concurrent: true }, () => {
     process.kill(Number(services[index]), "SIGKILL")
     expect(await job.exitCode).toBe(1)
     expect(services.filter(isAlive)).toEqual([])
-    expect(job.stdout).toMatch(/^1 of 2 tickets done in .+: 1 success\.$/m)
+    // The ticket in work may be answered for, or given up, before it is heard that the service has ended.
+    expect(job.stdout).toMatch(/^[12] of 2 tickets done in .+: 1 success(, 1 failure)?\.$/m)
     expect(job.stderr.trimEnd().split("\n").at(-1)).toBe(`the service "${name}" has ended: SIGKILL`)
   })
 
