@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { BigDecimal, DateTime, Effect, Either, FastCheck, Layer } from "effect"
-import { Botanu, Cost, PriceBook, Usage } from "../src/index.js"
+import { BigDecimal, DateTime, Effect, Either, FastCheck, Fiber, Layer, Stream } from "effect"
+import { Botanu, Cost, Llm, PriceBook, Usage } from "../src/index.js"
 import { completedRuns, observed } from "./observed.js"
 import { ids, instant } from "./runs.js"
 
@@ -395,6 +395,23 @@ describe("a book", () => {
         ["1.25", 0],
         ["0", 1]
       ])
+    }).pipe(Effect.provide(observed))
+  )
+
+  it.effect("prices a stream that began where it is known, whoever takes it in", () =>
+    Effect.gen(function* () {
+      const prices = PriceBook.layer([model({ inputToken: "0.5", outputToken: "0.25" })])
+      const stream = Stream.make(1, 2).pipe(
+        Llm.track({
+          provider: "openai",
+          model: "quill-2",
+          usage: (n: number) => ({ inputTokens: n, outputTokens: n })
+        }),
+        Stream.provideSomeLayer(prices)
+      )
+      yield* Botanu.workflow(Effect.flatMap(Effect.fork(Stream.runDrain(stream)), Fiber.join), "W", ids)
+      const [run] = yield* completedRuns
+      expect(run && Cost.format(run.totals.usd)).toBe("1.5")
     }).pipe(Effect.provide(observed))
   )
 
