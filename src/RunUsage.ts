@@ -10,7 +10,7 @@ import { PriceBook, withoutPrices } from "./PriceBook.js"
 import type { Run } from "./Run.js"
 import type { RunScope } from "./RunScope.js"
 import { trusted } from "./SchemaRecord.js"
-import { identityAttributes, usageAttributes } from "./UsageAttributes.js"
+import { type Put, putIdentity, putUsage } from "./UsageAttributes.js"
 import { make, type Usage, type UsageDetails } from "./UsageRecord.js"
 import { format } from "./Usd.js"
 import { Event } from "./Wire.js"
@@ -72,10 +72,10 @@ const costOf = (fiber: AnyFiber, run: Run, usage: Usage): Cost => {
 
 const describe = (span: Tracer.Span, usage: Usage, cost: Cost): void => {
   try {
-    for (const [key, value] of usageAttributes(usage, cost)) {
+    putUsage(usage, cost, (key, value) => {
       // What the call has put there itself need not be put there again.
       if (!isSame(span.attributes.get(key), value)) span.attribute(key, value)
-    }
+    })
   } catch {
     // A tracer that throws is no reason for the program to fail, nor for the usage to be lost.
   }
@@ -89,7 +89,12 @@ const tellJoined = (fiber: AnyFiber, scope: RunScope | undefined, usage: Usage, 
   const span = scope?.span?._tag === "Span" ? scope.span : fiber.currentSpan
   if (span?._tag !== "Span") return
   try {
-    const attributes = Object.fromEntries([...identityAttributes(usage), ...usageAttributes(usage, cost)])
+    const attributes: Record<string, unknown> = {}
+    const put: Put = (key, value) => {
+      attributes[key] = value
+    }
+    putIdentity(usage, put)
+    putUsage(usage, cost, put)
     span.event(Event.usageRecorded, clockOf(fiber).unsafeCurrentTimeNanos(), attributes)
   } catch {
     // As above.

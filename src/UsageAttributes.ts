@@ -11,34 +11,30 @@ import { CallAttribute } from "./Wire.js"
 /** What an attribute of a call's span may hold. */
 export type CallAttributeValue = string | number | boolean | ReadonlyArray<string>
 
-type Entry = readonly [name: string, value: CallAttributeValue]
+/** Puts an attribute somewhere. */
+export type Put = (name: string, value: CallAttributeValue) => void
 
-/** What a usage puts on the span of its call: what is told of it, and nothing else. */
-export const usageAttributes = (usage: Usage, cost: Cost): ReadonlyArray<Entry> => {
-  const entries: Array<Entry> = []
+/** Puts on the span of a call what a usage tells of it, and nothing else. */
+export const putUsage = (usage: Usage, cost: Cost, put: Put): void => {
+  const own = names[usage.kind]
   for (const field in usage) {
-    const name = names[usage.kind]?.[field as keyof Usage] ?? common[field as keyof Usage]
-    if (name !== undefined) entries.push([name, usage[field as keyof Usage] as CallAttributeValue])
+    const name = own?.[field as keyof Usage] ?? common[field as keyof Usage]
+    if (name !== undefined) put(name, usage[field as keyof Usage] as CallAttributeValue)
   }
-  if (usage.requests !== 1) entries.push([CallAttribute.requests, usage.requests])
-  if (usage.finishReason !== undefined) entries.push([GenAi.responseFinishReasons, [usage.finishReason]])
-  if (usage.kind === "llm" && usage.providerRequestId !== undefined) {
-    entries.push([GenAi.responseId, usage.providerRequestId])
-  }
-  if (cost._tag === "Unpriced") entries.push([CallAttribute.unpriced, cost.reason])
+  if (usage.requests !== 1) put(CallAttribute.requests, usage.requests)
+  if (usage.finishReason !== undefined) put(GenAi.responseFinishReasons, [usage.finishReason])
+  if (usage.kind === "llm" && usage.providerRequestId !== undefined) put(GenAi.responseId, usage.providerRequestId)
+  if (cost._tag === "Unpriced") put(CallAttribute.unpriced, cost.reason)
   // What is not known is not zero.
-  if (cost._tag === "Priced" || !BigDecimal.isZero(cost.usd)) entries.push([CallAttribute.costUsd, toNumber(cost.usd)])
-  return entries
+  if (cost._tag === "Priced" || !BigDecimal.isZero(cost.usd)) put(CallAttribute.costUsd, toNumber(cost.usd))
 }
 
-/** What was used: on the span of a call from its start. */
-export const identityAttributes = ({ kind, model, operation, provider }: Usage): ReadonlyArray<Entry> => {
-  const entries: Array<Entry> = [
-    [CallAttribute.kind, kind],
-    [CallAttribute.provider, provider],
-    [CallAttribute.operation, operation]
-  ]
-  return model === undefined ? entries : [...entries, [CallAttribute.model, model]]
+/** Puts there what was used, which the span of a call says from its start. */
+export const putIdentity = ({ kind, model, operation, provider }: Usage, put: Put): void => {
+  put(CallAttribute.kind, kind)
+  put(CallAttribute.provider, provider)
+  put(CallAttribute.operation, operation)
+  if (model !== undefined) put(CallAttribute.model, model)
 }
 
 type Names = Partial<Record<keyof Usage, string>>

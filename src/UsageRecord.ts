@@ -4,7 +4,7 @@
 import { DateTime, Schema } from "effect"
 import { type FieldProblem, quote, refusal } from "./FieldText.js"
 import { normalizeSystem } from "./ProviderName.js"
-import { type FieldsOf, optional, trusted } from "./SchemaRecord.js"
+import { optional } from "./SchemaRecord.js"
 import { UsageKind } from "./UsageKind.js"
 import { expectedAmount, fromNonNegative, Usd, type UsdInput } from "./Usd.js"
 
@@ -113,11 +113,14 @@ export const make = (
   now: DateTime.Utc,
   onProblem: (problem: FieldProblem) => void
 ): Usage => {
-  const fields: Record<string, unknown> = { requests: 1, status: "success", time: now }
+  const fields: Record<string, unknown> = Object.create(Usage.prototype)
+  fields["requests"] = 1
+  fields["status"] = "success"
+  fields["time"] = now
   take(fields, details, onProblem)
   take(fields, further, onProblem)
   if (fields["usd"] !== undefined) fields["usd"] = fromNonNegative(fields["usd"])
-  return whole(fields as Partial<FieldsOf<typeof Usage>>, onProblem)
+  return whole(fields as Partial<Unchecked>, onProblem)
 }
 
 const take = (
@@ -137,14 +140,17 @@ const take = (
   }
 }
 
-const whole = (fields: Partial<FieldsOf<typeof Usage>>, onProblem: (problem: FieldProblem) => void): Usage => {
+/** A usage while it is put together. */
+type Unchecked = { -readonly [Field in keyof Usage]: Usage[Field] }
+
+const whole = (fields: Partial<Unchecked>, onProblem: (problem: FieldProblem) => void): Usage => {
   for (const field of required) {
     if (fields[field] !== undefined) continue
     onProblem({ field, problem: "expected it to be told" })
     if (field === "kind") fields.kind = "other"
     else fields[field] = "unknown"
   }
-  const usage = fields as FieldsOf<typeof Usage>
+  const usage = fields as Unchecked
   usage.provider = normalizeSystem(usage.kind, usage.provider)
   const cached = (usage.cacheReadTokens ?? 0) + (usage.cacheWriteTokens ?? 0)
   if (usage.inputTokens !== undefined && usage.inputTokens < cached) {
@@ -159,7 +165,7 @@ const whole = (fields: Partial<FieldsOf<typeof Usage>>, onProblem: (problem: Fie
       problem: `expected all output tokens, the ${usage.reasoningTokens} of reasoning included, got ${usage.outputTokens}`
     })
   }
-  return trusted(Usage, usage)
+  return usage
 }
 
 const required = ["kind", "provider", "operation"] as const
