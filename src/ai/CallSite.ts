@@ -33,9 +33,12 @@ export class CallSite {
     further: Partial<UsageDetails> = {}
   ): void {
     const { run, scope, tracked } = this
-    const record = () => unsafeRecord(fiber, { run, scope, span }, details, further)
-    if (tracked === undefined) record()
-    else tracked.absorb({ details: { ...details, ...further }, scope, record })
+    const place = { run, scope, span }
+    if (tracked === undefined) unsafeRecord(fiber, place, details, further)
+    else {
+      const record = () => unsafeRecord(fiber, place, details, further)
+      tracked.absorb({ details: { ...details, ...further }, scope, record })
+    }
   }
 }
 

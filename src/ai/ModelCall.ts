@@ -81,24 +81,40 @@ export class ModelCall {
     this.isOpen = false
     const { exchanges, site, span } = this
     if (this.isEmbedding) embeddingsOf(site.run).delete(this)
-    if (exchanges.length === 0 && this.isSeenElsewhere) return
     if (Exit.isSuccess(exit) && !isTold(this.told)) this.tell(record(exit.value)?.["content"])
+    if (exchanges.length === 0) {
+      if (!this.isSeenElsewhere) this.endUnobserved(fiber, exit)
+      return
+    }
     const accepted = exchanges.filter(isAccepted)
-    const told = accepted.length === 0 ? this.told : together(this.told, summed(accepted.map(({ told }) => told)))
-    // The span has the same, or less.
-    const consumption = isWhole(told) ? told : together(consumptionOn(span), told)
+    const consumption = this.withSpan(together(this.told, summed(accepted.map(({ told }) => told))))
     const call = this.description(consumption)
     const unknown = this.unknownExchanges(consumption)
     const isKnown = isTold(consumption)
     // Where nothing is known of the answer, one of these is the call itself.
     const isUnknown = !isKnown && unknown.pop() !== undefined
-    const isRefused = !isKnown && !isUnknown && (exchanges.length > 0 || wasNotServed(exit, consumption))
+    const isRefused = !isKnown && !isUnknown
     const served = accepted.filter(({ told }) => isTold(told)).length
     const requests = isRefused ? 0 : Math.max(served, 1)
-    const details: UsageDetails = { ...call, requests, ...this.endingOf(exit, consumption) }
-    site.record(fiber, span, details, consumption)
+    site.record(fiber, span, { ...call, requests, ...this.endingOf(exit, consumption) }, consumption)
     for (const _ of unknown) site.record(fiber, undefined, call, { status: "failure" })
     exchanges.length = 0
+  }
+
+  /** Ends a call whose exchanges nobody saw. */
+  private endUnobserved(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): void {
+    const consumption = this.withSpan(this.told)
+    const details = this.description(consumption)
+    const { errorType, status } = this.endingOf(exit, consumption)
+    details.status = status
+    details.errorType = errorType
+    if (!isTold(consumption) && wasNotServed(exit, consumption)) details.requests = 0
+    this.site.record(fiber, this.span, details, consumption)
+  }
+
+  /** What was told, and what the span has beside that, where anything is missing. */
+  private withSpan(told: Consumption): Consumption {
+    return isWhole(told) ? told : together(consumptionOn(this.span), told)
   }
 
   /** Embeddings that came out of a cache or out of a batch with others. */
@@ -113,7 +129,7 @@ export class ModelCall {
     )
   }
 
-  private description({ responseModel }: Consumption): UsageDetails {
+  private description({ responseModel }: Consumption): Mutable<UsageDetails> {
     const { model, operation, provider } = identityOn(this.span)
     const exchange = this.exchanges.at(-1)
     return {
@@ -168,6 +184,8 @@ export const embeddingsOf = (run: Run): Set<ModelCall> => {
   embeddings.set(run, none)
   return none
 }
+
+type Mutable<A> = { -readonly [Key in keyof A]: A[Key] }
 
 const isAccepted = ({ fate }: Exchange): boolean => fate === "accepted"
 
