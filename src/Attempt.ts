@@ -13,7 +13,7 @@ import { type AnyFiber, clockOf, nowOf } from "./FiberClock.js"
 import { fromOptions, type InvalidRunContext, type RunOptions } from "./NewRun.js"
 import { foreignOf } from "./Receipt.js"
 import type { Run } from "./Run.js"
-import { annotated, withoutRun } from "./RunAnnotations.js"
+import { type AttributeEntry, annotated, withoutRun } from "./RunAnnotations.js"
 import { currentRun, withRun } from "./RunContext.js"
 import { classify, type RunExit } from "./RunExit.js"
 import { unsafeExport } from "./RunExporter.js"
@@ -53,7 +53,7 @@ export const attempt = <A, E, R>(
       return Effect.flatMap(openSpan(caller, run.right, options, previous), (span) => {
         const opened = open(caller, run.right, span, parent, previous, options.account)
         onOpen({ run: run.right, span })
-        const worked = work(body, caller, opened.scope, options, { restore, runtimeFlags })
+        const worked = work(body, caller, opened, options, { restore, runtimeFlags })
         return Effect.flatMap(Effect.exit(worked), (exit) => complete(caller, opened, exit, options))
       })
     })
@@ -82,6 +82,8 @@ interface Opened {
   readonly scope: RunScope
   readonly span: Tracer.Span
   readonly startNanos: bigint
+  /** What is known from the start of the business that the run belongs to. */
+  readonly business: ReadonlyArray<AttributeEntry>
   /** What went wrong while others were told of the run; to be logged when it is over. */
   readonly trouble: Array<string>
 }
@@ -110,11 +112,11 @@ const open = (
   scope.annotations = around?.annotations
   const startNanos = clockOf(caller).unsafeCurrentTimeNanos()
   unsafeAdd(scope)
-  const opened: Opened = { scope, span, startNanos, trouble: [] }
+  const business = scope.annotations === undefined ? [] : businessEntries(scope.annotations)
+  const opened: Opened = { scope, span, startNanos, business, trouble: [] }
   tell(opened, () => {
     span.event(Event.started, startNanos, { run_id: run.runId, workflow: run.workflow })
-    if (scope.annotations === undefined) return
-    for (const [key, value] of businessEntries(scope.annotations)) span.attribute(key, value)
+    for (const [key, value] of business) span.attribute(key, value)
   })
   return opened
 }
@@ -126,7 +128,7 @@ const open = (
 const work = <A, E, R>(
   body: Effect.Effect<A, E, R>,
   caller: AnyFiber,
-  scope: RunScope,
+  { business, scope }: Opened,
   options: AttemptOptions<A>,
   { restore, runtimeFlags }: Interruptibility
 ): Effect.Effect<A, E | Deadline.DeadlineExceeded | BudgetExceeded, R> =>
@@ -140,7 +142,6 @@ const work = <A, E, R>(
 
     if (account?.isExceeded) return Effect.fail(account.exceeded(run))
 
-    const business = scope.annotations && businessEntries(scope.annotations)
     const { onLogs, onSpans } = annotated(caller, run, unsafePropagationMode(caller), business)
     const inFiber = Effect.withFiberRuntime<A, E, R>((fiber) => {
       scope.fiber = fiber

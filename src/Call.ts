@@ -1,9 +1,9 @@
 /**
  * A call that is under way: what is known of what it consumes so far.
  */
-import { Context } from "effect"
+import { Context, type Types } from "effect"
 import type { RunScope } from "./RunScope.js"
-import type { Consumption, UsageKind } from "./UsageRecord.js"
+import { type Consumption, isTold, type UsageKind } from "./UsageRecord.js"
 
 /** A call that was seen inside of another, which may be one and the same. */
 export interface SeenCall {
@@ -17,7 +17,7 @@ export interface SeenCall {
 /** A tracked call. What is said of it replaces what was said before, detail by detail. */
 export class OpenCall {
   /** What is known so far. */
-  readonly soFar: Mutable<Consumption> = {}
+  readonly soFar: Types.Mutable<Consumption> = {}
   /** The call of a model around this one, if this is one too. */
   private readonly enclosing: OpenCall | undefined
   private isOver = false
@@ -72,28 +72,6 @@ export class OpenCall {
     else this.enclosing.absorb(seen)
   }
 }
-
-type Mutable<A> = { -readonly [Key in keyof A]: A[Key] }
-
-/** Whether it is known what a call consumed. */
-export const isTold = (consumption: Consumption): boolean => quantitative.some((key) => consumption[key] !== undefined)
-
-const quantitative = [
-  "inputTokens",
-  "outputTokens",
-  "inputCharacters",
-  "outputCharacters",
-  "images",
-  "rowsReturned",
-  "rowsAffected",
-  "bytesScanned",
-  "bytesRead",
-  "bytesWritten",
-  "objects",
-  "messages",
-  "computeMs",
-  "usd"
-] as const satisfies ReadonlyArray<keyof Consumption>
 
 /** Where a tracked call is found by what is done for it. */
 export class Call extends Context.Tag("botanu/Call")<Call, OpenCall>() {}

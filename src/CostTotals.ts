@@ -15,20 +15,24 @@ export class RecordedUsage extends Schema.Class<RecordedUsage>("botanu/RecordedU
   cost: Cost
 }) {}
 
-const Count = Schema.Int.pipe(Schema.nonNegative())
-
 /** Sums over the usages of a run. */
 export class CostTotals extends Schema.Class<CostTotals>("botanu/CostTotals")({
   /** The sum of what is known, in US dollars, exactly. Where calls are unpriced the run cost more than that. */
   usd: Usd,
-  inputTokens: Count,
-  outputTokens: Count,
+  inputTokens: Schema.NonNegativeInt,
+  outputTokens: Schema.NonNegativeInt,
   /** Usages, whatever their kind. */
-  calls: Count,
+  calls: Schema.NonNegativeInt,
   /** Those of them whose cost is not known, or not all of it. */
-  unpricedCalls: Count,
+  unpricedCalls: Schema.NonNegativeInt,
   /** The unpriced calls by reason; absent where there is none. */
-  unpriced: optional(Schema.Struct({ unknown_model: Count, no_price_for_kind: Count, no_usage: Count }))
+  unpriced: optional(
+    Schema.Struct({
+      unknown_model: Schema.NonNegativeInt,
+      no_price_for_kind: Schema.NonNegativeInt,
+      no_usage: Schema.NonNegativeInt
+    })
+  )
 }) {
   /** The attributes of the run span; none for a run that consumed nothing. */
   toSpanAttributes(): Record<string, AttributeValue> {

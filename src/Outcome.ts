@@ -1,14 +1,14 @@
 /**
  * Saying what came of the current run.
  */
-import { type Clock, Effect, Either, ParseResult, Schema } from "effect"
+import { type Clock, Effect, Either, ParseResult, Schema, type Tracer } from "effect"
 import { unsafePropagationMode } from "./BotanuConfig.js"
 import { clockOf } from "./FiberClock.js"
 import { Outcome, type OutcomeDetails } from "./OutcomeRecord.js"
 import type { AttributeValue } from "./Run.js"
 import { stamp } from "./RunAnnotations.js"
 import { RunContext } from "./RunContext.js"
-import { type RunScope, scopeOf } from "./RunScope.js"
+import { type RunScope, scopeOf, spanToTell } from "./RunScope.js"
 import type { RunStatus } from "./RunStatus.js"
 import { Event } from "./Wire.js"
 
@@ -55,11 +55,10 @@ export const emit: {
       const scope = scopeOf(fiber.currentContext, run)
       if (scope?.isClosed) return Effect.logWarning(`outcome "${status}" came after the run was over`)
       try {
-        // A run that was joined where no span was open stands under its sender's, which is not here.
-        const span = scope?.span?._tag === "Span" ? scope.span : fiber.currentSpan
+        const span = spanToTell(scope, fiber)
         unsafeRecord(outcome.right, scope, span, clockOf(fiber))
         // Nobody puts a run that was joined on the span that was open before.
-        if (span?._tag === "Span" && !scope?.isOwned) stamp(span, run, unsafePropagationMode(fiber))
+        if (span !== undefined && !scope?.isOwned) stamp(span, run, unsafePropagationMode(fiber))
         return Effect.void
       } catch (error) {
         return Effect.logWarning(`telling of an outcome failed: ${String(error)}`)
@@ -70,11 +69,11 @@ export const emit: {
 const unsafeRecord = (
   outcome: Outcome,
   scope: RunScope | undefined,
-  span: RunScope["span"],
+  span: Tracer.Span | undefined,
   clock: Clock.Clock
 ): void => {
   if (scope?.isOwned) scope.outcome = outcome
-  if (span?._tag !== "Span") return
+  if (span === undefined) return
   span.event(Event.outcomeEmitted, clock.unsafeCurrentTimeNanos(), eventAttributes(outcome))
   // Nobody completes a run here that was joined.
   if (scope?.isOwned) return

@@ -5,41 +5,36 @@
 import type { UsageKind } from "./UsageKind.js"
 
 /** The provider of a model: `Azure OpenAI` is `azure.ai.openai`, `claude` is `anthropic`. */
-export const normalizeProvider = (name: string): string => known(models, name)
+export const normalizeProvider = (name: string): string => models(name)
 
 /** The provider of what is used, by its kind: `pg` is `postgresql` where it is a database. */
-export const normalizeSystem = (kind: UsageKind, name: string): string => {
-  const names = namesByKind[kind]
-  return names === undefined ? name.trim().toLowerCase() : known(names, name)
-}
+export const normalizeSystem = (kind: UsageKind, name: string): string => namesByKind[kind]?.(name) ?? asItIs(name)
 
-type Names = ReadonlyMap<string, string>
+const asItIs = (name: string): string => name.trim().toLowerCase()
 
-/** By what remains of a name without its separators. */
-const names = (aliases: Readonly<Record<string, string>>): Names =>
-  new Map([
-    ...Object.entries(aliases).map(([alias, name]) => [bare(alias), name] as const),
-    ...Object.values(aliases).map((name) => [bare(name), name] as const)
-  ])
-
-const bare = (name: string): string => name.toLowerCase().replace(/[\s._/-]+/g, "")
+/** Gives the name that the conventions have. */
+type Normalize = (name: string) => string
 
 // Programs name a handful of providers, over and over. Bounded, should names ever be made up by data.
 const maxRemembered = 1000
-const remembered = new Map<Names, Map<string, string>>()
 
-const known = (names: Names, name: string): string => {
-  let answers = remembered.get(names)
-  if (answers === undefined) {
-    answers = new Map()
-    remembered.set(names, answers)
+/** Names are found by what remains of them without their separators. */
+const names = (aliases: Readonly<Record<string, string>>): Normalize => {
+  const known = new Map([
+    ...Object.entries(aliases).map(([alias, name]) => [bare(alias), name] as const),
+    ...Object.values(aliases).map((name) => [bare(name), name] as const)
+  ])
+  const remembered = new Map<string, string>()
+  return (name) => {
+    const answer = remembered.get(name)
+    if (answer !== undefined) return answer
+    const normalized = known.get(bare(name)) ?? asItIs(name)
+    if (remembered.size < maxRemembered) remembered.set(name, normalized)
+    return normalized
   }
-  const answer = answers.get(name)
-  if (answer !== undefined) return answer
-  const normalized = names.get(bare(name)) ?? name.trim().toLowerCase()
-  if (answers.size < maxRemembered) answers.set(name, normalized)
-  return normalized
 }
+
+const bare = (name: string): string => name.toLowerCase().replace(/[\s._/-]+/g, "")
 
 const models = names({
   amazonbedrock: "aws.bedrock",
@@ -128,4 +123,4 @@ const storage = names({
   efs: "aws.efs"
 })
 
-const namesByKind: Partial<Record<UsageKind, Names>> = { llm: models, database: databases, messaging, storage }
+const namesByKind: Partial<Record<UsageKind, Normalize>> = { llm: models, database: databases, messaging, storage }

@@ -40,13 +40,13 @@ export class RunScope {
     /** The span that outcomes go to: the run's own, or the one that was current when the run was joined. */
     readonly span: Tracer.AnySpan | undefined,
     /** The run around this one, as long as this one is not over. */
-    private around: RunScope | undefined,
+    public parent: RunScope | undefined,
     /** Baggage of others that came in with the run and goes out again. */
     readonly foreign: Baggage,
     /** Whether the run was started here; else it was joined, and is completed by whoever started it. */
     readonly isOwned: boolean
   ) {
-    this.depth = around === undefined ? 0 : around.depth + 1
+    this.depth = parent === undefined ? 0 : parent.depth + 1
   }
 
   /** Whether the run is over, so that nothing can be added to it. */
@@ -69,7 +69,7 @@ export class RunScope {
     this.closedAs = run
     this.fiber = undefined
     this.tally = undefined
-    this.around = undefined
+    this.parent = undefined
   }
 
   /** Whether the run was stopped before an instant at which it was still at its finalizers. */
@@ -78,15 +78,10 @@ export class RunScope {
     return stoppedAt !== undefined && stoppedAt.epochMillis < instant.epochMillis
   }
 
-  /** The run around this one, as long as this one is not over. */
-  get parent(): RunScope | undefined {
-    return this.around
-  }
-
   /** Why the run, or a run around it, was cancelled. */
   get cancellationReason(): string | undefined {
     if (this.cancellation !== undefined) return this.cancellation.reason
-    for (let scope = this.around; scope !== undefined; scope = scope.around) {
+    for (let scope = this.parent; scope !== undefined; scope = scope.parent) {
       if (scope.cancellation !== undefined) return scope.cancellation.reason
       if (scope.overBudgetAt !== undefined) return "budget_exceeded"
     }
@@ -105,4 +100,16 @@ export const currentScope = (context: Context.Context<never>): RunScope | undefi
 export const scopeOf = (context: Context.Context<never>, run: Run): RunScope | undefined => {
   const scope = currentScope(context)
   return scope?.run === run ? scope : undefined
+}
+
+/**
+ * The span on which something is said of a run: its own, or the one under which it was joined. A run that was joined where no
+ * span was open stands under its sender's, which is not here, so then it is the span that is open in the fiber.
+ */
+export const spanToTell = (
+  scope: RunScope | undefined,
+  fiber: Fiber.RuntimeFiber<unknown, unknown>
+): Tracer.Span | undefined => {
+  const span = scope?.span?._tag === "Span" ? scope.span : fiber.currentSpan
+  return span?._tag === "Span" ? span : undefined
 }

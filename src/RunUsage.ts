@@ -8,7 +8,7 @@ import { type AnyFiber, clockOf, nowOf } from "./FiberClock.js"
 import { unsafeWarn } from "./FiberLog.js"
 import { PriceBook, withoutPrices } from "./PriceBook.js"
 import type { Run } from "./Run.js"
-import type { RunScope } from "./RunScope.js"
+import { type RunScope, spanToTell } from "./RunScope.js"
 import { trusted } from "./SchemaRecord.js"
 import { type Put, putIdentity, putUsage } from "./UsageAttributes.js"
 import { make, type Usage, type UsageDetails } from "./UsageRecord.js"
@@ -86,8 +86,8 @@ const isSame = (one: unknown, other: unknown): boolean =>
 
 /** A run that was joined has no record here, so what has no span of its own goes on the one under which it was joined. */
 const tellJoined = (fiber: AnyFiber, scope: RunScope | undefined, usage: Usage, cost: Cost): void => {
-  const span = scope?.span?._tag === "Span" ? scope.span : fiber.currentSpan
-  if (span?._tag !== "Span") return
+  const span = spanToTell(scope, fiber)
+  if (span === undefined) return
   try {
     const attributes: Record<string, unknown> = {}
     const put: Put = (key, value) => {

@@ -14,14 +14,14 @@ import {
   Stream,
   Tracer
 } from "effect"
-import { Call, callIn, isTold, OpenCall } from "./Call.js"
+import { Call, callIn, OpenCall } from "./Call.js"
+import { endingOf } from "./CallEnding.js"
 import { type AnyFiber, clockOf } from "./FiberClock.js"
 import { unsafeWarn } from "./FiberLog.js"
 import { RunContext } from "./RunContext.js"
-import { errorClass } from "./RunExit.js"
 import { type RunScope, scopeOf } from "./RunScope.js"
 import { afterwards, unsafeRecord } from "./RunUsage.js"
-import type { Consumption, UsageDetails, UsageStatus } from "./UsageRecord.js"
+import { type Consumption, isTold, type UsageDetails } from "./UsageRecord.js"
 
 /** What is tracked: an effect, or a stream. */
 export type Trackable<A = unknown, E = unknown, R = unknown> = Effect.Effect<A, E, R> | Stream.Stream<A, E, R>
@@ -182,11 +182,10 @@ class OngoingCall {
 
   end(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     const { description, open, run, scope, span } = this
-    const status = statusOf(exit)
     const further: Partial<UsageDetails> & Consumption = Object.assign(
       open.soFar,
-      { status },
-      status === "failure" && this.errorDetails(fiber, exit)
+      endingOf(exit),
+      this.wasRefused(fiber, exit) && { requests: 0 }
     )
     const record = () => unsafeRecord(fiber, { run, scope, span }, description.details, further)
     open.end({ details: further, scope, record })
@@ -198,27 +197,17 @@ class OngoingCall {
     return afterwards(scope)
   }
 
-  private errorDetails(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): Consumption {
-    if (Exit.isSuccess(exit)) return {}
-    const error = Cause.squash(exit.cause)
-    const isTyped = Option.isSome(Cause.failureOption(exit.cause))
-    const isRefused = isTyped && !isTold(this.open.soFar) && this.saysRefused(fiber, error)
-    return { errorType: errorClass(error), ...(isRefused && { requests: 0 }) }
-  }
-
-  private saysRefused(fiber: AnyFiber, error: unknown): boolean {
+  private wasRefused(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): boolean {
+    if (Exit.isSuccess(exit) || isTold(this.open.soFar)) return false
+    const error = Cause.failureOption(exit.cause)
+    if (Option.isNone(error)) return false
     try {
-      return (this.description.isRefused ?? hasErrorStatus)(error)
+      return (this.description.isRefused ?? hasErrorStatus)(error.value)
     } catch (thrown) {
       unsafeWarn(fiber, `the isRefused option of "${this.description.spanName}" failed: ${String(thrown)}`)
       return false
     }
   }
-}
-
-const statusOf = (exit: Exit.Exit<unknown, unknown>): UsageStatus => {
-  if (Exit.isSuccess(exit)) return "success"
-  return Cause.isInterruptedOnly(exit.cause) ? "interrupted" : "failure"
 }
 
 /** Whether an error is an HTTP answer that refuses: of `@effect/platform` and of the providers' own clients. */

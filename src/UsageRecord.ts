@@ -1,7 +1,7 @@
 /**
  * What one call consumed: the record behind `Usage`, and how it is made of what a program says.
  */
-import { DateTime, Schema } from "effect"
+import { DateTime, Schema, type Types } from "effect"
 import { type FieldProblem, quote, refusal } from "./FieldText.js"
 import { normalizeSystem } from "./ProviderName.js"
 import { optional } from "./SchemaRecord.js"
@@ -14,30 +14,28 @@ export { UsageKind } from "./UsageKind.js"
 export const UsageStatus = Schema.Literal("success", "failure", "interrupted")
 export type UsageStatus = typeof UsageStatus.Type
 
-const Count = Schema.Int.pipe(Schema.nonNegative())
-
 /** What was consumed, as far as it is told. Quantities are whole numbers, zero or more. */
 const quantities = {
   /** All tokens that went in, those read from and written to a cache included (OpenTelemetry's GenAI conventions). */
-  inputTokens: optional(Count),
+  inputTokens: optional(Schema.NonNegativeInt),
   /** Of the input tokens, those that the provider had in its cache. */
-  cacheReadTokens: optional(Count),
+  cacheReadTokens: optional(Schema.NonNegativeInt),
   /** Of the input tokens, those that the provider put into its cache. */
-  cacheWriteTokens: optional(Count),
+  cacheWriteTokens: optional(Schema.NonNegativeInt),
   /** All tokens that came out, reasoning included. */
-  outputTokens: optional(Count),
+  outputTokens: optional(Schema.NonNegativeInt),
   /** Of the output tokens, those of reasoning. */
-  reasoningTokens: optional(Count),
-  inputCharacters: optional(Count),
-  outputCharacters: optional(Count),
-  images: optional(Count),
-  rowsReturned: optional(Count),
-  rowsAffected: optional(Count),
-  bytesScanned: optional(Count),
-  bytesRead: optional(Count),
-  bytesWritten: optional(Count),
-  objects: optional(Count),
-  messages: optional(Count)
+  reasoningTokens: optional(Schema.NonNegativeInt),
+  inputCharacters: optional(Schema.NonNegativeInt),
+  outputCharacters: optional(Schema.NonNegativeInt),
+  images: optional(Schema.NonNegativeInt),
+  rowsReturned: optional(Schema.NonNegativeInt),
+  rowsAffected: optional(Schema.NonNegativeInt),
+  bytesScanned: optional(Schema.NonNegativeInt),
+  bytesRead: optional(Schema.NonNegativeInt),
+  bytesWritten: optional(Schema.NonNegativeInt),
+  objects: optional(Schema.NonNegativeInt),
+  messages: optional(Schema.NonNegativeInt)
 }
 
 /** What one call consumed. */
@@ -55,7 +53,7 @@ export class Usage extends Schema.Class<Usage>("botanu/Usage")({
   time: Schema.DateTimeUtc,
   status: UsageStatus,
   /** Requests that were served; 0 where the provider refused. */
-  requests: Count,
+  requests: Schema.NonNegativeInt,
   ...quantities,
   /** Time of computing, in milliseconds. */
   computeMs: optional(Schema.NonNegative.pipe(Schema.finite())),
@@ -76,6 +74,8 @@ export class Usage extends Schema.Class<Usage>("botanu/Usage")({
 /** Quantities of what was consumed, by name. */
 export type Quantity = keyof typeof quantities
 
+const quantityNames = Object.keys(quantities) as ReadonlyArray<Quantity>
+
 /** What a call consumed, as far as it is known. An absent detail and an `undefined` one are the same: it was not told. */
 export interface Consumption extends Readonly<Partial<Record<Quantity, number | undefined>>> {
   readonly computeMs?: number | undefined
@@ -90,6 +90,17 @@ export interface Consumption extends Readonly<Partial<Record<Quantity, number | 
   readonly isStreaming?: boolean | undefined
   readonly errorType?: string | undefined
 }
+
+/** Whether it is known what a call consumed; a part of the tokens says nothing of the whole. */
+export const isTold = (consumption: Consumption): boolean => telling.some((key) => consumption[key] !== undefined)
+
+const parts: ReadonlySet<Quantity> = new Set<Quantity>(["cacheReadTokens", "cacheWriteTokens", "reasoningTokens"])
+
+const telling: ReadonlyArray<keyof Consumption> = [
+  ...quantityNames.filter((quantity) => !parts.has(quantity)),
+  "computeMs",
+  "usd"
+]
 
 /** What there is to say of a call. */
 export interface UsageDetails extends Consumption {
@@ -136,12 +147,12 @@ const take = (
     if (rule === undefined) continue
     const expected = rule(value)
     if (expected === undefined) fields[field] = value
-    else onProblem({ field, problem: `expected ${expected}, got ${quote(value)}` })
+    else onProblem({ field, problem: `${expected}, got ${quote(value)}` })
   }
 }
 
 /** A usage while it is put together. */
-type Unchecked = { -readonly [Field in keyof Usage]: Usage[Field] }
+type Unchecked = Types.Mutable<Usage>
 
 const whole = (fields: Partial<Unchecked>, onProblem: (problem: FieldProblem) => void): Usage => {
   for (const field of required) {
@@ -174,37 +185,35 @@ const required = ["kind", "provider", "operation"] as const
 type Rule = (value: unknown) => string | undefined
 
 const count: Rule = (value) =>
-  Number.isSafeInteger(value) && (value as number) >= 0 ? undefined : "a whole number, zero or more"
-
-const text: Rule = (value) => refusal(value)?.replace(/^expected /, "")
+  Number.isSafeInteger(value) && (value as number) >= 0 ? undefined : "expected a whole number, zero or more"
 
 const oneOf =
   (schema: { readonly literals: ReadonlyArray<unknown> }): Rule =>
   (value) =>
-    schema.literals.includes(value) ? undefined : `one of ${schema.literals.join(", ")}`
+    schema.literals.includes(value) ? undefined : `expected one of ${schema.literals.join(", ")}`
 
 const rules: ReadonlyMap<keyof UsageDetails, Rule> = new Map<keyof UsageDetails, Rule>([
-  ...(Object.keys(quantities) as Array<Quantity>).map((quantity) => [quantity, count] as const),
+  ...quantityNames.map((quantity) => [quantity, count] as const),
   ["requests", count],
   ["kind", oneOf(UsageKind)],
   ["status", oneOf(UsageStatus)],
-  ["provider", text],
-  ["operation", text],
-  ["model", text],
-  ["responseModel", text],
-  ["finishReason", text],
-  ["providerRequestId", text],
-  ["clientRequestId", text],
-  ["errorType", text],
-  ["time", (value) => (DateTime.isDateTime(value) && DateTime.isUtc(value) ? undefined : "an instant in UTC")],
+  ["provider", refusal],
+  ["operation", refusal],
+  ["model", refusal],
+  ["responseModel", refusal],
+  ["finishReason", refusal],
+  ["providerRequestId", refusal],
+  ["clientRequestId", refusal],
+  ["errorType", refusal],
+  ["time", (value) => (DateTime.isDateTime(value) && DateTime.isUtc(value) ? undefined : "expected an instant in UTC")],
   [
     "computeMs",
-    (value) => (Number.isFinite(value) && (value as number) >= 0 ? undefined : "milliseconds, zero or more")
+    (value) => (Number.isFinite(value) && (value as number) >= 0 ? undefined : "expected milliseconds, zero or more")
   ],
-  ["usd", (value) => (fromNonNegative(value) === undefined ? expectedAmount : undefined)],
-  ["isStreaming", (value) => (typeof value === "boolean" ? undefined : "true or false")],
+  ["usd", (value) => (fromNonNegative(value) === undefined ? `expected ${expectedAmount}` : undefined)],
+  ["isStreaming", (value) => (typeof value === "boolean" ? undefined : "expected true or false")],
   [
     "attempt",
-    (value) => (Number.isSafeInteger(value) && (value as number) > 0 ? undefined : "a whole number above zero")
+    (value) => (Number.isSafeInteger(value) && (value as number) > 0 ? undefined : "expected a whole number above zero")
   ]
 ])

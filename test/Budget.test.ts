@@ -14,9 +14,9 @@ import {
   Usage
 } from "../src/index.js"
 import { format } from "../src/Usd.js"
-import { completedRuns, endedSpans, observed, onlyRun } from "./observed.js"
+import { completedRuns, endedSpans, logging, observed, onlyRun } from "./observed.js"
 import { ids } from "./runs.js"
-import { costOf, logging, perToken, quill, spend, unpriced, usd } from "./usages.js"
+import { costOf, perToken, quill, spend, unpriced, usd } from "./usages.js"
 
 class Broken extends Data.TaggedError("Broken") {}
 

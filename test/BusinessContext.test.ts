@@ -1,9 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, HashMap, type Layer, Logger, Schema, Tracer } from "effect"
+import { Deferred, Effect, Fiber, HashMap, type Layer, Logger, Schema } from "effect"
 import { Botanu, type BusinessContext, CompletedRun, InvalidAnnotation, RunContext, RunExporter } from "../src/index.js"
-import { completedRuns, endedSpans, observed, onlyRun, spanOf } from "./observed.js"
+import { brokenTracer, tracerDown } from "./brokenTracer.js"
+import { completedRuns, endedSpans, logging, observed, onlyRun, spanOf } from "./observed.js"
 import { ids, makeRun } from "./runs.js"
-import { logging, spanNamed } from "./usages.js"
+import { spanNamed } from "./usages.js"
 
 const run = Botanu.workflow("Customer Support", ids)
 const child = Botanu.workflow("Child", ids)
@@ -330,28 +331,7 @@ describe("a name", () => {
 
 it.effect("a tracer that throws harms neither the program nor the record", () => {
   const lines: Array<string> = []
-  const tracer = Tracer.make({
-    span: (name, parent, context, links, startTime, kind) => ({
-      _tag: "Span",
-      name,
-      spanId: "s",
-      traceId: "t",
-      parent,
-      context,
-      links,
-      sampled: true,
-      kind,
-      status: { _tag: "Started", startTime },
-      attributes: new Map(),
-      attribute: (key) => {
-        if (key === "botanu.team") throw new Error("tracer down")
-      },
-      event: () => {},
-      end: () => {},
-      addLinks: () => {}
-    }),
-    context: (execution) => execution()
-  })
+  const tracer = brokenTracer({ attribute: (key) => (key === "botanu.team" ? tracerDown() : undefined) })
   return Effect.gen(function* () {
     expect(yield* run(Effect.as(Botanu.annotate({ team: "support" }), 1))).toBe(1)
     const [completed] = yield* completedRuns

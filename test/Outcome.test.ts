@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Data, Effect, Either, Fiber, Logger, Schema, TestClock } from "effect"
 import { Botanu, Outcome, RunContext, RunStatus } from "../src/index.js"
 import { endedSpans, eventsOf, observed, onlyRun } from "./observed.js"
-import { ids, makeRun } from "./runs.js"
+import { fromAfar, ids, makeRun } from "./runs.js"
 
 class Broken extends Data.TaggedError("Broken") {}
 
@@ -51,19 +51,8 @@ describe("an emitted outcome", () => {
   )
 
   const emitted = Outcome.emit("partial", { valueAmount: 3 })
-  const nested = (depth: number): Effect.Effect<void, Outcome.InvalidOutcome, RunContext> =>
-    depth === 0
-      ? emitted
-      : Effect.withSpan(
-          Effect.suspend(() => nested(depth - 1)),
-          `depth ${depth}`
-        )
-
   const places: ReadonlyArray<readonly [where: string, work: Effect.Effect<unknown, unknown, RunContext>]> = [
-    ["at depth 5", nested(5)],
-    ["in a forked fiber", Effect.flatMap(Effect.fork(nested(2)), Fiber.join)],
-    ["in a daemon that is waited for", Effect.flatMap(Effect.forkDaemon(nested(1)), Fiber.join)],
-    ["in a finalizer", Effect.ensuring(Effect.void, Effect.ignore(emitted))],
+    ...fromAfar(emitted),
     ["in a root span", Effect.withSpan(emitted, "root", { root: true })]
   ]
   for (const [where, work] of places) {

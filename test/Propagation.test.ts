@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Either, FastCheck, Fiber, Layer, Logger, Option, Schema, TestClock } from "effect"
+import { Effect, Either, FastCheck, Fiber, Layer, Option, Schema, TestClock } from "effect"
 import { Baggage, Botanu, BotanuConfig, Propagation, Run, RunContext } from "../src/index.js"
-import { observed, onlyRun } from "./observed.js"
+import { logging, observed, onlyRun } from "./observed.js"
 import { anyRun, instant, leanHeader, makeRun, runId } from "./runs.js"
 
 const mode = (propagationMode: BotanuConfig.PropagationMode) =>
@@ -13,8 +13,7 @@ const injectFor = (run: Run) => Effect.provide(Propagation.inject, RunContext.la
 
 const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
   const lines: Array<string> = []
-  const logger = Logger.make(({ message }) => lines.push(String(message)))
-  return Effect.map(Effect.provide(effect, Logger.replace(Logger.defaultLogger, logger)), (value) => ({ value, lines }))
+  return Effect.map(Effect.provide(effect, logging(lines)), (value) => ({ value, lines }))
 }
 
 describe("Propagation.inject", () => {

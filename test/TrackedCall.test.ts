@@ -2,11 +2,12 @@
  * A call is recorded once, however it ends: an effect or a stream, on whatever fiber, of whatever kind.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Either, Fiber, FiberRef, Schedule, Stream, TestClock, Tracer } from "effect"
+import { Deferred, Effect, Either, Fiber, FiberRef, Schedule, Stream, TestClock } from "effect"
 import { Botanu, Data, Llm, type RunContext, RunExporter, Usage } from "../src/index.js"
-import { completedRuns, endedSpans, observed, onlyRun, spanOf } from "./observed.js"
+import { brokenTracer, tracerDown } from "./brokenTracer.js"
+import { completedRuns, endedSpans, logging, observed, onlyRun, spanOf } from "./observed.js"
 import { ids } from "./runs.js"
-import { allUsages, costText, logging, perToken, quill, spanNamed, spend, usagesOf } from "./usages.js"
+import { allUsages, costText, perToken, quill, spanNamed, spend, usagesOf } from "./usages.js"
 
 const run = Botanu.workflow("Customer Support", ids)
 
@@ -413,7 +414,7 @@ describe("trouble with an option is logged, and harms neither the call nor its r
   it.effect("the usage option of a stream, for the elements for which it throws", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
-      const usage = (n: number) => (n === 2 ? trouble() : { outputTokens: n })
+      const usage = (n: number) => (n === 2 ? tracerDown() : { outputTokens: n })
       expect(yield* run(Stream.runCount(Llm.track(elements(3), { ...quill, usage })))).toBe(3)
       expect(yield* endings).toEqual([["success", 3]])
       expect(lines).toHaveLength(1)
@@ -446,28 +447,9 @@ describe("trouble with an option is logged, and harms neither the call nor its r
   ]
   for (const [kind, call] of kinds) {
     it.effect(`a tracer that throws: ${kind}`, () => {
-      const fail = () => {
-        throw new Error("tracer down")
-      }
-      const tracer = Tracer.make({
-        span: (name, parent, context, links, startTime, kind) => ({
-          _tag: "Span",
-          name,
-          spanId: "s",
-          traceId: "t",
-          parent,
-          context,
-          links,
-          sampled: true,
-          kind,
-          status: { _tag: "Started", startTime },
-          attributes: new Map(),
-          attribute: (key) => (key.startsWith("gen_ai.usage") ? fail() : undefined),
-          event: () => undefined,
-          end: fail,
-          addLinks: () => {}
-        }),
-        context: (execution) => execution()
+      const tracer = brokenTracer({
+        attribute: (key) => (key.startsWith("gen_ai.usage") ? tracerDown() : undefined),
+        end: tracerDown
       })
       return Effect.gen(function* () {
         expect(yield* run(call)).toBe(3)

@@ -1,21 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, TestClock } from "effect"
 import { Botanu, Cost, Data, Llm, RunContext, Usage } from "../src/index.js"
-import { completedRuns, endedSpans, eventsOf, observed, onlyRun } from "./observed.js"
-import { ids, instant, makeRun } from "./runs.js"
-import {
-  allUsages,
-  costOf,
-  costText,
-  logging,
-  perToken,
-  prices,
-  quill,
-  spanNamed,
-  spend,
-  usagesOf,
-  usd
-} from "./usages.js"
+import { completedRuns, endedSpans, eventsOf, logging, observed, onlyRun } from "./observed.js"
+import { fromAfar, ids, instant, makeRun } from "./runs.js"
+import { allUsages, costOf, costText, perToken, prices, quill, spanNamed, spend, usagesOf, usd } from "./usages.js"
 
 const run = Botanu.workflow("Customer Support", ids)
 
@@ -96,19 +84,8 @@ describe("a recorded usage", () => {
     }).pipe(Effect.provide([observed, logging(lines)]))
   })
 
-  const nested = (depth: number): Effect.Effect<void, Usage.InvalidUsage, RunContext> =>
-    depth === 0
-      ? spend(1)
-      : Effect.withSpan(
-          Effect.suspend(() => nested(depth - 1)),
-          `depth ${depth}`
-        )
-
   const places: ReadonlyArray<readonly [where: string, work: Effect.Effect<unknown, unknown, RunContext>]> = [
-    ["at depth 5", nested(5)],
-    ["in a forked fiber", Effect.flatMap(Effect.fork(nested(2)), Fiber.join)],
-    ["in a daemon that is waited for", Effect.flatMap(Effect.forkDaemon(nested(1)), Fiber.join)],
-    ["in a finalizer", Effect.ensuring(Effect.void, Effect.ignore(spend(1)))],
+    ...fromAfar(spend(1)),
     ["before a failure", Effect.zipRight(spend(1), Effect.fail("late"))],
     ["before a defect", Effect.zipRight(spend(1), Effect.die("late"))],
     ["before an interruption", Effect.zipRight(spend(1), Effect.interrupt)]

@@ -15,8 +15,7 @@ import {
   Runtime,
   Schedule,
   Stream,
-  TestClock,
-  Tracer
+  TestClock
 } from "effect"
 import {
   Botanu,
@@ -30,7 +29,8 @@ import {
   RunContext,
   RunExporter
 } from "../src/index.js"
-import { completedRuns, endedSpans, observed, onlyRun, spanOf } from "./observed.js"
+import { brokenTracer, tracerDown } from "./brokenTracer.js"
+import { completedRuns, endedSpans, logging, observed, onlyRun, spanOf } from "./observed.js"
 import { ids, instant, makeRun, otherRunId } from "./runs.js"
 
 class Broken extends Data.TaggedError("Broken")<{ readonly attempt: number }> {}
@@ -732,28 +732,10 @@ it.effect("a run without an exporter or a tracer of note is a run all the same",
 
 it.effect("a tracer that throws is logged, and harms neither the program nor the record", () => {
   const lines: Array<string> = []
-  const fail = () => {
-    throw new Error("tracer down")
-  }
-  const tracer = Tracer.make({
-    span: (name, parent, context, links, startTime, kind) => ({
-      _tag: "Span",
-      name,
-      spanId: "s",
-      traceId: "t",
-      parent,
-      context,
-      links,
-      sampled: true,
-      kind,
-      status: { _tag: "Started", startTime },
-      attributes: new Map(),
-      attribute: (key) => (key === "botanu.run.duration_ms" ? fail() : undefined),
-      event: (name) => (name.startsWith("botanu.") ? fail() : undefined),
-      end: fail,
-      addLinks: () => {}
-    }),
-    context: (execution) => execution()
+  const tracer = brokenTracer({
+    attribute: (key) => (key === "botanu.run.duration_ms" ? tracerDown() : undefined),
+    event: (name) => (name.startsWith("botanu.") ? tracerDown() : undefined),
+    end: tracerDown
   })
   return Effect.gen(function* () {
     expect(yield* outer(Effect.as(Outcome.emit("partial"), 1))).toBe(1)
@@ -765,14 +747,5 @@ it.effect("a tracer that throws is logged, and harms neither the program nor the
       "telling of an outcome failed: Error: tracer down",
       Array(3).fill("telling of a run failed: Error: tracer down").join("; ")
     ])
-  }).pipe(
-    Effect.withTracer(tracer),
-    Effect.provide([
-      RunExporter.layerMemory,
-      Logger.replace(
-        Logger.defaultLogger,
-        Logger.make(({ message }) => lines.push(String(message)))
-      )
-    ])
-  )
+  }).pipe(Effect.withTracer(tracer), Effect.provide([RunExporter.layerMemory, logging(lines)]))
 })

@@ -3,7 +3,7 @@
  */
 import { NodeSdk } from "@effect/opentelemetry"
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Logger } from "effect"
 import { type CompletedRun, RunExporter } from "../src/index.js"
 
 class Spans extends Context.Tag("test/Spans")<Spans, InMemorySpanExporter>() {}
@@ -13,14 +13,19 @@ const spansLive = Layer.effect(
   Effect.sync(() => new InMemorySpanExporter())
 )
 
-const tracer = Layer.unwrapEffect(
-  Effect.map(Spans, (exporter) =>
-    NodeSdk.layer(() => ({
-      resource: { serviceName: "test" },
-      spanProcessor: new SimpleSpanProcessor(exporter)
-    }))
-  )
-)
+const sdkTo = (exporter: InMemorySpanExporter) =>
+  NodeSdk.layer(() => ({
+    resource: { serviceName: "test" },
+    spanProcessor: new SimpleSpanProcessor(exporter)
+  }))
+
+/** An OpenTelemetry SDK, and where its spans go. */
+export const sdk = () => {
+  const exporter = new InMemorySpanExporter()
+  return { exporter, layer: sdkTo(exporter) }
+}
+
+const tracer = Layer.unwrapEffect(Effect.map(Spans, sdkTo))
 
 export const observed = Layer.mergeAll(RunExporter.layerMemory, tracer.pipe(Layer.provideMerge(spansLive)))
 
@@ -52,3 +57,12 @@ export const onlyRun = Effect.gen(function* () {
 /** Our events on a span by name; OpenTelemetry adds one for an exception. */
 export const eventsOf = (span: ReadableSpan): ReadonlyArray<string> =>
   span.events.map(({ name }) => name).filter((name) => name.startsWith("botanu."))
+
+/** Keeps the messages of log lines. */
+export const logging = (lines: Array<string>): Layer.Layer<never> =>
+  Logger.replace(
+    Logger.defaultLogger,
+    Logger.make(({ message }) => {
+      lines.push([message].flat().map(String).join(" "))
+    })
+  )

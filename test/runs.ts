@@ -1,8 +1,8 @@
 /**
  * Runs to test with.
  */
-import { DateTime, FastCheck, Schema } from "effect"
-import { Run } from "../src/index.js"
+import { DateTime, Effect, FastCheck, Fiber, Schema } from "effect"
+import { Run, type RunContext } from "../src/index.js"
 
 type Fields = ConstructorParameters<typeof Run>[0]
 
@@ -69,3 +69,22 @@ export const anyRun: FastCheck.Arbitrary<Run> = FastCheck.record(
   },
   { requiredKeys: ["runId", "workflow", "eventId", "customerId", "environment", "rootRunId", "attempt", "cancelled"] }
 ).map((fields) => new Run({ ...fields, startTime: instant(0) }))
+
+/** Something that is said of a run, from places in it that are far from where it began. */
+export const fromAfar = <E>(
+  said: Effect.Effect<void, E, RunContext>
+): ReadonlyArray<readonly [where: string, work: Effect.Effect<void, E, RunContext>]> => {
+  const nested = (depth: number): Effect.Effect<void, E, RunContext> =>
+    depth === 0
+      ? said
+      : Effect.withSpan(
+          Effect.suspend(() => nested(depth - 1)),
+          `depth ${depth}`
+        )
+  return [
+    ["at depth 5", nested(5)],
+    ["in a forked fiber", Effect.flatMap(Effect.fork(nested(2)), Fiber.join)],
+    ["in a daemon that is waited for", Effect.flatMap(Effect.forkDaemon(nested(1)), Fiber.join)],
+    ["in a finalizer", Effect.ensuring(Effect.void, Effect.ignore(said))]
+  ]
+}

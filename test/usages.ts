@@ -1,7 +1,7 @@
 /**
  * Usages to test with, and what came of them.
  */
-import { BigDecimal, type Context, Effect, Layer, Logger } from "effect"
+import { BigDecimal, type Context, Effect, Layer } from "effect"
 import { type CompletedRun, Cost, PriceBook, Usage } from "../src/index.js"
 import { format } from "../src/Usd.js"
 import { completedRuns, endedSpans } from "./observed.js"
@@ -51,15 +51,6 @@ export const spanNamed = (name: string) =>
       ? Effect.succeed(span)
       : Effect.die(`expected one span "${name}" of ${spans.map((span) => span.name).join(", ")}`)
   })
-
-/** Keeps the messages of log lines. */
-export const logging = (lines: Array<string>): Layer.Layer<never> =>
-  Logger.replace(
-    Logger.defaultLogger,
-    Logger.make(({ message }) => {
-      lines.push([message].flat().map(String).join(" "))
-    })
-  )
 
 /** Prices that one function knows. */
 export const prices = (

@@ -1,15 +1,14 @@
 /**
  * Where the usage of a call goes: the run in which it began, whoever ends it.
  */
-import { Cause, type Context, Exit, type Tracer } from "effect"
+import type { Context, Tracer } from "effect"
 import { modelCallAround, type OpenCall } from "../Call.js"
 import type { AnyFiber } from "../FiberClock.js"
 import type { Run } from "../Run.js"
 import { currentRun } from "../RunContext.js"
-import { errorClass } from "../RunExit.js"
 import { type RunScope, scopeOf } from "../RunScope.js"
 import { unsafeRecord } from "../RunUsage.js"
-import type { UsageDetails, UsageStatus } from "../UsageRecord.js"
+import type { UsageDetails } from "../UsageRecord.js"
 
 export class CallSite {
   private constructor(
@@ -40,16 +39,4 @@ export class CallSite {
       tracked.absorb({ details: { ...details, ...further }, scope, record })
     }
   }
-}
-
-/** How a call ended, and what with, where it failed. */
-export interface Ending {
-  readonly status: UsageStatus
-  readonly errorType?: string
-}
-
-export const endingOf = (exit: Exit.Exit<unknown, unknown>): Ending => {
-  if (Exit.isSuccess(exit)) return { status: "success" }
-  if (Cause.isInterruptedOnly(exit.cause)) return { status: "interrupted" }
-  return { status: "failure", errorType: errorClass(Cause.squash(exit.cause)) }
 }

@@ -2,12 +2,12 @@
  * A call of an `@effect/ai` model that is under way, from the start of its span to its end.
  */
 import { AiError, Model } from "@effect/ai"
-import { Cause, type Context, Exit, FiberRef, GlobalValue, Option, type Tracer } from "effect"
-import { isTold } from "../Call.js"
+import { Cause, type Context, Exit, FiberRef, GlobalValue, Option, type Tracer, type Types } from "effect"
+import { type CallEnding, endingOf } from "../CallEnding.js"
 import type { AnyFiber } from "../FiberClock.js"
 import type { Run } from "../Run.js"
-import type { Consumption, UsageDetails } from "../UsageRecord.js"
-import { type CallSite, type Ending, endingOf } from "./CallSite.js"
+import { type Consumption, isTold, type UsageDetails } from "../UsageRecord.js"
+import type { CallSite } from "./CallSite.js"
 import { consumptionOn, identityOn } from "./CallSpan.js"
 import type { Exchange } from "./Exchange.js"
 import { record, text } from "./Json.js"
@@ -129,7 +129,7 @@ export class ModelCall {
     )
   }
 
-  private description({ responseModel }: Consumption): Mutable<UsageDetails> {
+  private description({ responseModel }: Consumption): Types.Mutable<UsageDetails> {
     const { model, operation, provider } = identityOn(this.span)
     const exchange = this.exchanges.at(-1)
     return {
@@ -146,7 +146,7 @@ export class ModelCall {
   }
 
   /** The scope of a stream is closed with a success too where the consumer takes no more. */
-  private endingOf(exit: Exit.Exit<unknown, unknown>, { finishReason }: Consumption): Ending {
+  private endingOf(exit: Exit.Exit<unknown, unknown>, { finishReason }: Consumption): CallEnding {
     const isWhole = !this.isStream || finishReason !== undefined || this.exchanges.some(({ isComplete }) => isComplete)
     return Exit.isSuccess(exit) && !isWhole ? { status: "interrupted" } : endingOf(exit)
   }
@@ -184,8 +184,6 @@ export const embeddingsOf = (run: Run): Set<ModelCall> => {
   embeddings.set(run, none)
   return none
 }
-
-type Mutable<A> = { -readonly [Key in keyof A]: A[Key] }
 
 const isAccepted = ({ fate }: Exchange): boolean => fate === "accepted"
 

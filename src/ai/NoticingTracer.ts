@@ -1,7 +1,7 @@
 /**
  * A tracer that notices calls of `@effect/ai` models by their spans.
  */
-import { type Exit, Fiber, Option, type Tracer } from "effect"
+import { type Exit, Fiber, Option, type Tracer, type Types } from "effect"
 import type { AnyFiber } from "../FiberClock.js"
 import { unsafeWarn } from "../FiberLog.js"
 import { CallSite } from "./CallSite.js"
@@ -11,7 +11,7 @@ import { areClientsObserved } from "./Observed.js"
 /** A tracer that does as another one does, and notices calls as long as `isOn` says so. */
 export const noticingCalls = (tracer: Tracer.Tracer, isOn: () => boolean): Tracer.Tracer => {
   // All else is the other's own: what surrounds each step of a fiber is not called through this one.
-  const noticing: Mutable<Tracer.Tracer> = Object.create(tracer)
+  const noticing: Types.Mutable<Tracer.Tracer> = Object.create(tracer)
   noticing.span = (name, parent, context, links, startTime, kind, options) => {
     const span = tracer.span(name, parent, context, links, startTime, kind, options)
     if (names.has(name) && isOn()) notice(name as CallName, span)
@@ -19,8 +19,6 @@ export const noticingCalls = (tracer: Tracer.Tracer, isOn: () => boolean): Trace
   }
   return noticing
 }
-
-type Mutable<A> = { -readonly [Key in keyof A]: A[Key] }
 
 const names: ReadonlySet<string> = new Set<CallName>([
   "LanguageModel.generateText",

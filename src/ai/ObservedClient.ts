@@ -3,9 +3,10 @@
  */
 import { HttpClient, type HttpClientRequest, type HttpClientResponse } from "@effect/platform"
 import { Effect, Exit, FiberRef, GlobalValue } from "effect"
+import { endingOf } from "../CallEnding.js"
 import type { AnyFiber } from "../FiberClock.js"
 import type { UsageDetails } from "../UsageRecord.js"
-import { CallSite, endingOf } from "./CallSite.js"
+import { CallSite } from "./CallSite.js"
 import { Exchange } from "./Exchange.js"
 import { embeddingsOf, type ModelCall, openCallIn } from "./ModelCall.js"
 import { languageModelIn, setClientsObserved, setObserved } from "./Observed.js"

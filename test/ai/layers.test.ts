@@ -2,15 +2,15 @@
  * `RunAi.layer` beside what else a program has: transformers, tracers, retries, runs that are over or owned elsewhere.
  */
 import { LanguageModel, Telemetry, Tool, Toolkit } from "@effect/ai"
-import { NodeSdk } from "@effect/opentelemetry"
 import { HttpClient } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
 import { propagation } from "@opentelemetry/api"
-import { InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base"
-import { Deferred, Effect, Fiber, flow, Layer, Logger, Schema, Stream } from "effect"
+import type { InMemorySpanExporter } from "@opentelemetry/sdk-trace-base"
+import { Deferred, Effect, Fiber, flow, Layer, Schema, Stream } from "effect"
 import { RunAi } from "../../src/ai/index.js"
 import { Botanu, RunExporter } from "../../src/index.js"
 import { RunOpenTelemetry } from "../../src/opentelemetry/index.js"
+import { logging, sdk } from "../observed.js"
 import { ids, makeRun } from "../runs.js"
 import { anthropic, completedRuns, inRun, openAi, recorded } from "./models.js"
 
@@ -89,15 +89,6 @@ describe("span transformers", () => {
     })
   )
 })
-
-const sdk = () => {
-  const exporter = new InMemorySpanExporter()
-  const layer = NodeSdk.layer(() => ({
-    resource: { serviceName: "test" },
-    spanProcessor: new SimpleSpanProcessor(exporter)
-  }))
-  return { exporter, layer }
-}
 
 /** What stands on the spans of calls. */
 const attributesOf = (exporter: InMemorySpanExporter) =>
@@ -280,12 +271,6 @@ describe("runs", () => {
       const server = yield* openAi.server
       server.script({ tokens })
       const lines: Array<string> = []
-      const logger = Logger.replace(
-        Logger.defaultLogger,
-        Logger.make(({ message }) => {
-          lines.push(String(message))
-        })
-      )
       yield* Effect.gen(function* () {
         const gate = yield* Deferred.make<void>()
         const late = yield* inRun(Effect.forkDaemon(Effect.zipRight(Deferred.await(gate), ask)))
@@ -293,7 +278,7 @@ describe("runs", () => {
         yield* Fiber.join(late)
         expect(yield* recorded).toEqual([])
         expect(lines.join()).toContain("after the run was over")
-      }).pipe(Effect.provide(openAi.modelOf(server)), Effect.provide(Layer.mergeAll(ours, logger)))
+      }).pipe(Effect.provide(openAi.modelOf(server)), Effect.provide(Layer.mergeAll(ours, logging(lines))))
     })
   )
 

@@ -1,13 +1,12 @@
-import { NodeSdk } from "@effect/opentelemetry"
 import { describe, expect, it } from "@effect/vitest"
 import { context, propagation, ROOT_CONTEXT, trace } from "@opentelemetry/api"
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks"
 import { W3CBaggagePropagator } from "@opentelemetry/core"
-import { InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base"
-import { Deferred, Effect, Fiber, Layer, Logger, Option, Queue, Stream } from "effect"
+import { Deferred, Effect, Fiber, Layer, Option, Queue, Stream } from "effect"
 import { Untrusted, Withheld } from "../../src/AmbientTracer.js"
 import { Botanu, BotanuConfig, RunContext } from "../../src/index.js"
 import { RunOpenTelemetry } from "../../src/opentelemetry/index.js"
+import { logging, sdk } from "../observed.js"
 import { ids, leanKeys, makeRun, otherRunId, runId } from "../runs.js"
 
 const workflow = (eventId: string) => Botanu.workflow("W", { ...ids, eventId })
@@ -18,15 +17,6 @@ const shown = () => propagation.getActiveBaggage()?.getEntry("botanu.event_id")?
 const look = Effect.sync(shown)
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
-
-const sdk = () => {
-  const exporter = new InMemorySpanExporter()
-  const layer = NodeSdk.layer(() => ({
-    resource: { serviceName: "test" },
-    spanProcessor: new SimpleSpanProcessor(exporter)
-  }))
-  return { exporter, layer }
-}
 
 const boundaries: Record<string, Effect.Effect<string | undefined>> = {
   "in synchronous code": look,
@@ -334,12 +324,11 @@ describe("RunOpenTelemetry.activeRun", () => {
   it.live("is none where there is none, or a bad one, which is logged", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
-      const logger = Logger.replace(
-        Logger.defaultLogger,
-        Logger.make(({ message }) => lines.push(String(message)))
-      )
       expect(yield* RunOpenTelemetry.activeRun).toEqual(Option.none())
-      const bad = yield* called({ ...run, "botanu.run_id": "x" }, Effect.provide(RunOpenTelemetry.activeRun, logger))
+      const bad = yield* called(
+        { ...run, "botanu.run_id": "x" },
+        Effect.provide(RunOpenTelemetry.activeRun, logging(lines))
+      )
       expect(bad).toEqual(Option.none())
       expect(lines).toEqual(['incoming baggage: botanu.run_id: expected a UUID, got "x"'])
     }).pipe(Effect.provide(RunOpenTelemetry.layer))

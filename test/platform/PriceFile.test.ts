@@ -2,10 +2,10 @@ import { writeFile } from "node:fs/promises"
 import { FileSystem } from "@effect/platform"
 import { NodeFileSystem } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Layer, Logger } from "effect"
+import { Effect, Layer } from "effect"
 import { Botanu, Cost, type PriceBook, Usage } from "../../src/index.js"
 import { PriceFile } from "../../src/platform/index.js"
-import { completedRuns, observed } from "../observed.js"
+import { completedRuns, logging, observed } from "../observed.js"
 import { ids } from "../runs.js"
 
 const file = (text: string) =>
@@ -54,10 +54,6 @@ describe("a price file", () => {
 
   it.scoped("is read without its bad entries, of which the log tells", () => {
     const lines: Array<string> = []
-    const log = Logger.replace(
-      Logger.defaultLogger,
-      Logger.make(({ message }) => lines.push(String(message)))
-    )
     return Effect.gen(function* () {
       const path = yield* file(`{ "quill-1": { "input_cost_per_token": "?" }, "quill-2": ${quill} }`)
       expect(yield* costWith(PriceFile.layer(path))).toBe("0.00035")
@@ -66,7 +62,7 @@ describe("a price file", () => {
       ])
       const failed = yield* Effect.flip(Layer.launch(PriceFile.layer(path, { badEntries: "fail" })))
       expect(failed.message).toContain(`price file ${path}, entry "quill-1"`)
-    }).pipe(Effect.provide([observed, NodeFileSystem.layer, log]))
+    }).pipe(Effect.provide([observed, NodeFileSystem.layer, logging(lines)]))
   })
 
   it.scoped("fails where the layer is built, with its name, where it is missing or no JSON", () =>

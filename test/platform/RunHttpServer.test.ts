@@ -12,10 +12,10 @@ import {
   HttpServerResponse
 } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, FastCheck, Fiber, Layer, Logger, Option, Queue, Schema, Stream } from "effect"
+import { Deferred, Effect, FastCheck, Fiber, Layer, Option, Queue, Schema, Stream } from "effect"
 import { Botanu, Outcome, Propagation, type Run, RunContext, RunExporter } from "../../src/index.js"
 import * as RunHttpServer from "../../src/platform/RunHttpServer.js"
-import { completedRuns, endedSpans, observed } from "../observed.js"
+import { completedRuns, endedSpans, logging, observed } from "../observed.js"
 import { ids, leanHeader, leanKeys, runId } from "../runs.js"
 import { type NodeServer, request, serving } from "./servers.js"
 
@@ -286,11 +286,7 @@ describe("RunHttpServer.middleware", () => {
   it.scopedLive("serves whatever baggage a request brings", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
-      const logger = Logger.replace(
-        Logger.defaultLogger,
-        Logger.make(({ message }) => lines.push(String(message)))
-      )
-      const url = yield* bare(ok, { inbound: "trusted" }, logger)
+      const url = yield* bare(ok, { inbound: "trusted" }, logging(lines))
       const octet = FastCheck.constantFrom(...'botanu.run_id=,;%+ \t"\\0a9é\u0080ÿ'.split(""))
       const baggage = FastCheck.oneof(
         FastCheck.array(octet, { maxLength: 200 }).map((octets) => octets.join("")),
