@@ -2,8 +2,8 @@
  * A price book of thousands of models: how long it takes to read, and whether a price is found as fast as in a small one.
  */
 import { DateTime, Effect, Either } from "effect"
+import { fromText } from "../src/cost/LiteLlmPrices.js"
 import { PriceBook, Usage } from "../src/index.js"
-import { fromText } from "../src/LiteLlmPrices.js"
 import { type Measurement, measure, repeatedCall } from "./measure.js"
 import { format } from "./table.js"
 

@@ -2,12 +2,12 @@
  * What a program says of the business that a run belongs to: team, cost centre, region, …
  */
 import { Effect, FiberRef, Schema } from "effect"
-import { type FieldProblem, quote, refusal } from "./FieldText.js"
-import type { AttributeValue } from "./Run.js"
-import { type AttributeEntry, withEntries } from "./RunAnnotations.js"
+import { type AttributeEntry, withEntries } from "./lifecycle/RunAnnotations.js"
+import { type RunScope, scopeOf } from "./lifecycle/RunScope.js"
 import { RunContext } from "./RunContext.js"
-import { type RunScope, scopeOf } from "./RunScope.js"
-import { Key, keyPrefix } from "./Wire.js"
+import type { AttributeValue } from "./run/Run.js"
+import { type FieldProblem, quote, refusal } from "./schema/FieldText.js"
+import { Key, keyPrefix } from "./wire/Wire.js"
 
 /** What is said of a run, by names in camel case, such as `costCenter`. */
 export type BusinessContext = Readonly<Record<string, AttributeValue>>

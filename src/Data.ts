@@ -2,11 +2,11 @@
  * Calls of databases, storage and messaging systems.
  */
 import type { Tracer } from "effect"
-import { normalizeSystem } from "./ProviderName.js"
-import { Db, Messaging } from "./SemanticConventions.js"
-import { type CallDescription, type Track, trackedBy } from "./TrackedCall.js"
-import type { UsageKind } from "./UsageRecord.js"
-import { CallAttribute } from "./Wire.js"
+import { normalizeSystem } from "./cost/Provider.js"
+import type { UsageKind } from "./cost/UsageRecord.js"
+import { type CallDescription, type Track, trackedBy } from "./tracking/TrackedCall.js"
+import { Db, Messaging } from "./wire/SemanticConventions.js"
+import { CallAttribute } from "./wire/Wire.js"
 
 /** An operation of a database or a data warehouse. */
 export interface DatabaseCall {

@@ -1,9 +1,9 @@
 /**
  * Calls of language models, embedding models and the tools that they use.
  */
-import { normalizeProvider } from "./ProviderName.js"
-import { GenAi } from "./SemanticConventions.js"
-import { type CallDescription, type Track, trackedBy } from "./TrackedCall.js"
+import { normalizeProvider } from "./cost/Provider.js"
+import { type CallDescription, type Track, trackedBy } from "./tracking/TrackedCall.js"
+import { GenAi } from "./wire/SemanticConventions.js"
 
 /** What is done with a model (`gen_ai.operation.name`). */
 export type ModelOperation =

@@ -2,18 +2,18 @@
  * Saying what came of the current run.
  */
 import { type Clock, Effect, Either, ParseResult, Schema, type Tracer } from "effect"
-import { unsafePropagationMode } from "./BotanuConfig.js"
-import { clockOf } from "./FiberClock.js"
-import { Outcome, type OutcomeDetails } from "./OutcomeRecord.js"
-import type { AttributeValue } from "./Run.js"
-import { stamp } from "./RunAnnotations.js"
+import { clockOf } from "./fiber/CurrentFiber.js"
+import { stamp } from "./lifecycle/RunAnnotations.js"
+import { type RunScope, scopeOf, spanToTell } from "./lifecycle/RunScope.js"
 import { RunContext } from "./RunContext.js"
-import { type RunScope, scopeOf, spanToTell } from "./RunScope.js"
-import type { RunStatus } from "./RunStatus.js"
-import { Event } from "./Wire.js"
+import { unsafePropagationMode } from "./run/BotanuConfig.js"
+import { Outcome, type OutcomeDetails } from "./run/OutcomeRecord.js"
+import type { AttributeValue } from "./run/Run.js"
+import type { RunStatus } from "./run/RunStatus.js"
+import { Event } from "./wire/Wire.js"
 
-export { Outcome, type OutcomeDetails } from "./OutcomeRecord.js"
-export { RunStatus } from "./RunStatus.js"
+export { Outcome, type OutcomeDetails } from "./run/OutcomeRecord.js"
+export { RunStatus } from "./run/RunStatus.js"
 
 /** An outcome was refused: `field` is not what was expected. What was emitted before stands. */
 export class InvalidOutcome extends Schema.TaggedError<InvalidOutcome>()("InvalidOutcome", {

@@ -2,25 +2,25 @@
  * A run across process boundaries, as headers: out with `inject`, in with `extract`.
  */
 import { type DateTime, Effect, Option, type Tracer } from "effect"
-import * as Baggage from "./Baggage.js"
-import * as BaggageHeader from "./BaggageHeader.js"
-import { type PropagationMode, unsafePropagationMode } from "./BotanuConfig.js"
-import * as BoundedWarning from "./BoundedWarning.js"
-import * as Carrier from "./Carrier.js"
-import { type AnyFiber, nowOf } from "./FiberClock.js"
-import { foreignOf, remember } from "./Receipt.js"
-import { furtherEntries, leanEntries, Run } from "./Run.js"
-import * as RunBaggage from "./RunBaggage.js"
+import * as Baggage from "./baggage/Baggage.js"
+import * as BaggageHeader from "./baggage/BaggageHeader.js"
+import * as Carrier from "./baggage/Carrier.js"
+import * as TraceParent from "./baggage/TraceParent.js"
+import * as BoundedWarning from "./fiber/BoundedWarning.js"
+import { type AnyFiber, nowOf } from "./fiber/CurrentFiber.js"
+import { scopeOf } from "./lifecycle/RunScope.js"
 import { RunContext } from "./RunContext.js"
-import { scopeOf } from "./RunScope.js"
-import { trusted } from "./SchemaRecord.js"
-import * as TraceParent from "./TraceParent.js"
-import { Header, keyPrefix } from "./Wire.js"
+import { type PropagationMode, unsafePropagationMode } from "./run/BotanuConfig.js"
+import { foreignOf, remember } from "./run/RemoteContext.js"
+import { furtherEntries, leanEntries, Run } from "./run/Run.js"
+import * as RunBaggage from "./run/RunBaggage.js"
+import { trusted } from "./schema/SchemaRecord.js"
+import { Header, keyPrefix } from "./wire/Wire.js"
 
 /** Headers to send: `baggage`, and `traceparent` where a span is open. */
 export type OutgoingHeaders = { readonly [name: string]: string }
 
-export type { IncomingHeaders } from "./Carrier.js"
+export type { IncomingHeaders } from "./baggage/Carrier.js"
 
 /** What a carrier has room for. */
 export interface InjectOptions {

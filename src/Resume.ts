@@ -2,14 +2,14 @@
  * Work on a run that came in, under that run's deadline.
  */
 import { Cause, Effect, Function, Option, Schema } from "effect"
-import { thenLeave, withAmbientTracer } from "./AmbientTracer.js"
-import * as Deadline from "./Deadline.js"
-import { type AnyFiber, nowOf } from "./FiberClock.js"
-import * as FiberRefValues from "./FiberRefValues.js"
-import { type JoinedRun, joinedRun } from "./JoinedRun.js"
-import type { Run } from "./Run.js"
+import { type AnyFiber, nowOf } from "./fiber/CurrentFiber.js"
+import * as FiberRefValues from "./fiber/FiberRefs.js"
+import { thenLeave, withAmbientTracer } from "./fiber/TracerWrapper.js"
+import { type JoinedRun, joinedRun } from "./lifecycle/CurrentRun.js"
 import { type RunContext, withRun } from "./RunContext.js"
-import { Uuid } from "./RunId.js"
+import * as Deadline from "./run/Deadline.js"
+import type { Run } from "./run/Run.js"
+import { Uuid } from "./run/RunId.js"
 
 /** A run came in that its sender had cancelled already; nothing was done for it. */
 export class RunCancelled extends Schema.TaggedError<RunCancelled>()("RunCancelled", {

@@ -2,14 +2,14 @@
  * The current run, as a service: what every effect inside of a workflow can ask for.
  */
 import { Context, DateTime, type Duration, Effect, FiberRef, Layer, type Option, Schema, Tracer } from "effect"
-import { setAmbientTracer } from "./AmbientTracer.js"
-import * as Baggage from "./Baggage.js"
-import { CurrentEdge, type Edge } from "./Interruption.js"
-import { joinedRun } from "./JoinedRun.js"
-import { fromOptions, type InvalidRunContext, optionsOf, type RunOptions } from "./NewRun.js"
-import type { Run } from "./Run.js"
-import * as RunBaggage from "./RunBaggage.js"
-import { CurrentRunScope, type RunScope } from "./RunScope.js"
+import * as Baggage from "./baggage/Baggage.js"
+import { setAmbientTracer } from "./fiber/TracerWrapper.js"
+import { joinedRun } from "./lifecycle/CurrentRun.js"
+import { CurrentEdge, type Edge } from "./lifecycle/Interruption.js"
+import { CurrentRunScope, type RunScope } from "./lifecycle/RunScope.js"
+import { fromOptions, type InvalidRunContext, optionsOf, type RunOptions } from "./run/NewRun.js"
+import type { Run } from "./run/Run.js"
+import * as RunBaggage from "./run/RunBaggage.js"
 
 /** The tag of the current run. Outside of a workflow and of `RunContext.layer` it is a requirement that nobody meets. */
 export class RunContext extends Context.Tag("botanu/RunContext")<RunContext, Run>() {

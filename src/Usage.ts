@@ -2,17 +2,15 @@
  * Saying what the current run consumes.
  */
 import { Effect, Schema } from "effect"
-import { Call } from "./Call.js"
-import { nowOf } from "./FiberClock.js"
-import type { FieldProblem } from "./FieldText.js"
+import { type Consumption, make, type UsageDetails } from "./cost/UsageRecord.js"
+import { nowOf } from "./fiber/CurrentFiber.js"
+import { scopeOf } from "./lifecycle/RunScope.js"
 import { RunContext } from "./RunContext.js"
-import { scopeOf } from "./RunScope.js"
-import { afterwards, unsafeAdd } from "./RunUsage.js"
-import { type Consumption, make, type UsageDetails } from "./UsageRecord.js"
+import type { FieldProblem } from "./schema/FieldText.js"
+import { Call } from "./tracking/OpenCall.js"
+import { afterwards, unsafeAdd } from "./tracking/UsageRecorder.js"
 
-export { Call } from "./Call.js"
-export { RecordedUsage } from "./CostTotals.js"
-export type { CallOptions, Track, Trackable, Tracked } from "./TrackedCall.js"
+export { RecordedUsage } from "./cost/CostTotals.js"
 export {
   type Consumption,
   type Quantity,
@@ -20,7 +18,9 @@ export {
   type UsageDetails,
   UsageKind,
   UsageStatus
-} from "./UsageRecord.js"
+} from "./cost/UsageRecord.js"
+export { Call } from "./tracking/OpenCall.js"
+export type { CallOptions, Track, Trackable, Tracked } from "./tracking/TrackedCall.js"
 
 /** A usage was refused: `field` is not what was expected. Nothing was recorded. */
 export class InvalidUsage extends Schema.TaggedError<InvalidUsage>()("InvalidUsage", {

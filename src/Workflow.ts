@@ -2,18 +2,18 @@
  * A workflow: an Effect program whose every execution is a run. Users know this module as `Botanu`.
  */
 import { type Duration, Effect, Either, Exit, type Schedule, type Tracer, type Types, type Utils } from "effect"
-import * as Attempt from "./Attempt.js"
-import { Account, type Budget, BudgetExceeded, type Checked, check } from "./Budget.js"
-import type { OutcomeOptions } from "./Completion.js"
-import type { DeadlineExceeded } from "./Deadline.js"
-import { InvalidRunContext, type RunOptions } from "./NewRun.js"
-import { remoteSpanOf } from "./Receipt.js"
-import type { Run } from "./Run.js"
+import { Account, type Budget, BudgetExceeded, type Checked, check } from "./cost/Budget.js"
+import * as Attempt from "./lifecycle/Attempt.js"
+import type { OutcomeOptions } from "./lifecycle/Completion.js"
 import type { RunContext } from "./RunContext.js"
+import type { DeadlineExceeded } from "./run/Deadline.js"
+import { InvalidRunContext, type RunOptions } from "./run/NewRun.js"
+import { remoteSpanOf } from "./run/RemoteContext.js"
+import type { Run } from "./run/Run.js"
 
-export { activeRuns, cancel } from "./ActiveRuns.js"
 export { annotate } from "./BusinessContext.js"
-export type { OutcomeOfResult } from "./Completion.js"
+export { activeRuns, cancel } from "./lifecycle/ActiveRuns.js"
+export type { OutcomeOfResult } from "./lifecycle/Completion.js"
 export { emit as emitOutcome } from "./Outcome.js"
 export { resume } from "./Resume.js"
 

@@ -15,7 +15,7 @@ import {
   TestClock,
   type Tracer
 } from "effect"
-import { currentSurrounds } from "../src/AmbientTracer.js"
+import { currentSurrounds } from "../src/fiber/TracerWrapper.js"
 import {
   Botanu,
   BotanuConfig,

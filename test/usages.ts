@@ -2,8 +2,8 @@
  * Usages to test with, and what came of them.
  */
 import { BigDecimal, type Context, Effect, Layer } from "effect"
+import { format } from "../src/cost/Usd.js"
 import { type CompletedRun, Cost, PriceBook, Usage } from "../src/index.js"
-import { format } from "../src/Usd.js"
 import { completedRuns, endedSpans } from "./observed.js"
 
 /** A model that nobody has. */

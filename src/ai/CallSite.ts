@@ -2,13 +2,13 @@
  * Where the usage of a call goes: the run in which it began, whoever ends it.
  */
 import type { Context, Tracer } from "effect"
-import { modelCallAround, type OpenCall } from "../Call.js"
-import type { AnyFiber } from "../FiberClock.js"
-import type { Run } from "../Run.js"
+import type { UsageDetails } from "../cost/UsageRecord.js"
+import type { AnyFiber } from "../fiber/CurrentFiber.js"
+import { type RunScope, scopeOf } from "../lifecycle/RunScope.js"
 import { currentRun } from "../RunContext.js"
-import { type RunScope, scopeOf } from "../RunScope.js"
-import { unsafeRecord } from "../RunUsage.js"
-import type { UsageDetails } from "../UsageRecord.js"
+import type { Run } from "../run/Run.js"
+import { modelCallAround, type OpenCall } from "../tracking/OpenCall.js"
+import { unsafeRecord } from "../tracking/UsageRecorder.js"
 
 export class CallSite {
   private constructor(

@@ -3,17 +3,17 @@
  */
 import { AiError, Model } from "@effect/ai"
 import { Cause, type Context, Exit, FiberRef, GlobalValue, Option, type Tracer, type Types } from "effect"
-import { type CallEnding, endingOf } from "../CallEnding.js"
-import type { AnyFiber } from "../FiberClock.js"
-import type { Run } from "../Run.js"
-import { type Consumption, isTold, type UsageDetails } from "../UsageRecord.js"
+import { type Consumption, isTold, type UsageDetails } from "../cost/UsageRecord.js"
+import type { AnyFiber } from "../fiber/CurrentFiber.js"
+import type { Run } from "../run/Run.js"
+import { type CallEnding, endingOf } from "../tracking/CallExit.js"
 import type { CallSite } from "./CallSite.js"
-import { consumptionOn, identityOn } from "./CallSpan.js"
-import type { Exchange } from "./Exchange.js"
-import { record, text } from "./Json.js"
-import { embeddingModelIn, isObserved, setObserved } from "./Observed.js"
-import { consumptionIn } from "./ResponseParts.js"
+import { embeddingModelIn, isObserved, setObserved } from "./ObservedModels.js"
+import type { Exchange } from "./ProviderExchange.js"
+import { consumptionIn } from "./ResponseUsage.js"
+import { consumptionOn, identityOn } from "./SpanUsage.js"
 import { summed, together } from "./Told.js"
+import { record, text } from "./UnknownJson.js"
 
 const nothing: Consumption = {}
 

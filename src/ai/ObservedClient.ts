@@ -3,14 +3,14 @@
  */
 import { HttpClient, type HttpClientRequest, type HttpClientResponse } from "@effect/platform"
 import { Effect, Exit, FiberRef, GlobalValue } from "effect"
-import { endingOf } from "../CallEnding.js"
-import type { AnyFiber } from "../FiberClock.js"
-import type { UsageDetails } from "../UsageRecord.js"
+import type { UsageDetails } from "../cost/UsageRecord.js"
+import type { AnyFiber } from "../fiber/CurrentFiber.js"
+import { endingOf } from "../tracking/CallExit.js"
 import { CallSite } from "./CallSite.js"
-import { Exchange } from "./Exchange.js"
 import { embeddingsOf, type ModelCall, openCallIn } from "./ModelCall.js"
-import { languageModelIn, setClientsObserved, setObserved } from "./Observed.js"
+import { languageModelIn, setClientsObserved, setObserved } from "./ObservedModels.js"
 import { ObservedResponse } from "./ObservedResponse.js"
+import { Exchange } from "./ProviderExchange.js"
 
 type Client<E, R> = HttpClient.HttpClient.With<E, R>
 type Response = HttpClientResponse.HttpClientResponse

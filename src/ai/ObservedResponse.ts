@@ -3,8 +3,8 @@
  */
 import { type HttpClientError, HttpClientResponse, HttpIncomingMessage, type UrlParams } from "@effect/platform"
 import { Effect, type Exit, Inspectable, Stream } from "effect"
-import type { AnyFiber } from "../FiberClock.js"
-import type { Exchange } from "./Exchange.js"
+import type { AnyFiber } from "../fiber/CurrentFiber.js"
+import type { Exchange } from "./ProviderExchange.js"
 
 type Response = HttpClientResponse.HttpClientResponse
 type ResponseError = HttpClientError.ResponseError

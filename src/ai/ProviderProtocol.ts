@@ -3,8 +3,8 @@
  * APIs, which many others speak too, and Anthropic's Messages API.
  */
 import type { HttpClientRequest } from "@effect/platform"
-import type { Consumption } from "../UsageRecord.js"
-import { count, isRecord, record, text } from "./Json.js"
+import type { Consumption } from "../cost/UsageRecord.js"
+import { count, isRecord, record, text } from "./UnknownJson.js"
 
 export interface Protocol {
   readonly provider: string

@@ -4,10 +4,10 @@
 import { Telemetry } from "@effect/ai"
 import { HttpClient } from "@effect/platform"
 import { Effect, Layer, Option, type Scope } from "effect"
-import { surroundTracer } from "../AmbientTracer.js"
-import { noticingCalls } from "./NoticingTracer.js"
+import { surroundTracer } from "../fiber/TracerWrapper.js"
+import { noticingCalls } from "./ModelCallTracer.js"
 import { observe } from "./ObservedClient.js"
-import { telling } from "./TellingTransformer.js"
+import { telling } from "./ResponseTransformer.js"
 
 export { observe } from "./ObservedClient.js"
 

@@ -1,7 +1,7 @@
 /**
  * What was told of one call from several sides.
  */
-import type { Consumption } from "../UsageRecord.js"
+import type { Consumption } from "../cost/UsageRecord.js"
 
 /** All that is known; what stands later replaces what stands before. */
 export const together = <Told extends object>(...told: ReadonlyArray<Told>): Told => {

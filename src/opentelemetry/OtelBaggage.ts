@@ -2,9 +2,9 @@
  * Baggage as OpenTelemetry's API has it, from ours and to ours.
  */
 import { type Baggage as Api, type BaggageEntry, baggageEntryMetadataFromString, propagation } from "@opentelemetry/api"
-import * as Baggage from "../Baggage.js"
-import * as BaggageHeader from "../BaggageHeader.js"
-import { keyPrefix } from "../Wire.js"
+import * as Baggage from "../baggage/Baggage.js"
+import * as BaggageHeader from "../baggage/BaggageHeader.js"
+import { keyPrefix } from "../wire/Wire.js"
 
 type NamedEntry = readonly [key: string, entry: BaggageEntry]
 

@@ -4,11 +4,11 @@
 import { type Baggage as OtelBaggage, type Context as OtelContext, propagation } from "@opentelemetry/api"
 import type { Span, SpanProcessor } from "@opentelemetry/sdk-trace-base"
 import { DateTime, Option } from "effect"
-import { type Entry, leanEntries } from "../Run.js"
-import * as RunBaggage from "../RunBaggage.js"
+import { type Entry, leanEntries } from "../run/Run.js"
+import * as RunBaggage from "../run/RunBaggage.js"
 import { fromOpenTelemetry } from "./OtelBaggage.js"
-import { isByEffect } from "./ShowingTracer.js"
-import { shownIn } from "./ShownRun.js"
+import { isByEffect } from "./OtelContextTracer.js"
+import { shownIn } from "./RunOtelContext.js"
 
 export interface SpanProcessorOptions {
   /**

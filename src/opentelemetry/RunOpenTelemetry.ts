@@ -3,14 +3,14 @@
  */
 import { context, propagation, trace } from "@opentelemetry/api"
 import { Effect, FiberRef, Layer, type Option, Tracer } from "effect"
-import { surroundTracer } from "../AmbientTracer.js"
+import { surroundTracer } from "../fiber/TracerWrapper.js"
 import { unsafeReceive } from "../Propagation.js"
-import type { Run } from "../Run.js"
-import { inContext } from "./FiberScheduler.js"
+import type { Run } from "../run/Run.js"
 import * as OpenTelemetryGlobals from "./OpenTelemetryGlobals.js"
 import { fromOpenTelemetry } from "./OtelBaggage.js"
-import { showingRun } from "./ShowingTracer.js"
-import { shownIn } from "./ShownRun.js"
+import { inContext } from "./OtelContextScheduler.js"
+import { showingRun } from "./OtelContextTracer.js"
+import { shownIn } from "./RunOtelContext.js"
 
 /**
  * While a fiber works on a run, OpenTelemetry's active context holds the run's baggage, also after asynchronous boundaries: so

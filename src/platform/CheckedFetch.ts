@@ -2,9 +2,9 @@
  * A `fetch` that is told of a run, and tells only those of it who may know, wherever it is sent on to.
  */
 import { Context, Effect, Fiber, Option, Runtime } from "effect"
-import { Withheld } from "../AmbientTracer.js"
-import { withoutRun } from "../RequestBaggage.js"
-import { Header } from "../Wire.js"
+import { withoutRun } from "../baggage/RunMembers.js"
+import { Withheld } from "../fiber/TracerWrapper.js"
+import { Header } from "../wire/Wire.js"
 import { follow, type Send } from "./FetchRedirects.js"
 import type { Origins } from "./Origin.js"
 

@@ -3,7 +3,7 @@
  * origin are one, and nothing else is.
  */
 import { Either, Schema } from "effect"
-import { quote } from "../FieldText.js"
+import { quote } from "../schema/FieldText.js"
 
 /** An entry in a list of origins is not what was expected. */
 export class InvalidOrigin extends Schema.TaggedError<InvalidOrigin>()("InvalidOrigin", {

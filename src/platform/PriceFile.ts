@@ -3,10 +3,10 @@
  */
 import { FileSystem } from "@effect/platform"
 import { Effect, Layer } from "effect"
-import { fromText, InvalidPriceFile, type LiteLlmOptions } from "../LiteLlmPrices.js"
-import * as PriceBook from "../PriceBook.js"
+import { fromText, InvalidPriceFile, type LiteLlmOptions } from "../cost/LiteLlmPrices.js"
+import * as PriceBook from "../cost/PriceBook.js"
 
-export { InvalidPriceFile } from "../LiteLlmPrices.js"
+export { InvalidPriceFile } from "../cost/LiteLlmPrices.js"
 
 /** How a price file is read. */
 export interface PriceFileOptions extends Omit<LiteLlmOptions, "name"> {

@@ -4,10 +4,10 @@
  */
 import { HttpBody, HttpServerResponse } from "@effect/platform"
 import { DefaultServices, Deferred, Effect, Exit, Fiber, FiberRef, Scope, Stream } from "effect"
-import { type DeadlineExceeded, deadlineExceeded } from "../Deadline.js"
-import { type AnyFiber, nowOf } from "../FiberClock.js"
-import * as RunFiber from "../RunFiber.js"
-import { currentScope } from "../RunScope.js"
+import * as RunFiber from "../fiber/ChildFiber.js"
+import { type AnyFiber, nowOf } from "../fiber/CurrentFiber.js"
+import { currentScope } from "../lifecycle/RunScope.js"
+import { type DeadlineExceeded, deadlineExceeded } from "../run/Deadline.js"
 
 type Response = HttpServerResponse.HttpServerResponse
 

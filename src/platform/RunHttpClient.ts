@@ -10,12 +10,12 @@ import {
   type HttpClientResponse
 } from "@effect/platform"
 import { Context, Effect, Either, FiberRef, GlobalValue, identity, Layer, Option, Stream } from "effect"
-import { Withheld } from "../AmbientTracer.js"
-import * as Carrier from "../Carrier.js"
+import * as Carrier from "../baggage/Carrier.js"
+import { withoutRun, withRun } from "../baggage/RunMembers.js"
+import { Withheld } from "../fiber/TracerWrapper.js"
 import { unsafeBaggageHeader } from "../Propagation.js"
-import { withoutRun, withRun } from "../RequestBaggage.js"
 import { currentRun } from "../RunContext.js"
-import { Header } from "../Wire.js"
+import { Header } from "../wire/Wire.js"
 import { checkedFetch } from "./CheckedFetch.js"
 import { fromEntries, type InvalidOrigin, type Origins } from "./Origin.js"
 

@@ -11,9 +11,9 @@ import {
   HttpTraceContext
 } from "@effect/platform"
 import { Context, Effect, Layer, Option, type Predicate, Tracer } from "effect"
-import type { AnyFiber } from "../FiberClock.js"
-import * as TraceParent from "../TraceParent.js"
-import { Header } from "../Wire.js"
+import * as TraceParent from "../baggage/TraceParent.js"
+import type { AnyFiber } from "../fiber/CurrentFiber.js"
+import { Header } from "../wire/Wire.js"
 
 type Request = HttpServerRequest.HttpServerRequest
 

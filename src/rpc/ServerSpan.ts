@@ -4,8 +4,8 @@
  */
 import { RpcServer } from "@effect/rpc"
 import { Context, Effect, Layer, Option, Tracer } from "effect"
-import type { AnyFiber } from "../FiberClock.js"
-import * as TraceParent from "../TraceParent.js"
+import * as TraceParent from "../baggage/TraceParent.js"
+import type { AnyFiber } from "../fiber/CurrentFiber.js"
 
 /**
  * For the protocol of a server: leaves the span under which a request was sent to the middleware of this module, which makes it

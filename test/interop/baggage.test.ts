@@ -15,7 +15,7 @@ import {
 import { W3CBaggagePropagator } from "@opentelemetry/core"
 import { Effect, FastCheck, Option, Schema } from "effect"
 import { Baggage, BotanuConfig, Propagation, type Run, RunContext } from "../../src/index.js"
-import { Key } from "../../src/Wire.js"
+import { Key } from "../../src/wire/Wire.js"
 import { anyRun, fieldText, instant, makeRun } from "../runs.js"
 
 type Text = Pick<Run, "workflow" | "eventId" | "customerId">

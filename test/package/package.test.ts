@@ -69,11 +69,16 @@ describe("the tarball", () => {
 
 describe("the core", () => {
   it("imports nothing but effect, and what makes ids", async () => {
-    const modules = (await readdir(join(installed, "dist"))).filter((file) => file.endsWith(".js"))
-    const code = await Promise.all(modules.map((file) => readFile(join(installed, "dist", file), "utf8")))
-    const imports = code.flatMap((text) => Array.from(text.matchAll(importedModule), ([, specifier]) => specifier))
-    const core = modules.map((file) => `./${file}`)
-    expect(new Set(imports.filter((specifier) => !core.includes(`${specifier}`)))).toEqual(
+    const dist = join(installed, "dist")
+    const modules = (await filesIn(dist)).filter((file) => file.endsWith(".js") && !isIntegration(file))
+    const imported = await Promise.all(
+      modules.map(async (module) =>
+        (await importsOf(join(dist, module))).map((specifier) =>
+          specifier.startsWith(".") ? posix.join(dirname(module), specifier) : specifier
+        )
+      )
+    )
+    expect(new Set(imported.flat().filter((specifier) => !modules.includes(specifier)))).toEqual(
       new Set(["effect", "uuidv7"])
     )
   })
@@ -89,11 +94,13 @@ const integrations: Record<string, ReadonlyArray<string>> = {
   ai: ["@effect/ai", "@effect/platform"]
 }
 
+const isIntegration = (file: string): boolean => Object.keys(integrations).some((name) => file.startsWith(`${name}/`))
+
 describe("an entry point", () => {
-  it("is there for each folder, and has its packages as optional peers", async () => {
-    const entries = await readdir(join(root, "src"), { withFileTypes: true })
-    const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
-    expect(folders.sort()).toEqual(Object.keys(integrations).sort())
+  it("is there for each folder with an index, and has its packages as optional peers", async () => {
+    const sources = await filesIn(join(root, "src"))
+    const entries = sources.filter((source) => source.endsWith("/index.ts")).map(dirname)
+    expect(entries.sort()).toEqual(Object.keys(integrations).sort())
     expect(Object.keys(manifest.exports)).toEqual([
       ".",
       ...Object.keys(integrations).map((name) => `./${name}`),
@@ -107,12 +114,12 @@ describe("an entry point", () => {
   it.each(Object.entries(integrations))(
     "%s imports the core and its own packages, and no other entry point",
     async (folder, packages) => {
-      const files = (await filesIn(join(installed, "dist", folder))).filter((file) => file.endsWith(".js"))
-      const code = await Promise.all(files.map((file) => readFile(join(installed, "dist", folder, file), "utf8")))
-      const imports = code.flatMap((text) =>
-        Array.from(text.matchAll(importedModule), ([, specifier]) => `${specifier}`)
-      )
-      const others = imports.filter((specifier) => !/^\.\.?\/[A-Za-z]+\.js$/.test(specifier))
+      const dist = join(installed, "dist")
+      const files = (await filesIn(join(dist, folder))).filter((file) => file.endsWith(".js"))
+      const imports = (await Promise.all(files.map((file) => importsOf(join(dist, folder, file))))).flat()
+      const own = imports.filter((specifier) => specifier.startsWith(".")).map((path) => posix.join(folder, path))
+      expect(own.filter((path) => isIntegration(path) && !path.startsWith(`${folder}/`))).toEqual([])
+      const others = imports.filter((specifier) => !specifier.startsWith("."))
       expect(new Set(others)).toEqual(new Set(["effect", ...packages]))
     }
   )
@@ -145,6 +152,10 @@ describe("in a project of its own", () => {
 
 // What stands in quotes itself is no keyword.
 const importedModule = /(?<!["'])\b(?:from|import)\s*\(?\s*["']([^"'\n]+)["']/g
+
+/** What a compiled module imports. */
+const importsOf = async (file: string): Promise<ReadonlyArray<string>> =>
+  Array.from((await readFile(file, "utf8")).matchAll(importedModule), ([, specifier]) => `${specifier}`)
 
 const bin = (name: string, project = root): string => join(project, "node_modules/.bin", name)
 

@@ -9,7 +9,7 @@ import {
 import { NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Schedule, Scope, Stream } from "effect"
-import { Withheld } from "../../src/AmbientTracer.js"
+import { Withheld } from "../../src/fiber/TracerWrapper.js"
 import { Botanu, BotanuConfig, Propagation, type Run, RunContext } from "../../src/index.js"
 import * as RunHttpClient from "../../src/platform/RunHttpClient.js"
 import { endedSpans, observed } from "../observed.js"

@@ -14,7 +14,7 @@ import {
   Schema,
   Stream
 } from "effect"
-import { Withheld } from "../../src/AmbientTracer.js"
+import { Withheld } from "../../src/fiber/TracerWrapper.js"
 import { Botanu, DeadlineExceeded, InvalidRunContext, type Run, RunCancelled, RunContext } from "../../src/index.js"
 import { RunHttpClient } from "../../src/platform/index.js"
 import { RunRpc } from "../../src/rpc/index.js"

@@ -8,7 +8,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Logger, LogLevel } from "effect"
 import { Botanu, Propagation, RunContext, RunId } from "../../src/index.js"
 import * as RunHttpServer from "../../src/platform/RunHttpServer.js"
-import { Key } from "../../src/Wire.js"
+import { Key } from "../../src/wire/Wire.js"
 import { serving } from "../platform/servers.js"
 import { type RequestHeaders, sendAll } from "./traffic.js"
 

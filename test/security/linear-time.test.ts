@@ -2,11 +2,11 @@
  * However a header is made, the time that it takes to read grows no faster than the header.
  */
 import { describe, expect, it } from "@effect/vitest"
-import * as Carrier from "../../src/Carrier.js"
+import * as Carrier from "../../src/baggage/Carrier.js"
+import { withoutRun, withRun } from "../../src/baggage/RunMembers.js"
+import * as TraceParent from "../../src/baggage/TraceParent.js"
 import { Baggage } from "../../src/index.js"
-import { withoutRun, withRun } from "../../src/RequestBaggage.js"
-import * as TraceParent from "../../src/TraceParent.js"
-import { maxHeaderBytes } from "../../src/Wire.js"
+import { maxHeaderBytes } from "../../src/wire/Wire.js"
 import { runId } from "../runs.js"
 
 const ids = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`

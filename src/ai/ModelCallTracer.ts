@@ -1,0 +1,70 @@
+/**
+ * A tracer that notices calls of `@effect/ai` models by their spans.
+ */
+import { type Exit, Fiber, Option, type Tracer, type Types } from "effect"
+import type { AnyFiber } from "../fiber/CurrentFiber.js"
+import { unsafeWarn } from "../fiber/FiberLog.js"
+import { CallSite } from "./CallSite.js"
+import { type CallName, currentModelCall, ModelCall, openCallIn, setModelCall } from "./ModelCall.js"
+import { areClientsObserved } from "./ObservedModels.js"
+
+/** A tracer that does as another one does, and notices calls as long as `isOn` says so. */
+export const noticingCalls = (tracer: Tracer.Tracer, isOn: () => boolean): Tracer.Tracer => {
+  // All else is the other's own: what surrounds each step of a fiber is not called through this one.
+  const noticing: Types.Mutable<Tracer.Tracer> = Object.create(tracer)
+  noticing.span = (name, parent, context, links, startTime, kind, options) => {
+    const span = tracer.span(name, parent, context, links, startTime, kind, options)
+    if (names.has(name) && isOn()) notice(name as CallName, span)
+    return span
+  }
+  return noticing
+}
+
+const names: ReadonlySet<string> = new Set<CallName>([
+  "LanguageModel.generateText",
+  "LanguageModel.generateObject",
+  "LanguageModel.streamText",
+  "EmbeddingModel.embed",
+  "EmbeddingModel.embedMany"
+])
+
+// On the span itself: a table beside them would be gone through whenever memory is cleaned up.
+const ofSpan: unique symbol = Symbol.for("botanu/ai/ModelCall")
+
+interface NoticedSpan extends Tracer.Span {
+  [ofSpan]?: ModelCall
+}
+
+/** The call of a span, if it was noticed. */
+export const callOf = (span: Tracer.Span): ModelCall | undefined => (span as NoticedSpan)[ofSpan]
+
+const notice = (name: CallName, span: NoticedSpan): void => {
+  const fiber = Option.getOrUndefined(Fiber.getCurrentFiber())
+  const site = fiber && CallSite.in(fiber.currentContext)
+  if (fiber === undefined || site === undefined || callOf(span) !== undefined) return
+  // A data loader embeds each of many by itself.
+  if (name === "EmbeddingModel.embed" && openCallIn(fiber)?.name === "EmbeddingModel.embedMany") return
+  const call = new ModelCall(fiber, name, site, span)
+  const endSpan = span.end
+  try {
+    span[ofSpan] = call
+    span.end = (endTime, exit) => {
+      end(call, fiber, exit)
+      endSpan.call(span, endTime, exit)
+    }
+  } catch {
+    // A span that cannot be followed is a call that is not seen.
+    return
+  }
+  if (call.isEmbedding || areClientsObserved()) setModelCall(fiber, call)
+}
+
+const end = (call: ModelCall, starter: AnyFiber, exit: Exit.Exit<unknown, unknown>): void => {
+  const fiber = Option.getOrElse(Fiber.getCurrentFiber(), () => starter)
+  try {
+    call.end(fiber, exit)
+  } catch (error) {
+    unsafeWarn(fiber, `the usage of a call of ${call.name} could not be recorded: ${String(error)}`)
+  }
+  if (fiber.getFiberRef(currentModelCall) === call) setModelCall(fiber, call.around)
+}

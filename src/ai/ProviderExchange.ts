@@ -1,0 +1,139 @@
+/**
+ * One HTTP exchange with a provider: what becomes of it, and what its bytes tell as they pass.
+ */
+import { HttpClientError, type HttpClientRequest } from "@effect/platform"
+import { Cause } from "effect"
+import type { Consumption } from "../cost/UsageRecord.js"
+import { type Protocol, protocolOf } from "./ProviderProtocol.js"
+import { EventReader } from "./SseParser.js"
+import { together } from "./Told.js"
+import { isRecord, parse, record, text } from "./UnknownJson.js"
+
+/**
+ * `accepted`: the provider has begun to answer. `refused`: nothing was served, as it said so, or as the request never reached
+ * it. `lost`: there was no answer, and nobody knows whether it was served.
+ */
+type Fate = "sent" | "accepted" | "refused" | "lost"
+
+export class Exchange {
+  told: Consumption = {}
+  fate: Fate = "sent"
+  /** The status of an answer that refuses. */
+  refusal: string | undefined = undefined
+  isStreamed = false
+  /** Whether the last event of a streamed answer has come. */
+  isComplete = false
+
+  private constructor(
+    readonly protocol: Protocol,
+    private readonly request: HttpClientRequest.HttpClientRequest
+  ) {}
+
+  /** None for a request that asks no model. */
+  static of(request: HttpClientRequest.HttpClientRequest): Exchange | undefined {
+    const protocol = protocolOf(request)
+    return protocol && new Exchange(protocol, request)
+  }
+
+  /** The model that was asked for, as far as that is known without much work. */
+  get model(): string | undefined {
+    return text(this.asked?.["model"])
+  }
+
+  /** Whether there is no sign that this is what it looks like: anyone may have a `/responses`. */
+  get isDoubtful(): boolean {
+    return this.told.responseModel === undefined && this.asked !== undefined && this.model === undefined
+  }
+
+  private get asked(): Record<string, unknown> | undefined {
+    const { body } = this.request
+    if (body._tag !== "Uint8Array" || body.body.length > maxRequestBytes) return undefined
+    return record(parse(new TextDecoder().decode(body.body))) ?? {}
+  }
+
+  answered(status: number, contentType: string | undefined): void {
+    this.fate = status >= 400 ? "refused" : "accepted"
+    if (this.fate === "refused") this.refusal = String(status)
+    this.isStreamed = contentType?.startsWith("text/event-stream") ?? false
+  }
+
+  /** There was no answer. */
+  failed(cause: Cause.Cause<unknown>): void {
+    this.fate = neverArrived(Cause.squash(cause)) ? "refused" : "lost"
+  }
+
+  /** What takes in the bytes of the answer. */
+  reader(contentType: string | undefined): BodyReader | undefined {
+    if (this.isStreamed) return new EventReader((data) => this.tellEvent(data))
+    return isJson(contentType) ? new JsonReader((json) => this.tellText(json)) : undefined
+  }
+
+  /** The answer as a whole, as text. */
+  tellText(json: string): void {
+    if (json.length <= maxAnswerBytes) this.tell(parse(json))
+  }
+
+  /** The answer as a whole, or one event of it. */
+  tell(message: unknown): void {
+    if (!isRecord(message)) return
+    this.told = together(this.told, this.protocol.read(message))
+    if (this.protocol.isLast(message)) this.isComplete = true
+  }
+
+  private tellEvent(data: string): void {
+    if (data === "[DONE]") this.isComplete = true
+    else if (this.told.responseModel === undefined || telling.test(data)) this.tell(parse(data))
+  }
+}
+
+/** Takes in bytes of an answer. */
+export interface BodyReader {
+  readonly push: (bytes: Uint8Array) => void
+  readonly end?: () => void
+}
+
+const maxRequestBytes = 1 << 16
+const maxAnswerBytes = 1 << 22
+
+/** Events that are worth being parsed. In the text that a model wrote, quotes are escaped. */
+const telling =
+  /"usage"\s*:\s*\{|"(?:stop|finish)_reason"\s*:\s*"|"type"\s*:\s*"(?:message_stop|response\.(?:completed|incomplete|failed))"/
+
+const isJson = (contentType: string | undefined): boolean => contentType?.startsWith("application/json") ?? false
+
+/** Reads an answer that comes in pieces, unless it is too long to be kept. */
+class JsonReader implements BodyReader {
+  private readonly decoder = new TextDecoder()
+  private json: string | undefined = ""
+
+  constructor(private readonly onEnd: (json: string) => void) {}
+
+  push(bytes: Uint8Array): void {
+    if (this.json === undefined) return
+    this.json += this.decoder.decode(bytes, { stream: true })
+    if (this.json.length > maxAnswerBytes) this.json = undefined
+  }
+
+  end(): void {
+    if (this.json !== undefined) this.onEnd(this.json)
+  }
+}
+
+/** Whether a request never came to where it was sent. */
+const neverArrived = (error: unknown): boolean => {
+  if (!(error instanceof HttpClientError.RequestError)) return false
+  return error.reason !== "Transport" || noConnection.has(codeIn(error.cause) ?? "")
+}
+
+const noConnection = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT"
+])
+
+/** The code of an error of the network; that of `fetch` stands on its cause. */
+const codeIn = (error: unknown): string | undefined =>
+  isRecord(error) ? (text(error["code"]) ?? codeIn(error["cause"])) : undefined

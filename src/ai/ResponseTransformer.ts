@@ -1,0 +1,40 @@
+/**
+ * The span transformer of `@effect/ai`, through which a response is told to the call that it answers.
+ */
+import type { Telemetry } from "@effect/ai"
+import { Exit, Fiber, Option } from "effect"
+import { CallSite } from "./CallSite.js"
+import { type CallName, ModelCall } from "./ModelCall.js"
+import { callOf } from "./ModelCallTracer.js"
+import { isObserved, languageModelIn } from "./ObservedModels.js"
+
+/** Tells the response, then does what the transformer does that would be there without it. */
+export const telling =
+  (outer: Telemetry.SpanTransformer | undefined): Telemetry.SpanTransformer =>
+  (options) => {
+    try {
+      tell(options)
+    } catch {
+      // A response that is not understood is not told; the call is recorded all the same.
+    }
+    outer?.(options)
+  }
+
+type Options = Parameters<Telemetry.SpanTransformer>[0]
+
+const tell = ({ response, span }: Options): void => {
+  const call = callOf(span)
+  if (call === undefined) record(response, span)
+  else call.tell(response)
+}
+
+/** Records a call whose start was not seen, as tracing is off for it. Where its exchanges are seen, those tell it. */
+const record = (response: Options["response"], span: Options["span"]): void => {
+  const fiber = Option.getOrUndefined(Fiber.getCurrentFiber())
+  const site = fiber && CallSite.in(fiber.currentContext)
+  if (fiber === undefined || site === undefined) return
+  if (isObserved(languageModelIn(fiber.currentContext))) return
+  const call = new ModelCall(fiber, span.name as CallName, site, span)
+  call.tell(response)
+  call.end(fiber, Exit.void)
+}

@@ -1,0 +1,44 @@
+/**
+ * What the package of a provider has put on the span of a call.
+ */
+import type { Tracer } from "effect"
+import { normalizeProvider } from "../cost/Provider.js"
+import type { Consumption } from "../cost/UsageRecord.js"
+import { GenAi } from "../wire/SemanticConventions.js"
+import { count, text } from "./UnknownJson.js"
+
+/** What the call is. */
+export const identityOn = ({ attributes }: Tracer.Span) => ({
+  provider: providerOn(attributes),
+  operation: text(attributes.get(GenAi.operationName)),
+  model: text(attributes.get(GenAi.requestModel))
+})
+
+/** What was consumed, as far as attributes have it. */
+export const consumptionOn = ({ attributes }: Tracer.Span): Consumption => {
+  const reasons = attributes.get(GenAi.responseFinishReasons)
+  const told = {
+    inputTokens: count(attributes.get(GenAi.inputTokens)),
+    outputTokens: count(attributes.get(GenAi.outputTokens)),
+    responseModel: text(attributes.get(GenAi.responseModel)),
+    providerRequestId: text(attributes.get(GenAi.responseId)),
+    finishReason: Array.isArray(reasons) ? text(reasons[0]) : undefined
+  }
+  const inPart = partial[normalizeProvider(providerOn(attributes) ?? "")]
+  return inPart === undefined ? told : { ...told, [inPart]: undefined }
+}
+
+/** Who puts tokens on the span that are not all: those of caches are missing, or those of reasoning. */
+const partial: Readonly<Record<string, "inputTokens" | "outputTokens">> = {
+  anthropic: "inputTokens",
+  "aws.bedrock": "inputTokens",
+  "gcp.gemini": "outputTokens",
+  "gcp.vertex_ai": "outputTokens",
+  "gcp.gen_ai": "outputTokens"
+}
+
+// What `gen_ai.provider.name` was called before, and what `@effect/ai` calls it.
+const systemAttribute = "gen_ai.system"
+
+const providerOn = (attributes: ReadonlyMap<string, unknown>): string | undefined =>
+  text(attributes.get(GenAi.providerName)) ?? text(attributes.get(systemAttribute))

@@ -1,0 +1,122 @@
+/**
+ * W3C Baggage: an ordered, immutable list of members, each a key with a value and properties.
+ */
+import { Either, Equal, Hash, Inspectable, Option, Schema } from "effect"
+import { quote } from "../schema/FieldText.js"
+import type { Dropped, Member, ReadOptions } from "./BaggageHeader.js"
+import * as BaggageHeader from "./BaggageHeader.js"
+
+export type { Dropped, DroppedPart, DropReason, Member, Property, ReadOptions } from "./BaggageHeader.js"
+
+/** Members by key, in order. Two are equal when they hold equal members in the same order. */
+export interface Baggage extends Equal.Equal, Inspectable.Inspectable {
+  readonly [TypeId]: typeof TypeId
+  readonly members: ReadonlyMap<string, Member>
+}
+
+export const TypeId: unique symbol = Symbol.for("botanu/Baggage")
+
+/** A key that is not a token of RFC 7230, which no header can carry. */
+export class InvalidBaggageKey extends Schema.TaggedError<InvalidBaggageKey>()("InvalidBaggageKey", {
+  key: Schema.String
+}) {
+  override get message(): string {
+    return `baggage key ${quote(this.key)}: expected an RFC 7230 token (letters, digits and !#$%&'*+-.^_\`|~)`
+  }
+}
+
+/** Whether `value` is a `Baggage`. */
+export const isBaggage = (value: unknown): value is Baggage =>
+  typeof value === "object" && value !== null && TypeId in value
+
+/** Baggage of these entries, in order; of several with one key, the last. Refuses a key that is not a token. */
+export const fromEntries = (
+  entries: Iterable<readonly [key: string, value: string | Member]>
+): Either.Either<Baggage, InvalidBaggageKey> => {
+  const members = new Map<string, Member>()
+  for (const [key, value] of entries) {
+    if (!BaggageHeader.isToken(key)) return Either.left(new InvalidBaggageKey({ key }))
+    members.set(key, typeof value === "string" ? { value, properties: [] } : value)
+  }
+  return Either.right(fromMembers(members))
+}
+
+/** The value that stands under a key. */
+export const get = (baggage: Baggage, key: string): Option.Option<string> =>
+  Option.fromNullable(baggage.members.get(key)?.value)
+
+/** Keys and values, in order. */
+export const entries = (baggage: Baggage): ReadonlyArray<readonly [key: string, value: string]> =>
+  Array.from(baggage.members, ([key, member]) => [key, member.value] as const)
+
+/**
+ * Reads a `baggage` header, or several lines of one (W3C Baggage, section "Header Content"). Total and pure: what cannot be
+ * read is left out and counted in `dropped`, its neighbours are kept. At most 8192 bytes and 64 members are taken in.
+ */
+export const decode = (
+  header: string | ReadonlyArray<string>,
+  options?: ReadOptions
+): { readonly baggage: Baggage; readonly dropped: Dropped } => {
+  const { dropped, members } = BaggageHeader.read(header, options)
+  return { baggage: fromMembers(members), dropped }
+}
+
+/**
+ * Baggage as header text; empty when there is nothing to send. Members that do not fit into 8192 bytes or 64 members are left
+ * out whole.
+ */
+export const encode = (baggage: Baggage): string => {
+  const writer = new BaggageHeader.Writer()
+  for (const [key, member] of baggage.members) writer.add(key, member.value, member.properties)
+  return writer.text
+}
+
+/** Baggage as it is in memory. */
+export const BaggageFromSelf = Schema.declare(isBaggage, { identifier: "Baggage" })
+
+/** Header text to `Baggage` and back. Reads as `decode` does: never fails on text. */
+export const FromHeader = Schema.transform(Schema.String, BaggageFromSelf, {
+  strict: true,
+  decode: (header) => decode(header).baggage,
+  encode
+}).annotations({ identifier: "BaggageFromHeader" })
+
+/** @internal Baggage of members whose keys are known to be tokens. */
+export const fromMembers = (members: ReadonlyMap<string, Member>): Baggage => new BaggageImpl(members)
+
+class BaggageImpl extends Inspectable.Class implements Baggage {
+  readonly [TypeId]: typeof TypeId = TypeId
+
+  constructor(readonly members: ReadonlyMap<string, Member>) {
+    super()
+  }
+
+  [Hash.symbol](): number {
+    return Hash.cached(this, Hash.array(Array.from(this.members, ([key, member]) => `${key}=${member.value}`)))
+  }
+
+  [Equal.symbol](that: unknown): boolean {
+    if (!isBaggage(that) || that.members.size !== this.members.size) return false
+    const others = that.members.entries()
+    for (const [key, member] of this.members) {
+      const [otherKey, other] = others.next().value as [string, Member]
+      if (key !== otherKey || !sameMember(member, other)) return false
+    }
+    return true
+  }
+
+  override toJSON(): unknown {
+    return { _id: "Baggage", members: Array.from(this.members) }
+  }
+}
+
+const sameMember = (one: Member, other: Member): boolean =>
+  one.value === other.value &&
+  one.properties.length === other.properties.length &&
+  one.properties.every((property, index) => {
+    const counterpart = other.properties[index]
+    return property.key === counterpart?.key && Equal.equals(property.value, counterpart.value)
+  })
+
+/** Baggage without members. */
+export const empty: Baggage = fromMembers(new Map())

@@ -1,0 +1,285 @@
+/**
+ * The text of the `baggage` header (W3C Baggage, section "Baggage HTTP Header Format"): reading it member by member in one
+ * linear scan, and writing it within its limits.
+ */
+import { Option } from "effect"
+import { maxHeaderBytes, maxHeaderMembers } from "../wire/Wire.js"
+
+/** A property of a member, such as `ttl=60` or a bare `secret`. */
+export interface Property {
+  readonly key: string
+  readonly value: Option.Option<string>
+}
+
+/** What stands under a key: the value, percent-decoded, and its properties in order. */
+export interface Member {
+  readonly value: string
+  readonly properties: ReadonlyArray<Property>
+}
+
+/** Why a part of a header was left out. */
+export type DropReason =
+  | "too_many_bytes"
+  | "too_many_members"
+  | "no_equals_sign"
+  | "key_not_a_token"
+  | "value_not_baggage_octets"
+  | "property_key_not_a_token"
+  | "property_value_not_baggage_octets"
+
+/** A part that was left out: the number of its member in the header, from 1, and why. */
+export interface DroppedPart {
+  readonly member: number
+  readonly reason: DropReason
+}
+
+/** How much of a header was left out: all parts are counted, the first five explained; none is quoted. */
+export interface Dropped {
+  readonly count: number
+  readonly first: ReadonlyArray<DroppedPart>
+}
+
+export interface ReadOptions {
+  /**
+   * Read a raw `+` as a space, as OpenTelemetry Python writes it. In the W3C format a `+` is a plus, and OpenTelemetry Go sends it
+   * so.
+   * @default false
+   */
+  readonly plusAsSpace?: boolean | undefined
+}
+
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+const baggageOctets = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*$/
+
+/** Whether `key` may be the key of a member or of a property (RFC 7230, `token`). */
+export const isToken = (key: string): boolean => token.test(key)
+
+const noProperties: ReadonlyArray<Property> = []
+export const nothingDropped: Dropped = { count: 0, first: [] }
+const maxExplained = 5
+
+// Far more than may be kept, so that junk does not hide good members, and few enough that junk costs no time.
+const maxMembersRead = 8 * maxHeaderMembers
+
+/** Reads the members of a header, or of several lines of one, in order. Total: whatever cannot be read is dropped. */
+export const read = (
+  header: string | ReadonlyArray<string>,
+  options?: ReadOptions
+): { readonly members: Map<string, Member>; readonly dropped: Dropped } => {
+  const reader = new Reader(options?.plusAsSpace === true)
+  reader.read(typeof header === "string" ? header : joinLines(header))
+  return { members: reader.members, dropped: reader.dropped }
+}
+
+/** The lines as one list; lines beyond the limit are not looked at. */
+const joinLines = (lines: ReadonlyArray<string>): string => {
+  let text = ""
+  for (const [index, line] of lines.entries()) {
+    text = index === 0 ? line : `${text},${line}`
+    if (text.length > maxHeaderBytes) break
+  }
+  return text
+}
+
+class Reader {
+  readonly members = new Map<string, Member>()
+  private count = 0
+  private readonly first: Array<DroppedPart> = []
+  private position = 0
+  private isSuspect = false
+
+  constructor(private readonly plusAsSpace: boolean) {}
+
+  get dropped(): Dropped {
+    return this.count === 0 ? nothingDropped : { count: this.count, first: this.first }
+  }
+
+  read(header: string): void {
+    const text = this.wholeMembersWithinLimit(header)
+    let start = 0
+    while (start < text.length) {
+      const comma = text.indexOf(",", start)
+      const end = comma === -1 ? text.length : comma
+      this.position += 1
+      if (this.position > maxMembersRead) {
+        this.drop("too_many_members")
+        return
+      }
+      const refusal = this.readMember(text.slice(start, end))
+      if (refusal !== undefined) this.drop(refusal)
+      start = end + 1
+    }
+    if (text.length < header.length) {
+      this.position += 1
+      this.drop("too_many_bytes")
+    }
+  }
+
+  private wholeMembersWithinLimit(header: string): string {
+    if (header.length <= maxHeaderBytes) return header
+    return header.slice(0, Math.max(0, header.lastIndexOf(",", maxHeaderBytes)))
+  }
+
+  private readMember(member: string): DropReason | undefined {
+    const equals = member.indexOf("=")
+    const semicolon = member.indexOf(";")
+    if (equals === -1 || (semicolon !== -1 && semicolon < equals)) {
+      return trim(member) === "" ? undefined : "no_equals_sign"
+    }
+    const key = trim(member.slice(0, equals))
+    if (!token.test(key)) return "key_not_a_token"
+    const raw = trim(member.slice(equals + 1, semicolon === -1 ? undefined : semicolon))
+    if (!baggageOctets.test(raw)) return "value_not_baggage_octets"
+    if (this.members.size >= maxHeaderMembers && !this.members.has(key)) return "too_many_members"
+    this.members.set(key, {
+      value: this.decode(raw),
+      properties: semicolon === -1 ? noProperties : this.readProperties(member.slice(semicolon + 1))
+    })
+    return undefined
+  }
+
+  private readProperties(text: string): ReadonlyArray<Property> {
+    const properties: Array<Property> = []
+    for (const part of text.split(";")) {
+      const property = trim(part)
+      if (property === "") continue
+      const equals = property.indexOf("=")
+      const key = equals === -1 ? property : trim(property.slice(0, equals))
+      const raw = equals === -1 ? undefined : trim(property.slice(equals + 1))
+      if (!token.test(key)) this.drop("property_key_not_a_token")
+      else if (raw === undefined) properties.push({ key, value: Option.none() })
+      else if (!baggageOctets.test(raw)) this.drop("property_value_not_baggage_octets")
+      else properties.push({ key, value: Option.some(this.decode(raw)) })
+    }
+    return properties
+  }
+
+  private decode(raw: string): string {
+    return this.percentDecode(this.plusAsSpace ? raw.replaceAll("+", " ") : raw)
+  }
+
+  /** `raw` decoded once. Bytes that are not UTF-8 become U+FFFD, a malformed `%` stays as it is. */
+  private percentDecode(raw: string): string {
+    if (!raw.includes("%")) return raw
+    // An exception takes far longer than the test that avoids it: at most one a header.
+    if (!this.isSuspect || wellFormed.test(raw)) {
+      try {
+        return decodeURIComponent(raw)
+      } catch {
+        this.isSuspect = true
+      }
+    }
+    return raw.replace(escapes, (_, sound: string | undefined) =>
+      sound === undefined ? "\ufffd" : decodeURIComponent(sound)
+    )
+  }
+
+  private drop(reason: DropReason): void {
+    this.count += 1
+    if (this.first.length < maxExplained) this.first.push({ member: this.position, reason })
+  }
+}
+
+/** Without spaces and tabs at its ends, the only optional whitespace of the grammar. */
+const trim = (text: string): string => {
+  let start = 0
+  let end = text.length
+  while (start < end && isSpaceOrTab(text.charCodeAt(start))) start += 1
+  while (end > start && isSpaceOrTab(text.charCodeAt(end - 1))) end -= 1
+  return end - start === text.length ? text : text.slice(start, end)
+}
+
+const isSpaceOrTab = (code: number): boolean => code === 0x20 || code === 0x09
+
+// Percent-encoded UTF-8 (Unicode, table 3-7). Each alternative begins where no other can, so matching is linear.
+const next = "%[89ab][0-9a-f]"
+const sequences = [
+  "[0-7][0-9a-f]",
+  `(?:c[2-9a-f]|d[0-9a-f])${next}`,
+  `e0%[ab][0-9a-f]${next}`,
+  `ed%[89][0-9a-f]${next}`,
+  `e[1-9a-cef]${next}${next}`,
+  `f0%[9ab][0-9a-f]${next}${next}`,
+  `f[1-3]${next}${next}${next}`,
+  `f4%8[0-9a-f]${next}${next}`
+].join("|")
+const brokenSequences = [
+  "e0%[ab][0-9a-f]",
+  "ed%[89][0-9a-f]",
+  `e[1-9a-cef]${next}`,
+  `f0%[9ab][0-9a-f](?:${next})?`,
+  `f[1-3]${next}(?:${next})?`,
+  `f4%8[0-9a-f](?:${next})?`,
+  "[89a-f][0-9a-f]"
+].join("|")
+const wellFormed = new RegExp(`^(?:[^%]|%(?:${sequences}))*$`, "i")
+const escapes = new RegExp(`((?:%(?:${sequences}))+)|%(?:${brokenSequences})`, "gi")
+
+/** Writes members one after the other, whole ones only, as far as the limits allow. */
+export class Writer {
+  text = ""
+  private members = 0
+  private readonly maxBytes: number
+
+  constructor(maxBytes: number = maxHeaderBytes) {
+    // Nothing fits into what is not a number.
+    this.maxBytes = Number.isNaN(maxBytes) ? 0 : Math.min(maxBytes, maxHeaderBytes)
+  }
+
+  /** Adds a member, unless it does not fit any more, and says whether it did. The key must be a token. */
+  add(key: string, value: string, properties: ReadonlyArray<Property> = noProperties): boolean {
+    if (this.members >= maxHeaderMembers) return false
+    const member = `${key}=${percentEncode(value)}${propertiesText(properties)}`
+    const separator = this.members === 0 ? 0 : 1
+    if (this.text.length + separator + member.length > this.maxBytes) return false
+    this.text = separator === 0 ? member : `${this.text},${member}`
+    this.members += 1
+    return true
+  }
+}
+
+/** Properties as they follow a value, each after a `;`. */
+export const propertiesText = (properties: ReadonlyArray<Property>): string => {
+  let text = ""
+  for (const { key, value } of properties)
+    text += Option.isNone(value) ? `;${key}` : `;${key}=${percentEncode(value.value)}`
+  return text
+}
+
+// baggage-octet without `%`, and without `+`, which some peers read as a space.
+const unescaped = /^[\x21\x23\x24\x26-\x2a\x2d-\x3a\x3c-\x5b\x5d-\x7e]*$/
+
+/** What stands for each character of ASCII. */
+const asciiText = Array.from({ length: 128 }, (_, code) => {
+  const character = String.fromCharCode(code)
+  return unescaped.test(character) ? character : encodeURIComponent(character)
+})
+
+/** `text` as the value of a member: percent-encoded UTF-8. A lone surrogate becomes U+FFFD. */
+export const percentEncode = (text: string): string => {
+  if (unescaped.test(text)) return text
+  let encoded = ""
+  let index = 0
+  while (index < text.length) {
+    const code = text.charCodeAt(index)
+    if (code < asciiText.length) {
+      encoded += asciiText[code]
+      index += 1
+      continue
+    }
+    const start = index
+    while (index < text.length && text.charCodeAt(index) >= asciiText.length) index += 1
+    encoded += percentEncodeBeyondAscii(text.slice(start, index))
+  }
+  return encoded
+}
+
+const loneSurrogate = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
+
+const percentEncodeBeyondAscii = (text: string): string => {
+  try {
+    return encodeURIComponent(text)
+  } catch {
+    return encodeURIComponent(text.replace(loneSurrogate, "\ufffd"))
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * What a run may cost.
+ */
+import { BigDecimal, Either, Schema } from "effect"
+import { Uuid } from "../run/RunId.js"
+import { type FieldProblem, quote } from "../schema/FieldText.js"
+import type { Cost } from "./Cost.js"
+import { expectedAmount, format, fromNonNegative, Usd, type UsdInput, zero } from "./Usd.js"
+
+/** What a run may cost, and whose cost counts. */
+export interface Budget {
+  /** In US dollars. The run is interrupted when its recorded cost is more. */
+  readonly usd: UsdInput
+  /** Whether the cost of runs that are started inside of the run, in this process, counts too. */
+  readonly children: boolean
+  /**
+   * Whether all attempts share the budget. Then an attempt that passed it is not retried; otherwise each has all of it, and
+   * `BudgetExceeded` is retried like any failure.
+   */
+  readonly retries: boolean
+  /** The share, above 0 and at most 1, at which a warning is logged, once. */
+  readonly warnAt?: number | undefined
+}
+
+/** The recorded cost of a run passed its budget, and the run was interrupted. */
+export class BudgetExceeded extends Schema.TaggedError<BudgetExceeded>()("BudgetExceeded", {
+  runId: Uuid,
+  workflow: Schema.String,
+  budgetUsd: Usd,
+  /** What is known of the cost, as the budget counts it. */
+  spentUsd: Usd,
+  /** Calls whose cost is not known, or not all of it. */
+  unpricedCalls: Schema.Int
+}) {
+  override get message(): string {
+    const spent = `spent ${format(this.spentUsd)} USD of ${format(this.budgetUsd)}`
+    const more = this.unpricedCalls === 0 ? "" : `, and what ${this.unpricedCalls} unpriced calls cost`
+    return `run ${this.runId} of workflow "${this.workflow}" ${spent}${more}`
+  }
+}
+
+/** What was spent of a budget. */
+export class Account {
+  private readonly limit: BigDecimal.BigDecimal
+  private readonly warning: BigDecimal.BigDecimal | undefined
+  private spent = zero
+  private unpricedCalls = 0
+  private hasWarned = false
+
+  constructor(readonly budget: Checked) {
+    this.limit = budget.usd
+    this.warning = budget.warnAt === undefined ? undefined : BigDecimal.multiply(budget.usd, budget.warnAt)
+  }
+
+  spend(cost: Cost): void {
+    this.spent = BigDecimal.sum(this.spent, cost.usd)
+    if (cost._tag === "Unpriced") this.unpricedCalls += 1
+  }
+
+  get isExceeded(): boolean {
+    return BigDecimal.greaterThan(this.spent, this.limit)
+  }
+
+  /** A warning that is due and was not given before. */
+  takeWarning(): string | undefined {
+    if (this.warning === undefined || this.hasWarned || BigDecimal.lessThan(this.spent, this.warning)) return undefined
+    this.hasWarned = true
+    return `spent ${format(this.spent)} USD of its budget of ${format(this.limit)}`
+  }
+
+  exceeded({ runId, workflow }: { readonly runId: Uuid; readonly workflow: string }): BudgetExceeded {
+    const { limit, spent, unpricedCalls } = this
+    return new BudgetExceeded({ runId, workflow, budgetUsd: limit, spentUsd: spent, unpricedCalls })
+  }
+}
+
+/** A budget whose values are as they should be. */
+export interface Checked {
+  readonly usd: BigDecimal.BigDecimal
+  readonly children: boolean
+  readonly retries: boolean
+  readonly warnAt: BigDecimal.BigDecimal | undefined
+}
+
+/** A budget, checked; or what is wrong with it. */
+export const check = (budget: Budget): Either.Either<Checked, FieldProblem> => {
+  const usd = fromNonNegative(budget.usd)
+  if (usd === undefined) return wrong("budget.usd", `expected ${expectedAmount}, got ${quote(budget.usd)}`)
+  for (const field of ["children", "retries"] as const) {
+    if (typeof budget[field] !== "boolean") {
+      return wrong(`budget.${field}`, `expected true or false, got ${quote(budget[field])}`)
+    }
+  }
+  const { children, retries } = budget
+  if (budget.warnAt === undefined) return Either.right({ usd, children, retries, warnAt: undefined })
+  const warnAt = fromNonNegative(budget.warnAt)
+  return warnAt === undefined || BigDecimal.isZero(warnAt) || budget.warnAt > 1
+    ? wrong("budget.warnAt", `expected a share above 0 and at most 1, got ${quote(budget.warnAt)}`)
+    : Either.right({ usd, children, retries, warnAt })
+}
+
+const wrong = (field: string, problem: string): Either.Either<never, FieldProblem> => Either.left({ field, problem })

@@ -1,0 +1,31 @@
+/**
+ * The record of a run that is over.
+ */
+import { Schema } from "effect"
+import { CostTotals, none, RecordedUsage } from "../cost/CostTotals.js"
+import { Outcome } from "../run/OutcomeRecord.js"
+import { Run } from "../run/Run.js"
+import { RunStatusSchema } from "../run/RunStatus.js"
+import { optional } from "../schema/SchemaRecord.js"
+
+/** A run, how it ended, and what came of it. Its Schema encodes it as JSON. */
+export class CompletedRun extends Schema.Class<CompletedRun>("botanu/CompletedRun")({
+  run: Run,
+  /** How the work ended. */
+  status: RunStatusSchema,
+  /** What came of it for the business; absent where nothing was said and `autoOutcome` is off. */
+  outcome: optional(Outcome),
+  /** The `_tag` of the error, else its name, where the status is `failure`. */
+  errorClass: optional(Schema.String),
+  /** Why the run was cancelled, where it was. */
+  cancellationReason: optional(Schema.String),
+  endTime: Schema.DateTimeUtc,
+  durationMs: Schema.Number,
+  /** What calls consumed in this run, and what each cost; not those of runs inside of it, which have records of their own. */
+  usages: Schema.optionalWith(Schema.Array(RecordedUsage), { default: () => [] }),
+  totals: Schema.optionalWith(CostTotals, { default: () => none }),
+  /** What `Botanu.annotate` said. */
+  annotations: optional(
+    Schema.Record({ key: Schema.String, value: Schema.Union(Schema.String, Schema.Finite, Schema.Boolean) })
+  )
+}) {}

@@ -1,0 +1,28 @@
+/**
+ * Why work was interrupted, where the edge at which it was asked for knows more than that it was.
+ */
+import { Cause, Context, type FiberId, FiberRef, HashSet } from "effect"
+import type { AnyFiber } from "../fiber/CurrentFiber.js"
+
+/** The edge at which work was asked for. */
+export interface Edge {
+  /** The fiber that serves the request. */
+  readonly fiber: AnyFiber
+  /** What an interruption by this fiber means, where the edge knows. */
+  readonly reasonOf: (interruptor: FiberId.FiberId) => string | undefined
+}
+
+/** Where a fiber's context holds the edge. */
+export class CurrentEdge extends Context.Tag("botanu/Edge")<CurrentEdge, Edge>() {}
+
+/** Why the request was interrupted for which a fiber with this context works, if it was, and the edge knows. */
+export const reasonOfEdge = (context: Context.Context<never>): string | undefined => {
+  const edge = context.unsafeMap.get(CurrentEdge.key) as Edge | undefined
+  if (edge === undefined) return undefined
+  const interruptors = Cause.interruptors(edge.fiber.getFiberRef(FiberRef.interruptedCause))
+  for (const interruptor of HashSet.values(interruptors)) {
+    const reason = edge.reasonOf(interruptor)
+    if (reason !== undefined) return reason
+  }
+  return undefined
+}

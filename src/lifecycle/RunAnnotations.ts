@@ -1,0 +1,62 @@
+/**
+ * The run on the spans and log lines inside of it, as annotations of the fiber.
+ */
+import { type Fiber, FiberRef, HashMap, type Tracer } from "effect"
+import type { PropagationMode } from "../run/BotanuConfig.js"
+import { type AttributeValue, type Entry, leanEntries, type Run } from "../run/Run.js"
+import { Key } from "../wire/Wire.js"
+
+/** An annotation. */
+export type AttributeEntry = readonly [key: string, value: AttributeValue]
+
+type Annotations = HashMap.HashMap<string, unknown>
+
+const annotatedKeys: ReadonlyArray<string> = [
+  Key.runId,
+  Key.workflow,
+  Key.eventId,
+  Key.customerId,
+  Key.environment,
+  Key.tenantId,
+  Key.parentRunId
+]
+
+/** The annotations without what a run put there. */
+export const withoutRun = (annotations: Annotations): Annotations =>
+  HashMap.size(annotations) === 0 ? annotations : HashMap.removeMany(annotations, annotatedKeys)
+
+/** The annotations of spans and of log lines inside of the run; those of a run around it are replaced as a whole. */
+export const annotated = (
+  fiber: Fiber.RuntimeFiber<unknown, unknown>,
+  run: Run,
+  mode: PropagationMode,
+  further: ReadonlyArray<AttributeEntry> = []
+): { readonly onSpans: Annotations; readonly onLogs: Annotations } => {
+  const spans = fiber.getFiberRef(FiberRef.currentTracerSpanAnnotations)
+  const logs = fiber.getFiberRef(FiberRef.currentLogAnnotations)
+  const entries = further.length === 0 ? annotationsOf(run, mode) : [...annotationsOf(run, mode), ...further]
+  const onSpans = withEntries(withoutRun(spans), entries)
+  // Where nobody else annotates, both are the same empty map, and one new one does for both.
+  return { onSpans, onLogs: logs === spans ? onSpans : withEntries(withoutRun(logs), entries) }
+}
+
+/** Puts on a span that is already open what spans inside of the run carry. */
+export const stamp = (span: Tracer.Span, run: Run, mode: PropagationMode): void => {
+  for (const [key, value] of annotationsOf(run, mode)) span.attribute(key, value)
+}
+
+/** Annotations and these beside them. */
+export const withEntries = (annotations: Annotations, entries: ReadonlyArray<AttributeEntry>): Annotations =>
+  HashMap.mutate(annotations, (mutable) => {
+    for (const [key, value] of entries) HashMap.set(mutable, key, value)
+  })
+
+/** What every span and log line inside of the run carries: its identifying keys, in full mode three more. */
+export const annotationsOf = (run: Run, mode: PropagationMode): ReadonlyArray<Entry> => {
+  const lean = leanEntries(run)
+  if (mode === "lean") return lean
+  const entries: Array<Entry> = [...lean, [Key.environment, run.environment]]
+  if (run.tenantId !== undefined) entries.push([Key.tenantId, run.tenantId])
+  if (run.parentRunId !== undefined) entries.push([Key.parentRunId, run.parentRunId])
+  return entries
+}

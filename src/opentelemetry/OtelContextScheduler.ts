@@ -1,0 +1,27 @@
+/**
+ * Fibers that resume in the OpenTelemetry context of their own work, whoever wakes them up: left to itself, the context of the
+ * one that does so is active in them, and in all that are resumed with them in one go.
+ */
+import { context } from "@opentelemetry/api"
+import type { Scheduler } from "effect"
+import type { AnyFiber } from "../fiber/CurrentFiber.js"
+import { contextFor } from "./RunOtelContext.js"
+
+/** A scheduler that does as another one does, in the right context. */
+export const inContext = (scheduler: Scheduler.Scheduler): Scheduler.Scheduler =>
+  scheduler instanceof FiberScheduler ? scheduler : new FiberScheduler(scheduler)
+
+class FiberScheduler implements Scheduler.Scheduler {
+  constructor(private readonly scheduler: Scheduler.Scheduler) {}
+
+  shouldYield(fiber: AnyFiber): number | false {
+    return this.scheduler.shouldYield(fiber)
+  }
+
+  scheduleTask(task: Scheduler.Task, priority: number, fiber?: AnyFiber): void {
+    const active = context.active()
+    const wanted = fiber === undefined ? active : contextFor(fiber, active)
+    const inWanted = () => (context.active() === wanted ? task() : context.with(wanted, task))
+    this.scheduler.scheduleTask(inWanted, priority, fiber)
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * A run in an OpenTelemetry context: its baggage, for whatever propagates that, and the run itself.
+ */
+import { createContextKey, type Context as OtelContext, propagation } from "@opentelemetry/api"
+import type { AnyFiber } from "../fiber/CurrentFiber.js"
+import { Untrusted, Withheld } from "../fiber/TracerWrapper.js"
+import { CurrentEdge } from "../lifecycle/Interruption.js"
+import { annotationsOf } from "../lifecycle/RunAnnotations.js"
+import { currentScope } from "../lifecycle/RunScope.js"
+import { unsafeBaggageHeader, unsafeIsCancelled } from "../Propagation.js"
+import { currentRun } from "../RunContext.js"
+import { type PropagationMode, unsafePropagationMode } from "../run/BotanuConfig.js"
+import type { Entry, Run } from "../run/Run.js"
+import { entriesOf, othersIn, toOpenTelemetry } from "./OtelBaggage.js"
+
+/** What a context shows, and to whom it belongs. */
+export interface Shown {
+  /** The run that is worked on; none for a request that is not believed. */
+  readonly run: Run | undefined
+  /** What spans carry that others make while the context is active. */
+  readonly annotations: ReadonlyArray<Entry>
+  readonly work: Work
+  readonly manner: Manner
+}
+
+/** Work that a context is made for, by what is unique to it: the scope of a run, or the edge of a request without one. */
+interface Work {
+  /** What was active before anything was shown. */
+  readonly base: OtelContext
+  /** The context for code outside of the work that it wakes up. */
+  outside: OtelContext | undefined
+  readonly contexts: Map<Manner, OtelContext>
+}
+
+/** How the work is shown: which of its facets hold, one bit each. */
+type Manner = number
+const untrusted = 1
+const withheld = 2
+const stopping = 4
+
+const key = createContextKey("botanu run")
+
+/** What a context shows, if anything. */
+export const shownIn = (context: OtelContext): Shown | undefined => context.getValue(key) as Shown | undefined
+
+/**
+ * The context in which a fiber's work is to be done, where `active` is active: the very same, where that shows what the fiber
+ * works on; else one that does, on what was active when that work began. For a fiber outside of any run, one without the run
+ * that another fiber left there.
+ */
+export const contextFor = (fiber: AnyFiber, active: OtelContext): OtelContext => {
+  const services = fiber.currentContext.unsafeMap
+  const run = currentRun(fiber.currentContext)
+  const shown = shownIn(active)
+  const isUntrusted = services.get(Untrusted.key) === true
+  if (run === undefined && !isUntrusted) return shown === undefined ? active : outside(shown.work)
+  const owner: object = currentScope(fiber.currentContext) ?? run ?? (services.get(CurrentEdge.key) as object) ?? fiber
+  const work = workOf(owner, shown === undefined ? active : shown.work.base)
+  const mode = unsafePropagationMode(fiber)
+  const manner =
+    (isUntrusted ? untrusted : 0) |
+    (services.get(Withheld.key) === true ? withheld : 0) |
+    (mode === "full" && run !== undefined && unsafeIsCancelled(fiber, run) ? stopping : 0)
+  if (shown?.work === work && shown.manner === manner) return active
+  const known = work.contexts.get(manner)
+  if (known !== undefined) return known
+  const made = show(work, manner, run, mode, fiber)
+  work.contexts.set(manner, made)
+  return made
+}
+
+const works = new WeakMap<object, Work>()
+
+const workOf = (owner: object, base: OtelContext): Work => {
+  const known = works.get(owner)
+  if (known !== undefined) return known
+  const work: Work = { base, outside: undefined, contexts: new Map() }
+  works.set(owner, work)
+  return work
+}
+
+const show = (
+  work: Work,
+  manner: Manner,
+  run: Run | undefined,
+  mode: PropagationMode,
+  fiber: AnyFiber
+): OtelContext => {
+  const isTold = run !== undefined && !(manner & withheld)
+  const own = isTold ? entriesOf(unsafeBaggageHeader(fiber, run) ?? "") : []
+  const others = manner & untrusted ? [] : othersIn(propagation.getBaggage(work.base))
+  const annotations = run === undefined ? [] : annotationsOf(run, mode)
+  const shown: Shown = { run, annotations, work, manner }
+  return withBaggage(work.base, [...own, ...others]).setValue(key, shown)
+}
+
+const outside = (work: Work): OtelContext => {
+  work.outside ??= withBaggage(work.base, othersIn(propagation.getBaggage(work.base)))
+  return work.outside
+}
+
+const withBaggage = (context: OtelContext, entries: ReturnType<typeof othersIn>): OtelContext =>
+  entries.length === 0 ? propagation.deleteBaggage(context) : propagation.setBaggage(context, toOpenTelemetry(entries))

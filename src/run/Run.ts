@@ -1,0 +1,124 @@
+/**
+ * The record of a run: one attempt at one business event.
+ */
+import { DateTime, Duration, Option, Schema } from "effect"
+import { type Baggage, fromMembers } from "../baggage/Baggage.js"
+import type { Member } from "../baggage/BaggageHeader.js"
+import { FieldText } from "../schema/FieldText.js"
+import { optional } from "../schema/SchemaRecord.js"
+import { Attribute, Key, maxAttempt } from "../wire/Wire.js"
+import type { PropagationMode } from "./BotanuConfig.js"
+import { Uuid } from "./RunId.js"
+
+/** The number of an attempt: 1 for the first. */
+export const Attempt = Schema.Int.pipe(
+  Schema.between(1, maxAttempt, { message: () => `expected a whole number from 1 to ${maxAttempt}` })
+)
+
+/** An attribute of a span or a log line. */
+export type AttributeValue = string | number | boolean
+
+/**
+ * A validated, immutable run. Text fields are non-empty, without control characters, and at most 256 bytes of UTF-8.
+ */
+export class Run extends Schema.Class<Run>("botanu/Run")({
+  runId: Uuid,
+  /** The name of the work. */
+  workflow: FieldText,
+  /** The business transaction that this run is an attempt at; the same in all attempts. */
+  eventId: FieldText,
+  /** The customer that the event belongs to. */
+  customerId: FieldText,
+  /** The deployment environment. */
+  environment: FieldText,
+  workflowVersion: optional(FieldText),
+  tenantId: optional(FieldText),
+  /** The run in which this one was started. */
+  parentRunId: optional(Uuid),
+  /** The first attempt; `runId` itself unless this run is a retry. */
+  rootRunId: Uuid,
+  /** 1 for the first attempt. */
+  attempt: Attempt,
+  /** The attempt before. */
+  retryOfRunId: optional(Uuid),
+  /** When the run was started here, or received. */
+  startTime: Schema.DateTimeUtc,
+  /** The instant at which the run is interrupted. */
+  deadline: optional(Schema.DateTimeUtc),
+  cancelled: Schema.Boolean,
+  cancelledAt: optional(Schema.DateTimeUtc)
+}) {
+  /** The baggage members of the run: its four identifying keys in `lean` mode, all that is set in `full` mode. */
+  toBaggage(mode: PropagationMode): Baggage {
+    const members = new Map<string, Member>()
+    for (const [key, value] of leanEntries(this)) members.set(key, { value, properties: [] })
+    if (mode === "full") {
+      for (const [key, value] of furtherEntries(this)) members.set(key, { value, properties: [] })
+    }
+    return fromMembers(members)
+  }
+
+  /** The attributes of the run's own span, as far as they are known while it runs. */
+  toSpanAttributes(): Record<string, AttributeValue> {
+    const attributes: Record<string, AttributeValue> = {
+      [Key.runId]: this.runId,
+      [Key.workflow]: this.workflow,
+      [Key.eventId]: this.eventId,
+      [Key.customerId]: this.customerId,
+      [Key.environment]: this.environment,
+      [Key.rootRunId]: this.rootRunId,
+      [Key.attempt]: this.attempt,
+      [Attribute.startTime]: DateTime.formatIso(this.startTime)
+    }
+    if (this.tenantId !== undefined) attributes[Key.tenantId] = this.tenantId
+    if (this.parentRunId !== undefined) attributes[Key.parentRunId] = this.parentRunId
+    if (this.retryOfRunId !== undefined) attributes[Key.retryOfRunId] = this.retryOfRunId
+    if (this.workflowVersion !== undefined) attributes[Attribute.workflowVersion] = this.workflowVersion
+    if (this.deadline !== undefined) attributes[Attribute.deadline] = epochSeconds(this.deadline)
+    return this.cancelled ? { ...attributes, ...cancellationAttributes(this) } : attributes
+  }
+
+  /** The time left until the deadline, never below zero; `None` without a deadline. */
+  remainingTime(now: DateTime.Utc): Option.Option<Duration.Duration> {
+    return Option.map(Option.fromNullable(this.deadline), (deadline) =>
+      Duration.millis(Math.max(0, deadline.epochMillis - now.epochMillis))
+    )
+  }
+
+  /** Whether the deadline has come; never without one. */
+  isPastDeadline(now: DateTime.Utc): boolean {
+    return this.deadline !== undefined && now.epochMillis >= this.deadline.epochMillis
+  }
+}
+
+/** @internal What the span of a cancelled run says of it; nothing for another. */
+export const cancellationAttributes = ({ cancelled, cancelledAt }: Run): Record<string, AttributeValue> => ({
+  ...(cancelled && { [Attribute.cancelled]: true }),
+  ...(cancelled && cancelledAt && { [Attribute.cancelledAt]: epochSeconds(cancelledAt) })
+})
+
+/** @internal */
+export type Entry = readonly [key: string, value: string]
+
+/** @internal What is always sent, in the order in which it is sent. */
+export const leanEntries = (run: Run): ReadonlyArray<Entry> => [
+  [Key.runId, run.runId],
+  [Key.workflow, run.workflow],
+  [Key.eventId, run.eventId],
+  [Key.customerId, run.customerId]
+]
+
+/** @internal What full mode adds to the lean entries. */
+export const furtherEntries = (run: Run): ReadonlyArray<Entry> => {
+  const entries: Array<Entry> = [[Key.environment, run.environment]]
+  if (run.tenantId !== undefined) entries.push([Key.tenantId, run.tenantId])
+  if (run.parentRunId !== undefined) entries.push([Key.parentRunId, run.parentRunId])
+  if (run.rootRunId !== run.runId) entries.push([Key.rootRunId, run.rootRunId])
+  if (run.attempt > 1) entries.push([Key.attempt, String(run.attempt)])
+  if (run.retryOfRunId !== undefined) entries.push([Key.retryOfRunId, run.retryOfRunId])
+  if (run.deadline !== undefined) entries.push([Key.deadline, String(Math.floor(run.deadline.epochMillis))])
+  if (run.cancelled) entries.push([Key.cancelled, "true"])
+  return entries
+}
+
+const epochSeconds = (instant: DateTime.Utc): number => instant.epochMillis / 1000

@@ -1,0 +1,19 @@
+/**
+ * How a call ended.
+ */
+import { Cause, Exit } from "effect"
+import type { UsageStatus } from "../cost/UsageRecord.js"
+import { errorClass } from "../lifecycle/RunExit.js"
+
+/** How a call ended, and with what kind of error, where it failed. */
+export interface CallEnding {
+  readonly status: UsageStatus
+  readonly errorType?: string
+}
+
+/** A failure counts before an interruption, as in a run. */
+export const endingOf = (exit: Exit.Exit<unknown, unknown>): CallEnding => {
+  if (Exit.isSuccess(exit)) return { status: "success" }
+  if (Cause.isInterruptedOnly(exit.cause)) return { status: "interrupted" }
+  return { status: "failure", errorType: errorClass(Cause.squash(exit.cause)) }
+}

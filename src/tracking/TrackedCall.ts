@@ -1,0 +1,232 @@
+/**
+ * An effect or a stream as one call: with a span, and a usage that is recorded when it ends, however it ends.
+ */
+import {
+  Cause,
+  type Chunk,
+  Context,
+  Effect,
+  Exit,
+  FiberRef,
+  Function,
+  Option,
+  type Scope,
+  Stream,
+  Tracer
+} from "effect"
+import { type Consumption, isTold, type UsageDetails } from "../cost/UsageRecord.js"
+import { type AnyFiber, clockOf } from "../fiber/CurrentFiber.js"
+import { unsafeWarn } from "../fiber/FiberLog.js"
+import { type RunScope, scopeOf } from "../lifecycle/RunScope.js"
+import { RunContext } from "../RunContext.js"
+import { endingOf } from "./CallExit.js"
+import { Call, callIn, OpenCall } from "./OpenCall.js"
+import { afterwards, unsafeRecord } from "./UsageRecorder.js"
+
+/** What is tracked: an effect, or a stream. */
+export type Trackable<A = unknown, E = unknown, R = unknown> = Effect.Effect<A, E, R> | Stream.Stream<A, E, R>
+
+/** The same as a call: it needs a run, and what it does may say what it consumes. */
+export type Tracked<Self> =
+  Self extends Effect.Effect<infer A, infer E, infer R>
+    ? Effect.Effect<A, E, Exclude<R, Call> | RunContext>
+    : Self extends Stream.Stream<infer A, infer E, infer R>
+      ? Stream.Stream<A, E, Exclude<R, Call> | RunContext>
+      : never
+
+/** What a call says of itself. */
+export interface CallOptions<in A = never, in E = never> {
+  /**
+   * What is known of what the call consumes, by its result, or by an element of its stream. Later details replace earlier
+   * ones; `soFar` is what was said before. A pure function.
+   */
+  readonly usage?: ((value: A, soFar: Consumption) => Consumption | undefined) | undefined
+  /**
+   * Whether an error says that the provider refused the call, so that nothing was served and nothing is to be paid.
+   * @default whether the error, or its `response`, `cause` or `error`, has an HTTP `status` of 400 or above
+   */
+  readonly isRefused?: ((error: E) => boolean) | undefined
+}
+
+/** Tracks effects and streams as calls of one kind, which `Details` describe. */
+export interface Track<Details> {
+  <A0 = unknown, E0 = unknown>(
+    options: Details & CallOptions<A0, E0>
+  ): <Self extends Trackable<A0, E0>>(self: Self) => Tracked<Self>
+  <A, E, R>(
+    self: Effect.Effect<A, E, R>,
+    options: Details & CallOptions<A, E>
+  ): Effect.Effect<A, E, Exclude<R, Call> | RunContext>
+  <A, E, R>(
+    self: Stream.Stream<A, E, R>,
+    options: Details & CallOptions<A, E>
+  ): Stream.Stream<A, E, Exclude<R, Call> | RunContext>
+}
+
+/** A call as the modules for its kinds describe it. */
+export interface CallDescription {
+  readonly details: UsageDetails
+  /** Whether an integration may see the same call. */
+  readonly isModelCall: boolean
+  readonly spanName: string
+  readonly spanKind: Tracer.SpanKind
+  readonly attributes: Record<string, unknown>
+}
+
+/** Makes a `Track` of how a call is described. */
+export const trackedBy = <Details>(
+  describe: (details: Details, isStream: boolean) => CallDescription
+): Track<Details> =>
+  Function.dual(2, (self: Trackable, options: Details & AnyOptions): Trackable => {
+    const isEffect = Effect.isEffect(self)
+    const call = { ...describe(options, !isEffect), usage: options.usage, isRefused: options.isRefused }
+    return isEffect ? trackEffect(self, call) : trackStream(self, call)
+  }) as never
+
+type AnyOptions = CallOptions<unknown, unknown>
+
+interface DescribedCall extends CallDescription, AnyOptions {}
+
+const trackEffect = <A, E, R>(self: Effect.Effect<A, E, R>, description: DescribedCall): Effect.Effect<A, E, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(openSpan(description), (span) =>
+      Effect.withFiberRuntime<A, E, R>((fiber) => {
+        const call = new OngoingCall(fiber, span, description)
+        const inside = Effect.locally(restore(self), FiberRef.currentContext, call.context(fiber.currentContext))
+        return Effect.onExit(inside, (exit) => {
+          if (Exit.isSuccess(exit)) call.tell(fiber, exit.value)
+          return call.end(fiber, exit)
+        })
+      })
+    )
+  )
+
+const trackStream = <A, E, R>(self: Stream.Stream<A, E, R>, description: DescribedCall): Stream.Stream<A, E, R> =>
+  Stream.unwrapScoped(
+    Effect.uninterruptible(
+      Effect.flatMap(openSpan(description), (span) =>
+        Effect.withFiberRuntime<Stream.Stream<A, E, R>, never, Scope.Scope>((starter) => {
+          const call = new OngoingCall(starter, span, description)
+          // How the stream itself ended; nothing where its consumer took no more, or failed.
+          let ended: Exit.Exit<void, E> | undefined
+          const end = Effect.withFiberRuntime<void>((fiber) => call.end(fiber, ended ?? Exit.interrupt(fiber.id())))
+          const own = Stream.tapErrorCause(self, (cause) =>
+            Effect.sync(() => {
+              ended = Exit.failCause(cause)
+            })
+          )
+          const told = Stream.mapChunksEffect(own, (chunk) =>
+            Effect.withFiberRuntime<Chunk.Chunk<A>>((fiber) => {
+              for (const element of chunk) call.tell(fiber, element)
+              return Effect.succeed(chunk)
+            })
+          )
+          const whole = Stream.concat(
+            told,
+            Stream.execute(
+              Effect.sync(() => {
+                ended = Exit.void
+              })
+            )
+          )
+          const inside = Stream.mapInputContext(whole, (context: Context.Context<R>) => call.context<R>(context))
+          return Effect.as(
+            Effect.addFinalizer(() => end),
+            inside
+          )
+        })
+      )
+    )
+  )
+
+const openSpan = ({ attributes, spanKind, spanName }: CallDescription): Effect.Effect<Tracer.Span> =>
+  Effect.makeSpan(spanName, { kind: spanKind, attributes, captureStackTrace: false })
+
+/** A call from its start to its end. It stands on the run in which it began, whoever ends it. */
+class OngoingCall {
+  private readonly open: OpenCall
+  private readonly run: Context.Tag.Service<typeof RunContext>
+  private readonly scope: RunScope | undefined
+
+  constructor(
+    starter: AnyFiber,
+    private readonly span: Tracer.Span,
+    private readonly description: DescribedCall
+  ) {
+    const { details, isModelCall } = description
+    const context = starter.currentContext as Context.Context<RunContext>
+    this.run = Context.get(context, RunContext)
+    this.scope = scopeOf(context as Context.Context<never>, this.run)
+    this.open = new OpenCall(details.kind, isModelCall, callIn(context as Context.Context<never>))
+  }
+
+  /** The context of what is done for the call. */
+  context<R>(context: Context.Context<R>): Context.Context<R> {
+    const services = new Map(context.unsafeMap)
+    services.set(Call.key, this.open)
+    services.set(Tracer.ParentSpan.key, this.span)
+    return Context.unsafeMake(services)
+  }
+
+  /** Takes in what a value says of what was consumed. */
+  tell(fiber: AnyFiber, value: unknown): void {
+    const { usage } = this.description
+    if (usage === undefined) return
+    try {
+      const said = usage(value, this.open.soFar)
+      if (said !== undefined) this.open.say(said)
+    } catch (error) {
+      unsafeWarn(fiber, `the usage option of "${this.description.spanName}" failed: ${String(error)}`)
+    }
+  }
+
+  end(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    const { description, open, run, scope, span } = this
+    const further: Partial<UsageDetails> & Consumption = Object.assign(
+      open.soFar,
+      endingOf(exit),
+      this.wasRefused(fiber, exit) && { requests: 0 }
+    )
+    const record = () => unsafeRecord(fiber, { run, scope, span }, description.details, further)
+    open.end({ details: further, scope, record })
+    try {
+      span.end(clockOf(fiber).unsafeCurrentTimeNanos(), exit)
+    } catch {
+      // A tracer that throws is no reason for the program to fail.
+    }
+    return afterwards(scope)
+  }
+
+  private wasRefused(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): boolean {
+    if (Exit.isSuccess(exit) || isTold(this.open.soFar)) return false
+    const error = Cause.failureOption(exit.cause)
+    if (Option.isNone(error)) return false
+    try {
+      return (this.description.isRefused ?? hasErrorStatus)(error.value)
+    } catch (thrown) {
+      unsafeWarn(fiber, `the isRefused option of "${this.description.spanName}" failed: ${String(thrown)}`)
+      return false
+    }
+  }
+}
+
+/** Whether an error is an HTTP answer that refuses: of `@effect/platform` and of the providers' own clients. */
+const hasErrorStatus = (error: unknown): boolean => {
+  const status = statusIn(error) ?? holders.map((holder) => statusIn(memberOf(error, holder))).find(isStatus)
+  return status !== undefined && status >= 400
+}
+
+/** Where errors keep what they are about: the answer, or the error of a promise. */
+const holders = ["response", "error", "cause"] as const
+
+const memberOf = (holder: unknown, name: (typeof holders)[number]): unknown =>
+  typeof holder === "object" && holder !== null && name in holder
+    ? (holder as Record<string, unknown>)[name]
+    : undefined
+
+const isStatus = (status: number | undefined): status is number => status !== undefined
+
+const statusIn = (holder: unknown): number | undefined =>
+  typeof holder === "object" && holder !== null && "status" in holder && typeof holder.status === "number"
+    ? holder.status
+    : undefined

@@ -1,0 +1,138 @@
+/**
+ * What becomes of a usage: it is priced, and stands on its run, on the span of its call and in budgets.
+ */
+import { Effect, type Tracer } from "effect"
+import type { Cost } from "../cost/Cost.js"
+import { RecordedUsage, Tally } from "../cost/CostTotals.js"
+import { PriceBook, withoutPrices } from "../cost/PriceBook.js"
+import { make, type Usage, type UsageDetails } from "../cost/UsageRecord.js"
+import { format } from "../cost/Usd.js"
+import { type AnyFiber, clockOf, nowOf } from "../fiber/CurrentFiber.js"
+import { unsafeWarn } from "../fiber/FiberLog.js"
+import { type RunScope, spanToTell } from "../lifecycle/RunScope.js"
+import type { Run } from "../run/Run.js"
+import { trusted } from "../schema/SchemaRecord.js"
+import { Event } from "../wire/Wire.js"
+import { type Put, putIdentity, putUsage } from "./UsageAttributes.js"
+
+/** Where a usage stands. */
+export interface Place {
+  readonly run: Run
+  /** None where the run was provided without one: then there is only the span. */
+  readonly scope: RunScope | undefined
+  /** The span of the call, where it has one. */
+  readonly span: Tracer.Span | undefined
+}
+
+/**
+ * Records what a call consumed; what `further` says comes before the details. Total: a detail that is not as it should be is
+ * logged and left out. Recorded after the run is over it comes too late for the record, and is logged.
+ */
+export const unsafeRecord = (
+  fiber: AnyFiber,
+  place: Place,
+  details: UsageDetails,
+  further: Partial<UsageDetails> = {}
+): void => {
+  let problems = ""
+  const usage = make(details, further, nowOf(fiber), ({ field, problem }) => {
+    problems += `; ${field}: ${problem}`
+  })
+  if (problems !== "") unsafeWarn(fiber, `usage of ${usage.provider}${problems}`)
+  unsafeAdd(fiber, place, usage)
+}
+
+/** Records a usage that is as it should be. */
+export const unsafeAdd = (fiber: AnyFiber, { run, scope, span }: Place, usage: Usage): void => {
+  const cost = costOf(fiber, run, usage)
+  if (span !== undefined) describe(span, usage, cost)
+  if (!scope?.isOwned) {
+    if (span === undefined) tellJoined(fiber, scope, usage, cost)
+    return
+  }
+  if (scope.isClosed) {
+    unsafeWarn(fiber, late(usage, cost))
+    return
+  }
+  scope.tally ??= new Tally()
+  scope.tally.add(trusted(RecordedUsage, { usage, cost }))
+  spend(fiber, scope, cost)
+}
+
+const costOf = (fiber: AnyFiber, run: Run, usage: Usage): Cost => {
+  const book = fiber.currentContext.unsafeMap.get(PriceBook.key) as PriceBook["Type"] | undefined
+  if (book === undefined) return withoutPrices(usage)
+  try {
+    return book.priceOf(usage, run)
+  } catch (error) {
+    unsafeWarn(fiber, `the price book failed on ${usage.provider}: ${String(error)}`)
+    return withoutPrices(usage)
+  }
+}
+
+const describe = (span: Tracer.Span, usage: Usage, cost: Cost): void => {
+  try {
+    putUsage(usage, cost, (key, value) => {
+      // What the call has put there itself need not be put there again.
+      if (!isSame(span.attributes.get(key), value)) span.attribute(key, value)
+    })
+  } catch {
+    // A tracer that throws is no reason for the program to fail, nor for the usage to be lost.
+  }
+}
+
+const isSame = (one: unknown, other: unknown): boolean =>
+  one === other || (Array.isArray(one) && Array.isArray(other) && one.join() === other.join())
+
+/** A run that was joined has no record here, so what has no span of its own goes on the one under which it was joined. */
+const tellJoined = (fiber: AnyFiber, scope: RunScope | undefined, usage: Usage, cost: Cost): void => {
+  const span = spanToTell(scope, fiber)
+  if (span === undefined) return
+  try {
+    const attributes: Record<string, unknown> = {}
+    const put: Put = (key, value) => {
+      attributes[key] = value
+    }
+    putIdentity(usage, put)
+    putUsage(usage, cost, put)
+    span.event(Event.usageRecorded, clockOf(fiber).unsafeCurrentTimeNanos(), attributes)
+  } catch {
+    // As above.
+  }
+}
+
+const late = ({ model, operation, provider }: Usage, cost: Cost): string => {
+  const what = [operation, model].filter((text) => text !== undefined).join(" ")
+  const usd = cost._tag === "Priced" ? `${format(cost.usd)} USD` : `${cost.reason}, ${format(cost.usd)} USD known`
+  return `usage of ${provider} (${what}; ${usd}) came after the run was over`
+}
+
+/** Counts a cost against the budgets of its run and of the runs around it that count it too. */
+const spend = (fiber: AnyFiber, own: RunScope, cost: Cost): void => {
+  for (let scope: RunScope | undefined = own; scope !== undefined; scope = scope.parent) {
+    const { account, run } = scope
+    if (account === undefined || (scope !== own && !account.budget.children)) continue
+    account.spend(cost)
+    const warning = account.takeWarning()
+    if (warning !== undefined) unsafeWarn(fiber, `run ${run.runId} of workflow "${run.workflow}" ${warning}`)
+    if (account.isExceeded) stop(fiber, scope)
+  }
+}
+
+/** Work that is being stopped already goes on to end as what it is stopped for. */
+const stop = (fiber: AnyFiber, scope: RunScope): void => {
+  if (scope.isClosed || scope.isCancelled) return
+  scope.overBudgetAt ??= nowOf(fiber)
+  scope.fiber?.unsafeInterruptAsFork(fiber.id())
+}
+
+/**
+ * What the fiber that recorded a usage does next. Where that passed a budget, it gives way to the fiber of the run, which may be
+ * another, so that this is stopped before the next call begins.
+ */
+export const afterwards = (own: RunScope | undefined): Effect.Effect<void> => {
+  for (let scope = own; scope !== undefined; scope = scope.parent) {
+    if (scope.overBudgetAt !== undefined) return Effect.yieldNow()
+  }
+  return Effect.void
+}

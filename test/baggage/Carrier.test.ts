@@ -1,0 +1,191 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, FastCheck, Logger, Option, Schema } from "effect"
+import { lines } from "../../src/baggage/Carrier.js"
+import { Propagation, RunContext } from "../../src/index.js"
+import { anyRun, leanHeader } from "../runs.js"
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+const extract = (headers: unknown) =>
+  Propagation.extract(headers as Propagation.IncomingHeaders).pipe(
+    Effect.provide(Logger.remove(Logger.defaultLogger)),
+    Effect.map(Option.getOrUndefined)
+  )
+
+describe("the lines of a header", () => {
+  const one = ["a=1"]
+  const shapes: ReadonlyArray<readonly [shape: string, headers: unknown, lines: ReadonlyArray<string>]> = [
+    ["text", { baggage: "a=1" }, one],
+    ["a Buffer", { baggage: Buffer.from("a=1") }, one],
+    ["a Uint8Array", { baggage: bytes("a=1") }, one],
+    ["a part of a larger buffer", { baggage: bytes("xxa=1xx").subarray(2, 5) }, one],
+    ["several lines of text", { baggage: ["a=1", "b=2"] }, ["a=1", "b=2"]],
+    ["several lines of bytes", { baggage: [Buffer.from("a=1"), bytes("b=2")] }, ["a=1", "b=2"]],
+    ["text and bytes", { baggage: ["a=1", Buffer.from("b=2")] }, ["a=1", "b=2"]],
+    ["a Map", new Map([["Baggage", "a=1"]]), one],
+    ["the Headers of fetch", new Headers({ Baggage: "a=1" }), one],
+    ["URLSearchParams, which are entries too", new URLSearchParams({ baggage: "a=1" }), one],
+    [
+      "entries",
+      [
+        ["x", "y"],
+        ["BAGGAGE", "a=1"]
+      ],
+      one
+    ],
+    [
+      "entries of one name",
+      [
+        ["baggage", "a=1"],
+        ["baggage", ["b=2"]]
+      ],
+      ["a=1", "b=2"]
+    ],
+    [
+      "entries that come one by one",
+      (function* () {
+        yield ["baggage", "a=1"]
+      })(),
+      one
+    ],
+    ["a record without a prototype", Object.assign(Object.create(null), { baggage: "a=1" }), one],
+    ["another letter case", { BagGage: "a=1" }, one],
+    ["several spellings at once", { BAGGAGE: "a=1", other: "x", baggage: ["b=2"] }, ["a=1", "b=2"]],
+    ["an empty line", { baggage: "" }, [""]],
+    ["no bytes", { baggage: new Uint8Array() }, [""]],
+    ["bytes with a byte order mark", { baggage: Buffer.from("\ufeffa=1") }, ["\ufeffa=1"]],
+    ["a name that begins alike", { baggages: "a=1", baggag: "b=2" }, []]
+  ]
+
+  for (const [shape, headers, expected] of shapes) {
+    it(`are taken from ${shape}`, () => {
+      expect(lines(headers as Propagation.IncomingHeaders, "baggage")).toEqual(expected)
+    })
+  }
+
+  const revoked = Proxy.revocable({}, {})
+  revoked.revoke()
+  const unreadable = {
+    get baggage(): string {
+      throw new Error("read too late")
+    }
+  }
+  const endsEarly = (function* () {
+    yield ["baggage", "a=1"]
+    throw new Error("connection lost")
+  })()
+  const junk: ReadonlyArray<readonly [what: string, headers: unknown, lines?: ReadonlyArray<string>]> = [
+    ["undefined", undefined],
+    ["null", null],
+    ["a number", 7],
+    ["text", "baggage=a=1"],
+    ["a symbol", Symbol("baggage")],
+    ["a function", () => "a=1"],
+    ["bytes", Buffer.from("baggage: a=1")],
+    ["names and values in turn", ["baggage", "a=1"]],
+    ["a list of anything", [null, undefined, 7, {}, { baggage: "a=1" }, [], ["baggage"], [["baggage", "a=1"]]]],
+    [
+      "names that are no text",
+      [
+        [7, "a=1"],
+        [Symbol("baggage"), "a=1"],
+        [Buffer.from("baggage"), "a=1"]
+      ]
+    ],
+    [
+      "values that are no text",
+      [7, 7n, true, null, undefined, {}, () => "a=1", Symbol("x")].map((it) => ["baggage", it])
+    ],
+    ["values that hold the header deeper", { baggage: { value: "a=1" } }],
+    ["junk beside a line", { baggage: [7, null, "a=1", ["b=2"], { c: 3 }, Symbol("d")] }, ["a=1"]],
+    ["a record of a symbol", { [Symbol("baggage")]: "a=1" }],
+    ["a prototype that has the header", Object.create({ baggage: "a=1" })],
+    ["an object that cannot be looked at", revoked.proxy],
+    ["a header that cannot be read", unreadable],
+    ["entries that end early", endsEarly, ["a=1"]],
+    ["a value that cannot be looked at", { baggage: ["a=1", revoked.proxy] }, ["a=1"]]
+  ]
+
+  for (const [what, headers, expected = []] of junk) {
+    it(`${expected.length === 0 ? "are none" : "are those that can be read"} of ${what}`, () => {
+      expect(lines(headers as Propagation.IncomingHeaders, "baggage")).toEqual(expected)
+    })
+  }
+
+  it("of a key __proto__ are not those of the record", () => {
+    const headers = JSON.parse('{"__proto__": {"baggage": "a=1"}, "constructor": "x"}') as Record<string, unknown>
+    expect(lines(headers, "baggage")).toEqual([])
+    expect(lines({ ...headers, baggage: "b=2" }, "baggage")).toEqual(["b=2"])
+    expect(Object.prototype).not.toHaveProperty("baggage")
+  })
+
+  it("of bytes that are not UTF-8 have U+FFFD in their place, and lose nothing else", () => {
+    expect(lines({ baggage: Buffer.from([0x61, 0x3d, 0xff, 0xc3, 0x2c, 0x62, 0x3d, 0x32]) }, "baggage")).toEqual([
+      "a=\ufffd\ufffd,b=2"
+    ])
+  })
+
+  it("of many bytes are longer than may be read, and not much", () => {
+    for (const character of ["a", "é", "€", "😀", "\uffff"]) {
+      const [line = ""] = lines({ baggage: Buffer.from(character.repeat(50_000)) }, "baggage")
+      expect(line.length).toBeGreaterThan(8192)
+      expect(line.length).toBeLessThan(25_000)
+    }
+    const [broken = ""] = lines({ baggage: new Uint8Array(50_000).fill(0xff) }, "baggage")
+    expect(broken.length).toBeGreaterThan(8192)
+  })
+})
+
+describe("a run", () => {
+  const headerOf = Schema.encodeSync(RunContext.FromHeader)
+  type Shape = (lines: ReadonlyArray<string>) => unknown
+  const spelling = FastCheck.constantFrom("baggage", "Baggage", "BAGGAGE", "bAggAgE")
+  const encoding = FastCheck.constantFrom<(line: string) => unknown>(
+    (line) => line,
+    (line) => Buffer.from(line),
+    (line) => bytes(line)
+  )
+  const shape: FastCheck.Arbitrary<Shape> = FastCheck.tuple(spelling, encoding).chain(([name, encode]) =>
+    FastCheck.constantFrom<Shape>(
+      (lines) => ({ [name]: lines.map(encode) }),
+      (lines) => ({ [name]: encode(lines.join(",")) }),
+      (lines) => new Map([[name, lines.map(encode)]]),
+      (lines) => lines.map((line) => [name, encode(line)]),
+      (lines) => [["x", null], [name, lines.map(encode)], 7],
+      ([first, ...rest]) => ({ baggage: first, BAGGAGE: rest.map(encode) })
+    )
+  )
+  const header = FastCheck.oneof(
+    anyRun.map((run) => headerOf(run).split(",")),
+    FastCheck.array(
+      FastCheck.oneof(
+        FastCheck.string({ unit: "binary" }),
+        FastCheck.constantFrom(
+          ...leanHeader.split(","),
+          "x=%zz",
+          "botanu.attempt=two",
+          "é".repeat(5000),
+          "k=v".repeat(2000)
+        )
+      ),
+      { minLength: 1 }
+    )
+  )
+
+  it.effect("of too many bytes is not read from a member that was cut", () =>
+    Effect.gen(function* () {
+      const [id, workflow, event, customer] = leanHeader.split(",")
+      for (const room of [-1, 0, 1, customer?.length ?? 0, 40]) {
+        const before = `${id},${workflow},${event},x=${"é".repeat(1000)}`
+        const padded = `${before}${"x".repeat(8192 - room - before.length)},${customer},y=${"é".repeat(10_000)}`
+        expect(yield* extract({ baggage: Buffer.from(padded) })).toEqual(yield* extract({ baggage: padded }))
+      }
+    })
+  )
+
+  it.effect.prop("is the same, whatever carries it", [header, shape], ([header, shape]) =>
+    Effect.gen(function* () {
+      expect(yield* extract(shape(header))).toEqual(yield* extract({ baggage: header.join(",") }))
+    })
+  )
+})

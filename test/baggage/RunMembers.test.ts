@@ -1,0 +1,64 @@
+import { describe, expect, it } from "@effect/vitest"
+import { defaultTextMapGetter, propagation, ROOT_CONTEXT } from "@opentelemetry/api"
+import { W3CBaggagePropagator } from "@opentelemetry/core"
+import { FastCheck } from "effect"
+import { withoutRun, withRun } from "../../src/baggage/RunMembers.js"
+import { Baggage } from "../../src/index.js"
+
+const run = "botanu.run_id=1,botanu.workflow=W,botanu.event_id=e,botanu.customer_id=bigretail"
+
+const keysOf = (header: string): ReadonlyArray<string> => Array.from(Baggage.decode(header).baggage.members.keys())
+
+/** The entries that OpenTelemetry reads. */
+const read = (header: string) =>
+  propagation
+    .getBaggage(new W3CBaggagePropagator().extract(ROOT_CONTEXT, { baggage: header }, defaultTextMapGetter))
+    ?.getAllEntries() ?? []
+
+const fragment = FastCheck.oneof(
+  FastCheck.constantFrom("botanu.", "botanu.run_id", "BOTANU.x", "%62otanu%2e", "botanu%2Ex", "+", " ", "\t", "%", "a"),
+  FastCheck.constantFrom("=", ";", ",", "=1,", ";p=", "tenant=blue,", "%2C", "%zz"),
+  FastCheck.string({ maxLength: 4 })
+)
+const header = FastCheck.array(fragment, { maxLength: 30 }).map((fragments) => fragments.join(""))
+
+describe("baggage of others", () => {
+  it.prop("says nothing of a run, to any reader", [header], ([header]) => {
+    const rest = withoutRun(header)
+    const keys = [...keysOf(rest), ...read(rest).map(([key]) => key)]
+    const spoken = keys.map((key) => key.replace(/%2e/gi, ".").replace(/%62/gi, "b").trim().toLowerCase())
+    expect(spoken.filter((key) => key.startsWith("botanu."))).toEqual([])
+  })
+
+  it.prop("is otherwise as it was", [header], ([header]) => {
+    const rest = withoutRun(header)
+    expect(withoutRun(rest)).toBe(rest)
+    const members = rest.split(",").map((member) => member.trim())
+    const before = header.split(",").map((member) => member.trim())
+    expect(before.filter((member) => members.includes(member)).filter((member) => member !== "")).toEqual(
+      members.filter((member) => member !== "")
+    )
+    if (!/botanu|%62otanu/i.test(header)) expect(rest).toBe(header.trim())
+  })
+
+  it.prop("goes out behind a run, which is the only one", [header], ([header]) => {
+    const whole = withRun(run, header)
+    expect(whole.startsWith(run)).toBe(true)
+    expect(keysOf(whole).filter((key) => key.startsWith("botanu."))).toEqual(keysOf(run))
+    expect(withRun(run, whole)).toBe(whole)
+  })
+
+  it.prop(
+    "keeps the limits together with a run",
+    [FastCheck.array(FastCheck.nat(400), { maxLength: 100 })],
+    ([sizes]) => {
+      const others = sizes.map((size, index) => `k${index}=${"x".repeat(size)}`)
+      const whole = withRun(run, others.join(","))
+      const sent = whole.split(",")
+      expect(whole.length).toBeLessThanOrEqual(8192)
+      expect(sent.length).toBeLessThanOrEqual(64)
+      expect(others.filter((member) => sent.includes(member))).toEqual(sent.slice(4))
+      if (others.length <= 60 && run.length + others.join(",").length < 8192) expect(sent.slice(4)).toEqual(others)
+    }
+  )
+})

@@ -1,0 +1,209 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Layer, Logger, Schema, TestClock } from "effect"
+import { Botanu, CompletedRun, Run, RunExporter, Usage } from "../../src/index.js"
+import { completedRuns, observed, onlyRun } from "../observed.js"
+import { ids, makeRun } from "../runs.js"
+import { costOf, costText } from "../usages.js"
+
+const run = Botanu.workflow(Effect.succeed(1), "W", ids)
+
+const recording = (log: Array<string>, name: string): RunExporter.RunExporter => ({
+  export: ({ run }) => Effect.sync(() => log.push(`${name} ${run.workflow}`))
+})
+
+const capturing = (lines: Array<string>) =>
+  Logger.replace(
+    Logger.defaultLogger,
+    Logger.make(({ cause, message }) => lines.push(`${String(message)} ${JSON.stringify(cause)}`))
+  )
+
+describe("an exporter", () => {
+  it.effect("receives each run once, and so does every other", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const layers = [RunExporter.layer(recording(log, "a")), RunExporter.layer(recording(log, "b"))] as const
+      yield* Effect.provide(Effect.zipRight(run, run), Layer.mergeAll(...layers))
+      expect(log.sort()).toEqual(["a W", "a W", "b W", "b W"])
+    })
+  )
+
+  it.effect("receives no runs of elsewhere", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      yield* Effect.provide(Effect.void, RunExporter.layer(recording(log, "a")))
+      yield* run
+      expect(log).toEqual([])
+    })
+  )
+
+  it.effect("receives none after its layer, also where that was merged with others", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const layer = Layer.mergeAll(RunExporter.layer(recording(log, "a")), Layer.empty, Logger.json)
+      yield* Effect.provide(run, layer)
+      yield* Effect.provide(run, layer)
+      yield* run
+      expect(log).toEqual(["a W", "a W"])
+    })
+  )
+
+  it.effect("is acquired and released with its layer", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const acquire = Effect.acquireRelease(
+        Effect.as(
+          Effect.sync(() => log.push("acquired")),
+          recording(log, "export")
+        ),
+        () => Effect.sync(() => log.push("released"))
+      )
+      yield* Effect.provide(run, RunExporter.layerScoped(acquire))
+      expect(log).toEqual(["acquired", "export W", "released"])
+    })
+  )
+
+  const failing: ReadonlyArray<readonly [how: string, exported: () => Effect.Effect<void, unknown>]> = [
+    ["fails", () => Effect.fail("down")],
+    ["dies", () => Effect.die("down")],
+    ["fails later", () => Effect.zipRight(Effect.yieldNow(), Effect.fail("down"))],
+    ["is interrupted", () => Effect.interrupt],
+    [
+      "throws",
+      () => {
+        throw new Error("down")
+      }
+    ]
+  ]
+  for (const [how, exported] of failing) {
+    it.effect(`that ${how} never touches the program, nor the other exporters`, () => {
+      const lines: Array<string> = []
+      return Effect.gen(function* () {
+        expect(yield* run).toBe(1)
+        expect(yield* completedRuns).toHaveLength(1)
+        expect(lines.filter((line) => line.startsWith("run exporter failed on run "))).toHaveLength(1)
+        expect(yield* Botanu.activeRuns).toEqual([])
+      }).pipe(Effect.provide([RunExporter.layer({ export: exported }), observed, capturing(lines)]))
+    })
+  }
+
+  it.effect("is waited for, for a second; then it goes on by itself and loses nothing", () => {
+    const lines: Array<string> = []
+    const log: Array<string> = []
+    return Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const slow = RunExporter.layer({
+        export: ({ run }) =>
+          Effect.zipRight(
+            Deferred.await(gate),
+            Effect.sync(() => log.push(run.workflow))
+          )
+      })
+      const fiber = yield* Effect.fork(Effect.provide(run, slow))
+      yield* TestClock.adjust("999 millis")
+      expect((yield* Fiber.poll(fiber))._tag).toBe("None")
+      yield* TestClock.adjust("1 millis")
+      expect(yield* Fiber.join(fiber)).toBe(1)
+      expect(lines.join()).toContain("run exporter is still busy with run")
+      expect(log).toEqual([])
+      yield* Deferred.succeed(gate, undefined)
+      yield* Effect.yieldNow()
+      expect(log).toEqual(["W"])
+    }).pipe(Effect.provide(capturing(lines)))
+  })
+
+  it.effect("receives a run that was interrupted, before the interruption is over", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const later = RunExporter.layer({
+        export: ({ status }) =>
+          Effect.zipRight(
+            Effect.yieldNow(),
+            Effect.sync(() => log.push(status))
+          )
+      })
+      const fiber = yield* Effect.fork(Effect.provide(Botanu.workflow(Effect.never, "W", ids), later))
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(fiber)
+      expect(log).toEqual(["canceled"])
+    })
+  )
+
+  it.effect("has what it receives on the span that is not over yet", () =>
+    Effect.gen(function* () {
+      const ended: Array<unknown> = []
+      const looking = RunExporter.layer({
+        export: () => Effect.map(Effect.currentSpan, (span) => ended.push(span.status._tag)).pipe(Effect.ignore)
+      })
+      yield* Effect.provide(run, looking).pipe(Effect.withSpan("around"))
+      expect(ended).toEqual(["Started"])
+      expect((yield* onlyRun).span.ended).toBe(true)
+    }).pipe(Effect.provide(observed))
+  )
+})
+
+describe("the exporter in memory", () => {
+  it.effect("keeps runs in the order in which they completed, until it is cleared", () =>
+    Effect.gen(function* () {
+      const memory = yield* RunExporter.Memory
+      yield* Botanu.workflow(Botanu.workflow(Effect.void, "inner", ids), "outer", ids)
+      const runs = yield* memory.runs
+      expect(runs.map(({ run }) => run.workflow)).toEqual(["inner", "outer"])
+      yield* memory.clear
+      expect(yield* memory.runs).toEqual([])
+      expect(runs).toHaveLength(2)
+    }).pipe(Effect.provide(RunExporter.layerMemory))
+  )
+
+  it.effect("keeps records that JSON can carry", () =>
+    Effect.gen(function* () {
+      yield* Effect.exit(Botanu.workflow(Effect.fail(new RangeError("x")), "W", { ...ids, tenantId: "acme" }))
+      const { completed } = yield* onlyRun
+      const json = JSON.stringify(Schema.encodeSync(CompletedRun)(completed))
+      expect(Schema.decodeUnknownSync(CompletedRun)(JSON.parse(json))).toEqual(completed)
+    }).pipe(Effect.provide(observed))
+  )
+
+  it.effect("keeps records whose usages JSON can carry, to the last digit", () =>
+    Effect.gen(function* () {
+      const chat: Usage.UsageDetails = {
+        kind: "llm",
+        provider: "openai",
+        operation: "chat",
+        model: "quill-2",
+        inputTokens: 120,
+        outputTokens: 30,
+        computeMs: 1.5,
+        isStreaming: true,
+        attempt: 2,
+        finishReason: "stop"
+      }
+      const body = Effect.all([
+        Usage.record({ ...chat, usd: "0.000000000000000000000000001" }),
+        Usage.record({ ...chat, usd: "123456789012345678901234567890.5" }),
+        Usage.record(chat),
+        Botanu.annotate({ team: "support", isPilot: true })
+      ])
+      yield* Botanu.workflow(body, "W", ids)
+      const { completed } = yield* onlyRun
+      const json = JSON.stringify(Schema.encodeSync(CompletedRun)(completed))
+      const back = Schema.decodeUnknownSync(CompletedRun)(JSON.parse(json))
+      expect(costOf(back)).toBe("123456789012345678901234567890.500000000000000000000000001")
+      expect(back.usages.map(({ cost }) => costText(cost))).toEqual([
+        "0.000000000000000000000000001",
+        "123456789012345678901234567890.5",
+        "unknown_model"
+      ])
+      expect(back.totals).toMatchObject({ inputTokens: 360, outputTokens: 90, calls: 3, unpricedCalls: 1 })
+      expect(back.usages[2]).toEqual(completed.usages[2])
+      expect(back.annotations).toEqual(completed.annotations)
+      expect(JSON.stringify(Schema.encodeSync(CompletedRun)(back))).toBe(json)
+    }).pipe(Effect.provide(observed))
+  )
+
+  it("takes records of before there were usages", () => {
+    const { run, ...rest } = { run: makeRun(), status: "success", endTime: "2026-02-02T02:40:01.000Z", durationMs: 750 }
+    const back = Schema.decodeUnknownSync(CompletedRun)({ ...rest, run: Schema.encodeSync(Run)(run) })
+    expect(back.usages).toEqual([])
+    expect([costOf(back), back.totals.calls]).toEqual(["0", 0])
+  })
+})
