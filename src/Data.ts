@@ -4,7 +4,7 @@
 import type { Tracer } from "effect"
 import { normalizeSystem } from "./cost/Provider.js"
 import type { UsageKind } from "./cost/UsageRecord.js"
-import { type CallDescription, type Track, trackedBy } from "./tracking/TrackedCall.js"
+import { type CallDescription, makeTrack, type Track } from "./tracking/TrackedCall.js"
 import { Db, Messaging } from "./wire/SemanticConventions.js"
 import { CallAttribute } from "./wire/Wire.js"
 
@@ -43,7 +43,7 @@ export interface MessagingCall {
  * Tracks an effect or a stream as one operation of a database: opens its span, by OpenTelemetry's database conventions, and
  * records what it consumed, such as `rowsReturned` or `bytesScanned`, in a finalizer, however it ends.
  */
-export const trackDatabase: Track<DatabaseCall> = trackedBy(({ collection, database, operation, system }) =>
+export const trackDatabase: Track<DatabaseCall> = makeTrack(({ collection, database, operation, system }) =>
   described("database", system, operation, collection ?? database, "client", {
     [Db.systemName]: normalizeSystem("database", system),
     [Db.operationName]: operation,
@@ -53,7 +53,7 @@ export const trackDatabase: Track<DatabaseCall> = trackedBy(({ collection, datab
 )
 
 /** Tracks an effect or a stream as one operation of a store: `bytesRead`, `bytesWritten`, `objects`. Else as `trackDatabase`. */
-export const trackStorage: Track<StorageCall> = trackedBy(({ bucket, operation, system }) =>
+export const trackStorage: Track<StorageCall> = makeTrack(({ bucket, operation, system }) =>
   described("storage", system, operation, bucket, "client", {
     [CallAttribute.storageSystem]: normalizeSystem("storage", system),
     [CallAttribute.storageOperation]: operation,
@@ -65,7 +65,7 @@ export const trackStorage: Track<StorageCall> = trackedBy(({ bucket, operation, 
  * Tracks an effect or a stream as one operation of a messaging system: `messages`, `bytesWritten`. The span is that of a
  * producer or of a consumer, by the operation. Else as `trackDatabase`.
  */
-export const trackMessaging: Track<MessagingCall> = trackedBy(({ destination, operation, system }) => {
+export const trackMessaging: Track<MessagingCall> = makeTrack(({ destination, operation, system }) => {
   const type = operationTypes.get(operation.toLowerCase())
   return described("messaging", system, operation, destination, spanKindOf(type), {
     [Messaging.system]: normalizeSystem("messaging", system),

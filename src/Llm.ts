@@ -2,7 +2,7 @@
  * Calls of language models, embedding models and the tools that they use.
  */
 import { normalizeProvider } from "./cost/Provider.js"
-import { type CallDescription, type Track, trackedBy } from "./tracking/TrackedCall.js"
+import { type CallDescription, makeTrack, type Track } from "./tracking/TrackedCall.js"
 import { GenAi } from "./wire/SemanticConventions.js"
 
 /** What is done with a model (`gen_ai.operation.name`). */
@@ -51,7 +51,7 @@ export interface ToolCall extends Identity {
  * told of it until then, by the `usage` option or by `Usage.report`. A stream's usage stands on the run that started the
  * stream, whichever fiber consumes it. A call that `botanu-effect/ai` sees too is recorded once.
  */
-export const track: Track<ModelCall | ToolCall> = trackedBy((call, isStream) =>
+export const track: Track<ModelCall | ToolCall> = makeTrack((call, isStream) =>
   "tool" in call ? toolCall(call) : modelCall(call, isStream)
 )
 

@@ -4,9 +4,9 @@
 import { type Clock, Effect, Either, ParseResult, Schema, type Tracer } from "effect"
 import { clockOf } from "./fiber/CurrentFiber.js"
 import { stamp } from "./lifecycle/RunAnnotations.js"
-import { type RunScope, scopeOf, spanToTell } from "./lifecycle/RunScope.js"
+import { annotatedSpan, type RunScope, scopeOf } from "./lifecycle/RunScope.js"
 import { RunContext } from "./RunContext.js"
-import { unsafePropagationMode } from "./run/BotanuConfig.js"
+import { propagationModeFor } from "./run/BotanuConfig.js"
 import { Outcome, type OutcomeDetails } from "./run/OutcomeRecord.js"
 import type { AttributeValue } from "./run/Run.js"
 import type { RunStatus } from "./run/RunStatus.js"
@@ -55,10 +55,10 @@ export const emit: {
       const scope = scopeOf(fiber.currentContext, run)
       if (scope?.isClosed) return Effect.logWarning(`outcome "${status}" came after the run was over`)
       try {
-        const span = spanToTell(scope, fiber)
-        unsafeRecord(outcome.right, scope, span, clockOf(fiber))
+        const span = annotatedSpan(scope, fiber)
+        recordFor(outcome.right, scope, span, clockOf(fiber))
         // Nobody puts a run that was joined on the span that was open before.
-        if (span !== undefined && !scope?.isOwned) stamp(span, run, unsafePropagationMode(fiber))
+        if (span !== undefined && !scope?.isOwned) stamp(span, run, propagationModeFor(fiber))
         return Effect.void
       } catch (error) {
         return Effect.logWarning(`telling of an outcome failed: ${String(error)}`)
@@ -66,7 +66,7 @@ export const emit: {
     })
   )
 
-const unsafeRecord = (
+const recordFor = (
   outcome: Outcome,
   scope: RunScope | undefined,
   span: Tracer.Span | undefined,

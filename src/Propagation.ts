@@ -10,11 +10,11 @@ import * as BoundedWarning from "./fiber/BoundedWarning.js"
 import { type AnyFiber, nowOf } from "./fiber/CurrentFiber.js"
 import { scopeOf } from "./lifecycle/RunScope.js"
 import { RunContext } from "./RunContext.js"
-import { type PropagationMode, unsafePropagationMode } from "./run/BotanuConfig.js"
-import { foreignOf, remember } from "./run/RemoteContext.js"
+import { type PropagationMode, propagationModeFor } from "./run/BotanuConfig.js"
+import { foreignBaggageOf, remember } from "./run/RemoteContext.js"
 import { furtherEntries, leanEntries, Run } from "./run/Run.js"
 import * as RunBaggage from "./run/RunBaggage.js"
-import { trusted } from "./schema/SchemaRecord.js"
+import { makeUnsafe } from "./schema/SchemaRecord.js"
 import { Header, keyPrefix } from "./wire/Wire.js"
 
 /** Headers to send: `baggage`, and `traceparent` where a span is open. */
@@ -38,7 +38,7 @@ export const injectWith = ({ maxBytes }: InjectOptions): Effect.Effect<OutgoingH
     Effect.withFiberRuntime((fiber) => {
       const headers: Record<string, string> = {}
       const trace = fiber.currentSpan && TraceParent.fromSpan(fiber.currentSpan)
-      const baggage = unsafeBaggageHeader(fiber, run, maxBytes)
+      const baggage = baggageHeaderFor(fiber, run, maxBytes)
       if (baggage !== undefined) headers[Header.baggage] = baggage
       if (trace !== undefined) headers[Header.traceparent] = trace
       return baggage === undefined ? Effect.as(doesNotFit(run, maxBytes), headers) : Effect.succeed(headers)
@@ -67,12 +67,12 @@ export const extract = (
   options?: BaggageHeader.ReadOptions
 ): Effect.Effect<Option.Option<Run>> =>
   Effect.withFiberRuntime((fiber) => {
-    const { report, run } = unsafeExtract(fiber, headers, options)
+    const { report, run } = extractFor(fiber, headers, options)
     return report === undefined ? Effect.succeed(run) : Effect.as(report, run)
   })
 
 /** @internal What `extract` gives, and the warning that it logs, if there is one. */
-export const unsafeExtract = (
+export const extractFor = (
   fiber: AnyFiber,
   headers: Carrier.IncomingHeaders | undefined,
   options: BaggageHeader.ReadOptions | undefined
@@ -80,11 +80,11 @@ export const unsafeExtract = (
   const lines = Carrier.lines(headers, Header.baggage)
   if (lines.length === 0) return nothing
   const { baggage, dropped } = Baggage.decode(lines, options)
-  return unsafeReceive(fiber, baggage, () => TraceParent.toSpan(Carrier.lines(headers, Header.traceparent)), dropped)
+  return receiveFor(fiber, baggage, () => TraceParent.toSpan(Carrier.lines(headers, Header.traceparent)), dropped)
 }
 
 /** @internal The same, of baggage that was read. */
-export const unsafeReceive = (
+export const receiveFor = (
   fiber: AnyFiber,
   baggage: Baggage.Baggage,
   sender: () => Tracer.ExternalSpan | undefined,
@@ -106,14 +106,14 @@ interface Extracted {
 const nothing = { run: Option.none<Run>(), report: undefined }
 
 /** @internal The `baggage` header of a run as a fiber that works on it sends it; none where its identifying keys do not fit. */
-export const unsafeBaggageHeader = (fiber: AnyFiber, run: Run, maxBytes?: number | undefined): string | undefined => {
+export const baggageHeaderFor = (fiber: AnyFiber, run: Run, maxBytes?: number | undefined): string | undefined => {
   const scope = scopeOf(fiber.currentContext, run)
-  const sent = unsafeIsCancelled(fiber, run) && !run.cancelled ? trusted(Run, { ...run, cancelled: true }) : run
-  return baggageHeader(sent, scope?.foreign ?? foreignOf(run), unsafePropagationMode(fiber), maxBytes)
+  const sent = isCancelledFor(fiber, run) && !run.cancelled ? makeUnsafe(Run, { ...run, cancelled: true }) : run
+  return baggageHeader(sent, scope?.foreignBaggage ?? foreignBaggageOf(run), propagationModeFor(fiber), maxBytes)
 }
 
 /** @internal Whether a run is sent as cancelled by a fiber that works on it. */
-export const unsafeIsCancelled = (fiber: AnyFiber, run: Run): boolean =>
+export const isCancelledFor = (fiber: AnyFiber, run: Run): boolean =>
   scopeOf(fiber.currentContext, run)?.isCancelled === true || run.isPastDeadline(nowOf(fiber))
 
 /**
@@ -143,8 +143,8 @@ export const received = (
   if (received.keys === 0) return { ...received, problems: [] }
   if (Option.isSome(received.run)) {
     const span = sender()
-    const foreign = received.keys < baggage.members.size ? withoutOurs(baggage) : Baggage.empty
-    if (span !== undefined || foreign !== Baggage.empty) remember(received.run.value, { foreign, span })
+    const foreignBaggage = received.keys < baggage.members.size ? withoutOurs(baggage) : Baggage.empty
+    if (span !== undefined || foreignBaggage !== Baggage.empty) remember(received.run.value, { foreignBaggage, span })
   }
   return received
 }

@@ -4,8 +4,8 @@
 import { Cause, Effect, Function, Option, Schema } from "effect"
 import { type AnyFiber, nowOf } from "./fiber/CurrentFiber.js"
 import * as FiberRefValues from "./fiber/FiberRefs.js"
-import { thenLeave, withAmbientTracer } from "./fiber/TracerWrapper.js"
-import { type JoinedRun, joinedRun } from "./lifecycle/CurrentRun.js"
+import { withWrappedTracer, yieldAfter } from "./fiber/TracerWrapper.js"
+import { type JoinedRun, joinedRunFor } from "./lifecycle/CurrentRun.js"
 import { type RunContext, withRun } from "./RunContext.js"
 import * as Deadline from "./run/Deadline.js"
 import type { Run } from "./run/Run.js"
@@ -60,23 +60,23 @@ const joined = <A, E, R>(
 /** `work` with the run in its context, and on its spans and log lines. */
 const inside = <A, E, R>(work: Effect.Effect<A, E, R>, run: Run): Effect.Effect<A, E, R> =>
   Effect.withFiberRuntime((fiber) => {
-    const joined = joinedRun(fiber, run)
+    const joined = joinedRunFor(fiber, run)
     const context = withRun(fiber.currentContext, joined.scope, joined.span)
-    return thenLeave(fiber, FiberRefValues.within(inFiberOf(joined, work), { ...joined, context }))
+    return yieldAfter(fiber, FiberRefValues.within(inFiberOf(joined, work), { ...joined, context }))
   })
 
 /** @internal `work` in the fiber that works on a run; whose interruption says that the run is being stopped. */
 export const inFiberOf = <A, E, R>(joined: JoinedRun, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.withFiberRuntime((fiber) => unsafeInFiberOf(fiber, joined, work))
+  Effect.withFiberRuntime((fiber) => inFiberOfFor(fiber, joined, work))
 
 /** @internal The same in a fiber that is about to begin with it. */
-export const unsafeInFiberOf = <A, E, R>(
+export const inFiberOfFor = <A, E, R>(
   fiber: AnyFiber,
   { scope }: JoinedRun,
   work: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> => {
   scope.fiber = fiber
-  return withAmbientTracer(fiber, work)
+  return withWrappedTracer(fiber, work)
 }
 
 /** @internal `work` on a run that came in, up to its deadline; nothing where that has passed, or the run is cancelled. */

@@ -3,9 +3,9 @@
  */
 import { Context, DateTime, type Duration, Effect, FiberRef, Layer, type Option, Schema, Tracer } from "effect"
 import * as Baggage from "./baggage/Baggage.js"
-import { setAmbientTracer } from "./fiber/TracerWrapper.js"
-import { joinedRun } from "./lifecycle/CurrentRun.js"
-import { CurrentEdge, type Edge } from "./lifecycle/Interruption.js"
+import { setWrappedTracer } from "./fiber/TracerWrapper.js"
+import { joinedRunFor } from "./lifecycle/CurrentRun.js"
+import { CurrentRequestEdge, type RequestEdge } from "./lifecycle/Interruption.js"
 import { CurrentRunScope, type RunScope } from "./lifecycle/RunScope.js"
 import { fromOptions, type InvalidRunContext, optionsOf, type RunOptions } from "./run/NewRun.js"
 import type { Run } from "./run/Run.js"
@@ -36,12 +36,12 @@ export class RunContext extends Context.Tag("botanu/RunContext")<RunContext, Run
   static layer(run: Run): Layer.Layer<RunContext> {
     return Layer.scopedContext(
       Effect.withFiberRuntime((fiber) => {
-        const joined = joinedRun(fiber, run)
+        const joined = joinedRunFor(fiber, run)
         // A span that is open where the layer is built is not the one that is open where what it gives is used.
         const parent = fiber.currentSpan === undefined ? joined.span : undefined
         return Effect.locallyScoped(FiberRef.currentTracerSpanAnnotations, joined.onSpans).pipe(
           Effect.zipRight(Effect.locallyScoped(FiberRef.currentLogAnnotations, joined.onLogs)),
-          Effect.zipRight(setAmbientTracer(fiber)),
+          Effect.zipRight(setWrappedTracer(fiber)),
           Effect.as(withRun(Context.empty(), joined.scope, parent))
         )
       })
@@ -81,10 +81,10 @@ export const withRun = (
   context: Context.Context<never>,
   scope: RunScope,
   span: Tracer.AnySpan | undefined,
-  edge?: Edge
+  edge?: RequestEdge
 ): Context.Context<RunContext> => {
   const services = new Map(context.unsafeMap)
-  if (edge !== undefined) services.set(CurrentEdge.key, edge)
+  if (edge !== undefined) services.set(CurrentRequestEdge.key, edge)
   services.set(RunContext.key, scope.run)
   services.set(CurrentRunScope.key, scope)
   if (span !== undefined) services.set(Tracer.ParentSpan.key, span)

@@ -7,8 +7,8 @@ import { nowOf } from "./fiber/CurrentFiber.js"
 import { scopeOf } from "./lifecycle/RunScope.js"
 import { RunContext } from "./RunContext.js"
 import type { FieldProblem } from "./schema/FieldText.js"
-import { Call } from "./tracking/OpenCall.js"
-import { afterwards, unsafeAdd } from "./tracking/UsageRecorder.js"
+import { CurrentCall } from "./tracking/OpenCall.js"
+import { addFor, yieldIfOverBudget } from "./tracking/UsageRecorder.js"
 
 export { RecordedUsage } from "./cost/CostTotals.js"
 export {
@@ -19,7 +19,7 @@ export {
   UsageKind,
   UsageStatus
 } from "./cost/UsageRecord.js"
-export { Call } from "./tracking/OpenCall.js"
+export { CurrentCall } from "./tracking/OpenCall.js"
 export type { CallOptions, Track, Trackable, Tracked } from "./tracking/TrackedCall.js"
 
 /** A usage was refused: `field` is not what was expected. Nothing was recorded. */
@@ -45,8 +45,8 @@ export const record = (details: UsageDetails): Effect.Effect<void, InvalidUsage,
       const [problem] = problems
       if (problem !== undefined) return Effect.fail(new InvalidUsage(problem))
       const scope = scopeOf(fiber.currentContext, run)
-      unsafeAdd(fiber, { run, scope, span: undefined }, usage)
-      return afterwards(scope)
+      addFor(fiber, { run, scope, span: undefined }, usage)
+      return yieldIfOverBudget(scope)
     })
   )
 
@@ -54,5 +54,7 @@ export const record = (details: UsageDetails): Effect.Effect<void, InvalidUsage,
  * Says what is known so far of what the tracked call consumes in which this is said. Later details replace earlier ones, one
  * by one. It is recorded when the call ends, also where that is interrupted.
  */
-export const report = (said: Consumption | ((soFar: Consumption) => Consumption)): Effect.Effect<void, never, Call> =>
-  Effect.map(Call, (call) => call.say(typeof said === "function" ? said(call.soFar) : said))
+export const report = (
+  said: Consumption | ((soFar: Consumption) => Consumption)
+): Effect.Effect<void, never, CurrentCall> =>
+  Effect.map(CurrentCall, (call) => call.report(typeof said === "function" ? said(call.soFar) : said))

@@ -2,7 +2,7 @@
  * A workflow: an Effect program whose every execution is a run. Users know this module as `Botanu`.
  */
 import { type Duration, Effect, Either, Exit, type Schedule, type Tracer, type Types, type Utils } from "effect"
-import { Account, type Budget, BudgetExceeded, type Checked, check } from "./cost/Budget.js"
+import { type Budget, BudgetExceeded, BudgetMeter, type ValidBudget, validate } from "./cost/Budget.js"
 import * as Attempt from "./lifecycle/Attempt.js"
 import type { OutcomeOptions } from "./lifecycle/Completion.js"
 import type { RunContext } from "./RunContext.js"
@@ -110,12 +110,12 @@ const run = (body: Effect.Effect<unknown>, name: string, options: AnyOptions): E
   const first = retryOf && { run: retryOf, span: remoteSpanOf(retryOf) }
   if (budget === undefined && retry === undefined) return Attempt.attempt(body, attemptOptions, first, ignore)
   return Effect.suspend(() => {
-    const checked = budget && check(budget)
+    const checked = budget && validate(budget)
     if (checked !== undefined && Either.isLeft(checked)) return Effect.fail(new InvalidRunContext(checked.left))
     const account = accountFor(checked?.right)
     let previous: Attempt.Previous | undefined = first
     const next = Effect.suspend(() =>
-      Attempt.attempt(body, { ...attemptOptions, account: account() }, previous, (opened) => {
+      Attempt.attempt(body, { ...attemptOptions, budgetMeter: account() }, previous, (opened) => {
         previous = opened
       })
     )
@@ -138,10 +138,10 @@ const run = (body: Effect.Effect<unknown>, name: string, options: AnyOptions): E
 const ignore = () => {}
 
 /** What the next attempt may spend: what is left of the one account, or all of a new one. */
-const accountFor = (budget: Checked | undefined): (() => Account | undefined) => {
+const accountFor = (budget: ValidBudget | undefined): (() => BudgetMeter | undefined) => {
   if (budget === undefined) return () => undefined
-  const shared = new Account(budget)
-  return () => (budget.retries ? shared : new Account(budget))
+  const shared = new BudgetMeter(budget)
+  return () => (budget.retries ? shared : new BudgetMeter(budget))
 }
 
 /** A value, or how it follows from the arguments of the function. */

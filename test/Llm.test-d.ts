@@ -35,14 +35,14 @@ describe("a tracked call", () => {
     expectTypeOf(Data.trackDatabase(elements, { system: "pg", operation: "SELECT" })).toEqualTypeOf<Call>()
   })
 
-  it("provides Usage.Call, which nobody else does", () => {
+  it("provides Usage.CurrentCall, which nobody else does", () => {
     const report = Usage.report({ inputTokens: 1 })
-    expectTypeOf(report).toEqualTypeOf<Effect.Effect<void, never, Usage.Call>>()
+    expectTypeOf(report).toEqualTypeOf<Effect.Effect<void, never, Usage.CurrentCall>>()
     expectTypeOf(Llm.track(report, quill)).toEqualTypeOf<Effect.Effect<void, never, RunContext>>()
     expectTypeOf(Stream.fromEffect(report).pipe(Llm.track(quill))).toEqualTypeOf<
       Stream.Stream<void, never, RunContext>
     >()
-    // @ts-expect-error Usage.Call is missing
+    // @ts-expect-error Usage.CurrentCall is missing
     Effect.runPromise(report.pipe(Botanu.workflow("W", ids)))
   })
 

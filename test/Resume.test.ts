@@ -15,7 +15,7 @@ import {
   TestClock,
   type Tracer
 } from "effect"
-import { currentSurrounds } from "../src/fiber/TracerWrapper.js"
+import { currentTracerWrappers } from "../src/fiber/TracerWrapper.js"
 import {
   Botanu,
   BotanuConfig,
@@ -199,7 +199,7 @@ describe("a resumed run", () => {
       const seen = yield* Effect.tracer.pipe(
         Botanu.resume(makeRun()),
         Effect.locally(
-          currentSurrounds,
+          currentTracerWrappers,
           HashSet.make((from: Tracer.Tracer) => (from === tracer ? ambient : from))
         )
       )

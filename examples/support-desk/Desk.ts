@@ -42,7 +42,7 @@ export type DeskError =
 
 /** The back office, and the way there. It is told of the run that it works for. */
 const connect = (origin: string) =>
-  HttpApiClient.make(BackOfficeApi, { baseUrl: origin, transformClient: RunHttpClient.tell({ to: [origin] }) })
+  HttpApiClient.make(BackOfficeApi, { baseUrl: origin, transformClient: RunHttpClient.propagateTo([origin]) })
 
 export class BackOffice extends Context.Tag("support-desk/BackOffice")<
   BackOffice,

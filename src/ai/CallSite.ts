@@ -7,8 +7,8 @@ import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import { type RunScope, scopeOf } from "../lifecycle/RunScope.js"
 import { currentRun } from "../RunContext.js"
 import type { Run } from "../run/Run.js"
-import { modelCallAround, type OpenCall } from "../tracking/OpenCall.js"
-import { unsafeRecord } from "../tracking/UsageRecorder.js"
+import { enclosingModelCall, type OpenCall } from "../tracking/OpenCall.js"
+import { recordFor } from "../tracking/UsageRecorder.js"
 
 export class CallSite {
   private constructor(
@@ -21,7 +21,7 @@ export class CallSite {
   /** None outside of a run. */
   static in(context: Context.Context<never>): CallSite | undefined {
     const run = currentRun(context)
-    return run && new CallSite(run, scopeOf(context, run), modelCallAround(context))
+    return run && new CallSite(run, scopeOf(context, run), enclosingModelCall(context))
   }
 
   /** What `further` says comes before the details. */
@@ -33,9 +33,9 @@ export class CallSite {
   ): void {
     const { run, scope, tracked } = this
     const place = { run, scope, span }
-    if (tracked === undefined) unsafeRecord(fiber, place, details, further)
+    if (tracked === undefined) recordFor(fiber, place, details, further)
     else {
-      const record = () => unsafeRecord(fiber, place, details, further)
+      const record = () => recordFor(fiber, place, details, further)
       tracked.absorb({ details: { ...details, ...further }, scope, record })
     }
   }

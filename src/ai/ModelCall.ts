@@ -3,16 +3,16 @@
  */
 import { AiError, Model } from "@effect/ai"
 import { Cause, type Context, Exit, FiberRef, GlobalValue, Option, type Tracer, type Types } from "effect"
-import { type Consumption, isTold, type UsageDetails } from "../cost/UsageRecord.js"
+import { type Consumption, hasQuantity, type UsageDetails } from "../cost/UsageRecord.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import type { Run } from "../run/Run.js"
-import { type CallEnding, endingOf } from "../tracking/CallExit.js"
+import { type CallExit, callExitOf } from "../tracking/CallExit.js"
 import type { CallSite } from "./CallSite.js"
 import { embeddingModelIn, isObserved, setObserved } from "./ObservedModels.js"
-import type { Exchange } from "./ProviderExchange.js"
+import type { ProviderExchange } from "./ProviderExchange.js"
 import { consumptionIn } from "./ResponseUsage.js"
 import { consumptionOn, identityOn } from "./SpanUsage.js"
-import { summed, together } from "./Told.js"
+import { merge, sum } from "./Told.js"
 import { record, text } from "./UnknownJson.js"
 
 const nothing: Consumption = {}
@@ -29,9 +29,9 @@ export class ModelCall {
   isOpen = true
   readonly isEmbedding: boolean
   /** The call inside of which this one was made. */
-  readonly around: ModelCall | undefined
+  readonly parent: ModelCall | undefined
   private told: Consumption = nothing
-  private readonly exchanges: Array<Exchange> = []
+  private readonly exchanges: Array<ProviderExchange> = []
   private readonly provider: string | undefined
   private readonly embeddingModel: object | undefined
   /** Whether it was sent together with others. */
@@ -45,7 +45,7 @@ export class ModelCall {
   ) {
     const context = starter.currentContext
     this.isEmbedding = name.startsWith("EmbeddingModel")
-    this.around = openCallIn(starter)
+    this.parent = openCallIn(starter)
     this.provider = providerIn(context)
     if (!this.isEmbedding) return
     this.embeddingModel = embeddingModelIn(context)
@@ -53,18 +53,18 @@ export class ModelCall {
   }
 
   /** Takes in what the parts of a response tell. */
-  tell(parts: unknown): void {
+  report(parts: unknown): void {
     const said = consumptionIn(parts)
-    this.told = this.told === nothing ? said : together(this.told, said)
+    this.told = this.told === nothing ? said : merge(this.told, said)
   }
 
   /** Whether an exchange is one of this call. A language model has one answer; what follows it is someone else's. */
-  takes({ protocol }: Exchange): boolean {
+  takes({ protocol }: ProviderExchange): boolean {
     if (this.isEmbedding !== (protocol.operation === "embeddings")) return false
     return this.isEmbedding || !this.exchanges.some(isAccepted)
   }
 
-  add(exchange: Exchange): void {
+  add(exchange: ProviderExchange): void {
     this.exchanges.push(exchange)
     setObserved(this.embeddingModel)
   }
@@ -81,20 +81,20 @@ export class ModelCall {
     this.isOpen = false
     const { exchanges, site, span } = this
     if (this.isEmbedding) embeddingsOf(site.run).delete(this)
-    if (Exit.isSuccess(exit) && !isTold(this.told)) this.tell(record(exit.value)?.["content"])
+    if (Exit.isSuccess(exit) && !hasQuantity(this.told)) this.report(record(exit.value)?.["content"])
     if (exchanges.length === 0) {
       if (!this.isSeenElsewhere) this.endUnobserved(fiber, exit)
       return
     }
     const accepted = exchanges.filter(isAccepted)
-    const consumption = this.withSpan(together(this.told, summed(accepted.map(({ told }) => told))))
+    const consumption = this.withSpan(merge(this.told, sum(accepted.map(({ told }) => told))))
     const call = this.description(consumption)
     const unknown = this.unknownExchanges(consumption)
-    const isKnown = isTold(consumption)
+    const isKnown = hasQuantity(consumption)
     // Where nothing is known of the answer, one of these is the call itself.
     const isUnknown = !isKnown && unknown.pop() !== undefined
     const isRefused = !isKnown && !isUnknown
-    const served = accepted.filter(({ told }) => isTold(told)).length
+    const served = accepted.filter(({ told }) => hasQuantity(told)).length
     const requests = isRefused ? 0 : Math.max(served, 1)
     site.record(fiber, span, { ...call, requests, ...this.endingOf(exit, consumption) }, consumption)
     for (const _ of unknown) site.record(fiber, undefined, call, { status: "failure" })
@@ -108,13 +108,13 @@ export class ModelCall {
     const { errorType, status } = this.endingOf(exit, consumption)
     details.status = status
     details.errorType = errorType
-    if (!isTold(consumption) && wasNotServed(exit, consumption)) details.requests = 0
+    if (!hasQuantity(consumption) && wasNotServed(exit, consumption)) details.requests = 0
     this.site.record(fiber, this.span, details, consumption)
   }
 
   /** What was told, and what the span has beside that, where anything is missing. */
   private withSpan(told: Consumption): Consumption {
-    return isWhole(told) ? told : together(consumptionOn(this.span), told)
+    return isWhole(told) ? told : merge(consumptionOn(this.span), told)
   }
 
   /** Embeddings that came out of a cache or out of a batch with others. */
@@ -122,10 +122,10 @@ export class ModelCall {
     return this.isBatched || isObserved(this.embeddingModel)
   }
 
-  private unknownExchanges(consumption: Consumption): Array<Exchange> {
-    const isAnswerKnown = !this.isEmbedding && isTold(consumption)
+  private unknownExchanges(consumption: Consumption): Array<ProviderExchange> {
+    const isAnswerKnown = !this.isEmbedding && hasQuantity(consumption)
     return this.exchanges.filter((exchange) =>
-      isAccepted(exchange) ? !isAnswerKnown && !isTold(exchange.told) : exchange.fate !== "refused"
+      isAccepted(exchange) ? !isAnswerKnown && !hasQuantity(exchange.told) : exchange.fate !== "refused"
     )
   }
 
@@ -146,9 +146,9 @@ export class ModelCall {
   }
 
   /** The scope of a stream is closed with a success too where the consumer takes no more. */
-  private endingOf(exit: Exit.Exit<unknown, unknown>, { finishReason }: Consumption): CallEnding {
+  private endingOf(exit: Exit.Exit<unknown, unknown>, { finishReason }: Consumption): CallExit {
     const isWhole = !this.isStream || finishReason !== undefined || this.exchanges.some(({ isComplete }) => isComplete)
-    return Exit.isSuccess(exit) && !isWhole ? { status: "interrupted" } : endingOf(exit)
+    return Exit.isSuccess(exit) && !isWhole ? { status: "interrupted" } : callExitOf(exit)
   }
 }
 
@@ -161,7 +161,7 @@ export const currentModelCall: FiberRef.FiberRef<ModelCall | undefined> = Global
 /** The innermost call that is open in a fiber. */
 export const openCallIn = (fiber: AnyFiber): ModelCall | undefined => {
   let call = fiber.getFiberRef(currentModelCall)
-  while (call !== undefined && !call.isOpen) call = call.around
+  while (call !== undefined && !call.isOpen) call = call.parent
   return call
 }
 
@@ -185,7 +185,7 @@ export const embeddingsOf = (run: Run): Set<ModelCall> => {
   return none
 }
 
-const isAccepted = ({ fate }: Exchange): boolean => fate === "accepted"
+const isAccepted = ({ fate }: ProviderExchange): boolean => fate === "accepted"
 
 const isWhole = ({ finishReason, inputTokens, outputTokens, providerRequestId, responseModel }: Consumption): boolean =>
   inputTokens !== undefined &&

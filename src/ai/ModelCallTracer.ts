@@ -3,18 +3,18 @@
  */
 import { type Exit, Fiber, Option, type Tracer, type Types } from "effect"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
-import { unsafeWarn } from "../fiber/FiberLog.js"
+import { warnFor } from "../fiber/FiberLog.js"
 import { CallSite } from "./CallSite.js"
 import { type CallName, currentModelCall, ModelCall, openCallIn, setModelCall } from "./ModelCall.js"
 import { areClientsObserved } from "./ObservedModels.js"
 
 /** A tracer that does as another one does, and notices calls as long as `isOn` says so. */
-export const noticingCalls = (tracer: Tracer.Tracer, isOn: () => boolean): Tracer.Tracer => {
+export const observingModelCalls = (tracer: Tracer.Tracer, isOn: () => boolean): Tracer.Tracer => {
   // All else is the other's own: what surrounds each step of a fiber is not called through this one.
   const noticing: Types.Mutable<Tracer.Tracer> = Object.create(tracer)
   noticing.span = (name, parent, context, links, startTime, kind, options) => {
     const span = tracer.span(name, parent, context, links, startTime, kind, options)
-    if (names.has(name) && isOn()) notice(name as CallName, span)
+    if (names.has(name) && isOn()) observe(name as CallName, span)
     return span
   }
   return noticing
@@ -31,14 +31,14 @@ const names: ReadonlySet<string> = new Set<CallName>([
 // On the span itself: a table beside them would be gone through whenever memory is cleaned up.
 const ofSpan: unique symbol = Symbol.for("botanu/ai/ModelCall")
 
-interface NoticedSpan extends Tracer.Span {
+interface ObservedSpan extends Tracer.Span {
   [ofSpan]?: ModelCall
 }
 
 /** The call of a span, if it was noticed. */
-export const callOf = (span: Tracer.Span): ModelCall | undefined => (span as NoticedSpan)[ofSpan]
+export const callOf = (span: Tracer.Span): ModelCall | undefined => (span as ObservedSpan)[ofSpan]
 
-const notice = (name: CallName, span: NoticedSpan): void => {
+const observe = (name: CallName, span: ObservedSpan): void => {
   const fiber = Option.getOrUndefined(Fiber.getCurrentFiber())
   const site = fiber && CallSite.in(fiber.currentContext)
   if (fiber === undefined || site === undefined || callOf(span) !== undefined) return
@@ -64,7 +64,7 @@ const end = (call: ModelCall, starter: AnyFiber, exit: Exit.Exit<unknown, unknow
   try {
     call.end(fiber, exit)
   } catch (error) {
-    unsafeWarn(fiber, `the usage of a call of ${call.name} could not be recorded: ${String(error)}`)
+    warnFor(fiber, `the usage of a call of ${call.name} could not be recorded: ${String(error)}`)
   }
-  if (fiber.getFiberRef(currentModelCall) === call) setModelCall(fiber, call.around)
+  if (fiber.getFiberRef(currentModelCall) === call) setModelCall(fiber, call.parent)
 }

@@ -5,12 +5,12 @@ import { HttpClient, type HttpClientRequest, type HttpClientResponse } from "@ef
 import { Effect, Exit, FiberRef, GlobalValue } from "effect"
 import type { UsageDetails } from "../cost/UsageRecord.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
-import { endingOf } from "../tracking/CallExit.js"
+import { callExitOf } from "../tracking/CallExit.js"
 import { CallSite } from "./CallSite.js"
 import { embeddingsOf, type ModelCall, openCallIn } from "./ModelCall.js"
 import { languageModelIn, setClientsObserved, setObserved } from "./ObservedModels.js"
 import { ObservedResponse } from "./ObservedResponse.js"
-import { Exchange } from "./ProviderExchange.js"
+import { ProviderExchange } from "./ProviderExchange.js"
 
 type Client<E, R> = HttpClient.HttpClient.With<E, R>
 type Response = HttpClientResponse.HttpClientResponse
@@ -37,13 +37,13 @@ const isLookedAt: FiberRef.FiberRef<boolean> = GlobalValue.globalValue("botanu/a
 )
 
 interface Observation {
-  readonly exchange: Exchange
+  readonly exchange: ProviderExchange
   /** Records an exchange that no call of a model stands for. */
   readonly end: (fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>) => void
 }
 
 const observationOf = (fiber: AnyFiber, request: HttpClientRequest.HttpClientRequest): Observation | undefined => {
-  const exchange = Exchange.of(request)
+  const exchange = ProviderExchange.of(request)
   if (exchange === undefined) return undefined
   const site = CallSite.in(fiber.currentContext)
   const call = callTaking(fiber, exchange, site)
@@ -57,19 +57,19 @@ const observationOf = (fiber: AnyFiber, request: HttpClientRequest.HttpClientReq
   return { exchange, end: recordingOnce(exchange, site) }
 }
 
-const callTaking = (fiber: AnyFiber, exchange: Exchange, site: CallSite | undefined): ModelCall | undefined => {
+const callTaking = (fiber: AnyFiber, exchange: ProviderExchange, site: CallSite | undefined): ModelCall | undefined => {
   const call = openCallIn(fiber)
   if (call === undefined || !call.takes(exchange)) return undefined
   return site === undefined || site.run === call.site.run ? call : undefined
 }
 
-const recordingOnce = (exchange: Exchange, site: CallSite): Observation["end"] => {
+const recordingOnce = (exchange: ProviderExchange, site: CallSite): Observation["end"] => {
   let isOver = false
   return (fiber, exit) => {
     if (isOver || exchange.isDoubtful) return
     isOver = true
     const { fate, isComplete, isStreamed, model, protocol, refusal, told } = exchange
-    const ending = endingOf(exit)
+    const ending = callExitOf(exit)
     const isCutOff = isStreamed && !isComplete && told.finishReason === undefined && ending.status === "success"
     const details: UsageDetails = {
       kind: "llm",

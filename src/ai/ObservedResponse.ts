@@ -4,7 +4,7 @@
 import { type HttpClientError, HttpClientResponse, HttpIncomingMessage, type UrlParams } from "@effect/platform"
 import { Effect, type Exit, Inspectable, Stream } from "effect"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
-import type { Exchange } from "./ProviderExchange.js"
+import type { ProviderExchange } from "./ProviderExchange.js"
 
 type Response = HttpClientResponse.HttpClientResponse
 type ResponseError = HttpClientError.ResponseError
@@ -16,7 +16,7 @@ export class ObservedResponse extends Inspectable.Class implements Response {
 
   constructor(
     private readonly original: Response,
-    private readonly exchange: Exchange,
+    private readonly exchange: ProviderExchange,
     private readonly onEnd: (fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>) => void
   ) {
     super()

@@ -5,8 +5,8 @@ import { HttpClientError, type HttpClientRequest } from "@effect/platform"
 import { Cause } from "effect"
 import type { Consumption } from "../cost/UsageRecord.js"
 import { type Protocol, protocolOf } from "./ProviderProtocol.js"
-import { EventReader } from "./SseParser.js"
-import { together } from "./Told.js"
+import { SseParser } from "./SseParser.js"
+import { merge } from "./Told.js"
 import { isRecord, parse, record, text } from "./UnknownJson.js"
 
 /**
@@ -15,7 +15,7 @@ import { isRecord, parse, record, text } from "./UnknownJson.js"
  */
 type Fate = "sent" | "accepted" | "refused" | "lost"
 
-export class Exchange {
+export class ProviderExchange {
   told: Consumption = {}
   fate: Fate = "sent"
   /** The status of an answer that refuses. */
@@ -30,9 +30,9 @@ export class Exchange {
   ) {}
 
   /** None for a request that asks no model. */
-  static of(request: HttpClientRequest.HttpClientRequest): Exchange | undefined {
+  static of(request: HttpClientRequest.HttpClientRequest): ProviderExchange | undefined {
     const protocol = protocolOf(request)
-    return protocol && new Exchange(protocol, request)
+    return protocol && new ProviderExchange(protocol, request)
   }
 
   /** The model that was asked for, as far as that is known without much work. */
@@ -64,7 +64,7 @@ export class Exchange {
 
   /** What takes in the bytes of the answer. */
   reader(contentType: string | undefined): BodyReader | undefined {
-    if (this.isStreamed) return new EventReader((data) => this.tellEvent(data))
+    if (this.isStreamed) return new SseParser((data) => this.tellEvent(data))
     return isJson(contentType) ? new JsonReader((json) => this.tellText(json)) : undefined
   }
 
@@ -76,7 +76,7 @@ export class Exchange {
   /** The answer as a whole, or one event of it. */
   tell(message: unknown): void {
     if (!isRecord(message)) return
-    this.told = together(this.told, this.protocol.read(message))
+    this.told = merge(this.told, this.protocol.read(message))
     if (this.protocol.isLast(message)) this.isComplete = true
   }
 

@@ -9,11 +9,11 @@ import { callOf } from "./ModelCallTracer.js"
 import { isObserved, languageModelIn } from "./ObservedModels.js"
 
 /** Tells the response, then does what the transformer does that would be there without it. */
-export const telling =
+export const responseTransformer =
   (outer: Telemetry.SpanTransformer | undefined): Telemetry.SpanTransformer =>
   (options) => {
     try {
-      tell(options)
+      report(options)
     } catch {
       // A response that is not understood is not told; the call is recorded all the same.
     }
@@ -22,10 +22,10 @@ export const telling =
 
 type Options = Parameters<Telemetry.SpanTransformer>[0]
 
-const tell = ({ response, span }: Options): void => {
+const report = ({ response, span }: Options): void => {
   const call = callOf(span)
   if (call === undefined) record(response, span)
-  else call.tell(response)
+  else call.report(response)
 }
 
 /** Records a call whose start was not seen, as tracing is off for it. Where its exchanges are seen, those tell it. */
@@ -35,6 +35,6 @@ const record = (response: Options["response"], span: Options["span"]): void => {
   if (fiber === undefined || site === undefined) return
   if (isObserved(languageModelIn(fiber.currentContext))) return
   const call = new ModelCall(fiber, span.name as CallName, site, span)
-  call.tell(response)
+  call.report(response)
   call.end(fiber, Exit.void)
 }

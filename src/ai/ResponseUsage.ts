@@ -3,7 +3,7 @@
  */
 import type { Consumption } from "../cost/UsageRecord.js"
 import { anthropicUsage } from "./ProviderProtocol.js"
-import { together } from "./Told.js"
+import { merge } from "./Told.js"
 import { count, isRecord, record, text } from "./UnknownJson.js"
 
 /** What is told by the `response-metadata` and `finish` parts, where those have come. */
@@ -15,7 +15,7 @@ export const consumptionIn = (parts: unknown): Consumption => {
     if (part["type"] === "response-metadata") told.push(identityIn(part))
     else if (part["type"] === "finish") told.push(usageIn(part))
   }
-  return together(...told)
+  return merge(...told)
 }
 
 const identityIn = (part: Record<string, unknown>): Consumption => ({

@@ -4,10 +4,10 @@
 import { Telemetry } from "@effect/ai"
 import { HttpClient } from "@effect/platform"
 import { Effect, Layer, Option, type Scope } from "effect"
-import { surroundTracer } from "../fiber/TracerWrapper.js"
-import { noticingCalls } from "./ModelCallTracer.js"
+import { wrapTracer } from "../fiber/TracerWrapper.js"
+import { observingModelCalls } from "./ModelCallTracer.js"
 import { observe } from "./ObservedClient.js"
-import { telling } from "./ResponseTransformer.js"
+import { responseTransformer } from "./ResponseTransformer.js"
 
 export { observe } from "./ObservedClient.js"
 
@@ -26,7 +26,7 @@ export { observe } from "./ObservedClient.js"
 export const layer: Layer.Layer<Telemetry.CurrentSpanTransformer> = Layer.scoped(
   Telemetry.CurrentSpanTransformer,
   Effect.flatMap(Effect.serviceOption(Telemetry.CurrentSpanTransformer), (outer) =>
-    Effect.as(notice, telling(Option.getOrUndefined(outer)))
+    Effect.as(notice, responseTransformer(Option.getOrUndefined(outer)))
   )
 )
 
@@ -46,6 +46,6 @@ const notice: Effect.Effect<void, never, Scope.Scope> = Effect.suspend(() => {
   )
   return Effect.zipRight(
     release,
-    surroundTracer((tracer) => noticingCalls(tracer, () => !isOver))
+    wrapTracer((tracer) => observingModelCalls(tracer, () => !isOver))
   )
 })

@@ -5,7 +5,7 @@
 // Longer events are passed over: what is told in them is not known then.
 const maxChars = 1 << 20
 
-export class EventReader {
+export class SseParser {
   private readonly decoder = new TextDecoder()
   /** The line that has begun, as far as it came. */
   private line = ""

@@ -40,14 +40,14 @@ export class BudgetExceeded extends Schema.TaggedError<BudgetExceeded>()("Budget
 }
 
 /** What was spent of a budget. */
-export class Account {
+export class BudgetMeter {
   private readonly limit: BigDecimal.BigDecimal
   private readonly warning: BigDecimal.BigDecimal | undefined
   private spent = zero
   private unpricedCalls = 0
   private hasWarned = false
 
-  constructor(readonly budget: Checked) {
+  constructor(readonly budget: ValidBudget) {
     this.limit = budget.usd
     this.warning = budget.warnAt === undefined ? undefined : BigDecimal.multiply(budget.usd, budget.warnAt)
   }
@@ -75,7 +75,7 @@ export class Account {
 }
 
 /** A budget whose values are as they should be. */
-export interface Checked {
+export interface ValidBudget {
   readonly usd: BigDecimal.BigDecimal
   readonly children: boolean
   readonly retries: boolean
@@ -83,7 +83,7 @@ export interface Checked {
 }
 
 /** A budget, checked; or what is wrong with it. */
-export const check = (budget: Budget): Either.Either<Checked, FieldProblem> => {
+export const validate = (budget: Budget): Either.Either<ValidBudget, FieldProblem> => {
   const usd = fromNonNegative(budget.usd)
   if (usd === undefined) return wrong("budget.usd", `expected ${expectedAmount}, got ${quote(budget.usd)}`)
   for (const field of ["children", "retries"] as const) {

@@ -7,7 +7,7 @@ import type { Usage } from "./UsageRecord.js"
 import { fromNonNegative } from "./Usd.js"
 
 /** What a usage comes to, as a multiple of 10^-scale of the rates; and what is missing of it, if anything is. */
-export interface Bill {
+export interface Charge {
   readonly amount: bigint
   readonly problem: { readonly reason: UnpricedReason; readonly missing: string } | undefined
 }
@@ -16,7 +16,7 @@ export interface Bill {
  * What a usage comes to. Tokens and characters are paid in full: a quantity of them that has no price, or a price whose quantity
  * was not told, is a problem. Of all else, what has no price is not what is paid for.
  */
-export const billOf = (usage: Usage, rates: Rates): Bill => {
+export const chargeOf = (usage: Usage, rates: Rates): Charge => {
   const bill = new Sum(usage, rates)
   const isByToken = has(rates, tokenUnits)
   const isByCharacter = has(rates, characterUnits)
@@ -55,9 +55,9 @@ const tells = (usage: Usage, quantities: ReadonlyArray<Quantity>): boolean =>
 /** What is paid for on the side of a model; a usage that tells others of them than the price is for has no price. */
 const modelQuantities = [...tokenQuantities, ...characterQuantities, "images", "computeMs"] as const
 
-class Sum implements Bill {
+class Sum implements Charge {
   amount = 0n
-  problem: Bill["problem"] = undefined
+  problem: Charge["problem"] = undefined
 
   constructor(
     private readonly usage: Usage,

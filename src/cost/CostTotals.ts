@@ -56,7 +56,7 @@ export const none: CostTotals = new CostTotals({
 })
 
 /** Usages as they come in, and their sums so far. */
-export class Tally {
+export class UsageTotals {
   readonly usages: Array<RecordedUsage> = []
   private usd = zero
   private inputTokens = 0

@@ -2,8 +2,8 @@
  * What calls cost: prices, looked up for the time of a usage.
  */
 import { BigDecimal, Context, Either, Layer } from "effect"
-import { trusted } from "../schema/SchemaRecord.js"
-import { type Bill, billOf } from "./Charge.js"
+import { makeUnsafe } from "../schema/SchemaRecord.js"
+import { type Charge, chargeOf } from "./Charge.js"
 import { type Cost, nothing, Priced, Unpriced, type UnpricedReason } from "./Cost.js"
 import { type CheckedPrice, check, type InvalidPrice, type Price, type Rates } from "./Price.js"
 import type { Usage, UsageKind } from "./UsageRecord.js"
@@ -154,7 +154,7 @@ const costOf = (usage: Usage, price: CheckedPrice | undefined): Cost => {
   if (usage.requests === 0) return nothing
   if (price === undefined) return usage.kind === "llm" ? unknownModel : noPriceForKind
   const rates = ratesFor(price, usage)
-  const bill = billOf(usage, rates)
+  const bill = chargeOf(usage, rates)
   const usd = BigDecimal.make(bill.amount, rates.scale)
   return bill.problem === undefined ? priced(usd) : unpriced(bill.problem, usd)
 }
@@ -162,10 +162,10 @@ const costOf = (usage: Usage, price: CheckedPrice | undefined): Cost => {
 const ratesFor = ({ rates, tiers }: CheckedPrice, { inputTokens = 0 }: Usage): Rates =>
   tiers.find(({ above }) => inputTokens > above)?.rates ?? rates
 
-const priced = (usd: BigDecimal.BigDecimal): Priced => trusted(Priced, { _tag: "Priced", usd })
+const priced = (usd: BigDecimal.BigDecimal): Priced => makeUnsafe(Priced, { _tag: "Priced", usd })
 
-const unpriced = ({ missing, reason }: NonNullable<Bill["problem"]>, usd: BigDecimal.BigDecimal): Unpriced =>
-  trusted(Unpriced, { _tag: "Unpriced", reason, missing, usd })
+const unpriced = ({ missing, reason }: NonNullable<Charge["problem"]>, usd: BigDecimal.BigDecimal): Unpriced =>
+  makeUnsafe(Unpriced, { _tag: "Unpriced", reason, missing, usd })
 
 const withoutPrice = (reason: UnpricedReason) => new Unpriced({ reason, usd: zero })
 const unknownModel = withoutPrice("unknown_model")

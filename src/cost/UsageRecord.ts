@@ -92,7 +92,7 @@ export interface Consumption extends Readonly<Partial<Record<Quantity, number | 
 }
 
 /** Whether it is known what a call consumed; a part of the tokens says nothing of the whole. */
-export const isTold = (consumption: Consumption): boolean => telling.some((key) => consumption[key] !== undefined)
+export const hasQuantity = (consumption: Consumption): boolean => telling.some((key) => consumption[key] !== undefined)
 
 const parts: ReadonlySet<Quantity> = new Set<Quantity>(["cacheReadTokens", "cacheWriteTokens", "reasoningTokens"])
 

@@ -6,11 +6,11 @@ import type { ReadOptions } from "../baggage/BaggageHeader.js"
 import type { IncomingHeaders } from "../baggage/Carrier.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import * as FiberRefValues from "../fiber/FiberRefs.js"
-import { Untrusted, withAmbientTracer } from "../fiber/TracerWrapper.js"
-import { joinedRun } from "../lifecycle/CurrentRun.js"
-import { CurrentEdge, type Edge } from "../lifecycle/Interruption.js"
+import { Untrusted, withWrappedTracer } from "../fiber/TracerWrapper.js"
+import { joinedRunFor } from "../lifecycle/CurrentRun.js"
+import { CurrentRequestEdge, type RequestEdge } from "../lifecycle/Interruption.js"
 import * as Propagation from "../Propagation.js"
-import { inFiberOf, type RunCancelled, unsafeInFiberOf, whileItLasts } from "../Resume.js"
+import { inFiberOf, inFiberOfFor, type RunCancelled, whileItLasts } from "../Resume.js"
 import { currentRun, withRun } from "../RunContext.js"
 import type { DeadlineExceeded } from "../run/Deadline.js"
 import type { InvalidRunContext } from "../run/NewRun.js"
@@ -31,7 +31,7 @@ export interface Arrival<A> extends ReadOptions {
   readonly headers: IncomingHeaders
   readonly isTrusted: boolean
   /** What an interruption of the serving fiber means. */
-  readonly reasonOf: Edge["reasonOf"]
+  readonly reasonOf: RequestEdge["reasonOf"]
   /** The request as a run, where it brings none that is believed. */
   readonly orElse: (() => RequestRun<A>) | undefined
   /** Learns of the run, whichever it is, before the work begins. */
@@ -54,12 +54,12 @@ export const serve = <A, E, R>(
   arrival: Arrival<A>
 ): Effect.Effect<A, E | DeadlineExceeded | RunCancelled | InvalidRunContext, R> =>
   Effect.withFiberRuntime<A, E | DeadlineExceeded | RunCancelled | InvalidRunContext, R>((fiber) => {
-    const edge: Edge = { fiber, reasonOf: arrival.reasonOf }
+    const edge: RequestEdge = { fiber, reasonOf: arrival.reasonOf }
     if (!arrival.isTrusted) {
-      const own = withAmbientTracer(fiber, inOwnRun(work, arrival))
+      const own = withWrappedTracer(fiber, inOwnRun(work, arrival))
       return Effect.zipRight(FiberRefValues.set({ context: withEdge(fiber.currentContext, edge, true) }), own)
     }
-    const { report, run } = Propagation.unsafeExtract(fiber, arrival.headers, arrival)
+    const { report, run } = Propagation.extractFor(fiber, arrival.headers, arrival)
     const served: Effect.Effect<A, E | DeadlineExceeded | RunCancelled | InvalidRunContext, R> = Option.isSome(run)
       ? inReceivedRun(work, run.value, arrival, fiber, edge)
       : Effect.zipRight(
@@ -69,9 +69,9 @@ export const serve = <A, E, R>(
     return report === undefined ? served : Effect.zipRight(report, served)
   })
 
-const withEdge = (context: Context.Context<never>, edge: Edge, isUntrusted: boolean): Context.Context<never> => {
+const withEdge = (context: Context.Context<never>, edge: RequestEdge, isUntrusted: boolean): Context.Context<never> => {
   const services = new Map(context.unsafeMap)
-  services.set(CurrentEdge.key, edge)
+  services.set(CurrentRequestEdge.key, edge)
   if (isUntrusted) services.set(Untrusted.key, true)
   return Context.unsafeMake(services)
 }
@@ -81,16 +81,16 @@ const inReceivedRun = <A, E, R>(
   run: Run,
   arrival: Arrival<A>,
   fiber: AnyFiber,
-  edge: Edge
+  edge: RequestEdge
 ): Effect.Effect<A, E | DeadlineExceeded | RunCancelled, R> => {
-  const joined = joinedRun(fiber, run)
+  const joined = joinedRunFor(fiber, run)
   arrival.onRun(run)
   const { onLogs, onSpans, scope, span } = joined
   const values = { context: withRun(fiber.currentContext, scope, span, edge), onLogs, onSpans }
   // A deadline takes the work to another fiber.
   const inRun =
     run.deadline === undefined
-      ? unsafeInFiberOf(fiber, joined, work)
+      ? inFiberOfFor(fiber, joined, work)
       : inFiberOf(joined, arrival.elsewhere?.(work) ?? work)
   return Effect.zipRight(FiberRefValues.set(values), whileItLasts(inRun, run, fiber))
 }

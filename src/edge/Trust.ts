@@ -2,7 +2,7 @@
  * Whom an edge believes, where requests of others come in.
  */
 import { Context, Effect } from "effect"
-import { thenLeave, Untrusted, withAmbientTracer } from "../fiber/TracerWrapper.js"
+import { Untrusted, withWrappedTracer, yieldAfter } from "../fiber/TracerWrapper.js"
 
 /**
  * Who is believed: everyone who can reach the edge (`"trusted"`), nobody (`"untrusted"`), or whoever sends a request of which a
@@ -18,17 +18,17 @@ export const isTrusted = <Request, E, R>(
   inbound: Inbound<Request, E, R>,
   request: Request
 ): Effect.Effect<boolean, E, R> =>
-  typeof inbound === "function" ? asked(inbound(request)) : inbound === "trusted" ? trusted : untrusted
+  typeof inbound === "function" ? evaluate(inbound(request)) : inbound === "trusted" ? trusted : untrusted
 
 const trusted = Effect.succeed(true)
 const untrusted = Effect.succeed(false)
 
 /** As long as it is not known, nobody is believed; and whoever asks for it can go away. */
-const asked = <E, R>(predicate: Effect.Effect<boolean, E, R>): Effect.Effect<boolean, E, R> =>
+const evaluate = <E, R>(predicate: Effect.Effect<boolean, E, R>): Effect.Effect<boolean, E, R> =>
   Effect.withFiberRuntime((fiber) =>
-    thenLeave(
+    yieldAfter(
       fiber,
-      Effect.mapInputContext(withAmbientTracer(fiber, Effect.interruptible(predicate)), (context: Context.Context<R>) =>
+      Effect.mapInputContext(withWrappedTracer(fiber, Effect.interruptible(predicate)), (context: Context.Context<R>) =>
         Context.add(context, Untrusted, true)
       )
     )

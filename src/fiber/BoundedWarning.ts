@@ -12,14 +12,14 @@ export interface Report {
 
 const intervalMillis = 1000
 
-interface Told {
+interface Logged {
   at: number
   /** How many reports of this kind were left out since. */
   leftOut: number
 }
 
 // By clock, so that the time of one test is not that of another.
-const toldByClock = new WeakMap<Clock.Clock, Map<string, Told>>()
+const loggedByClock = new WeakMap<Clock.Clock, Map<string, Logged>>()
 
 /**
  * Logs one warning about `subject` with all reports whose kind was not reported in the last second. A report says how many of
@@ -28,14 +28,14 @@ const toldByClock = new WeakMap<Clock.Clock, Map<string, Told>>()
 export const warn = (subject: string, reports: ReadonlyArray<Report>): Effect.Effect<void> =>
   Effect.withFiberRuntime((fiber) => {
     const clock = clockOf(fiber)
-    const told = toldByClock.get(clock) ?? new Map<string, Told>()
-    toldByClock.set(clock, told)
+    const told = loggedByClock.get(clock) ?? new Map<string, Logged>()
+    loggedByClock.set(clock, told)
     const now = clock.unsafeCurrentTimeMillis()
     const texts = reports.flatMap((report) => due(told, `${subject}/${report.kind}`, report.text, now))
     return texts.length === 0 ? Effect.void : Effect.logWarning(`${subject}: ${texts.join("; ")}`)
   })
 
-const due = (told: Map<string, Told>, kind: string, text: string, now: number): ReadonlyArray<string> => {
+const due = (told: Map<string, Logged>, kind: string, text: string, now: number): ReadonlyArray<string> => {
   const last = told.get(kind)
   if (last !== undefined && Math.abs(now - last.at) < intervalMillis) {
     last.leftOut += 1

@@ -50,11 +50,11 @@ export const start = <A, E>(
  * Waits for a fiber that `start` gave: takes over its result and the fiber references that it changed. An interruption is not
  * handed on; `joined` does that.
  */
-export const ended = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Effect.Effect<A, E> => {
+export const result = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Effect.Effect<A, E> => {
   const exit = fiber.unsafePoll()
   return exit === null
-    ? Effect.async<A, E>((resume) => fiber.addObserver((exit) => resume(takeOver(fiber, exit))))
-    : takeOver(fiber, exit)
+    ? Effect.async<A, E>((resume) => fiber.addObserver((exit) => resume(inherit(fiber, exit))))
+    : inherit(fiber, exit)
 }
 
 /**
@@ -62,7 +62,7 @@ export const ended = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Effect.Effect<A, E
  * interrupted, and its finalizers are waited for; `onInterrupt` is called then. To be used in the uninterruptible region in
  * which the fiber was started, so that no interruption comes between; `waiting` lets it in.
  */
-export const joined = <A, E>(
+export const awaitInterruptibly = <A, E>(
   fiber: AnyFiber,
   waiting: Effect.Effect<A, E>,
   onInterrupt: () => void
@@ -77,7 +77,7 @@ export const joined = <A, E>(
   })
 
 /** Takes over the fiber references that a fiber changed, and then `result`; nothing where that is a failure. */
-export const takeOver = <A, E>(fiber: AnyFiber, result: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+export const inherit = <A, E>(fiber: AnyFiber, result: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Exit.isExit(result) && Exit.isFailure(result)
     ? result
     : Effect.withFiberRuntime((caller) => {

@@ -5,7 +5,7 @@ import { Effect, Runtime } from "effect"
 import type { AnyFiber } from "./CurrentFiber.js"
 
 /** Logs a warning as the fiber itself would, with its loggers and annotations. */
-export const unsafeWarn = (fiber: AnyFiber, message: string): void => {
+export const warnFor = (fiber: AnyFiber, message: string): void => {
   const runtime = Runtime.make({
     context: fiber.currentContext,
     runtimeFlags: Runtime.defaultRuntimeFlags,

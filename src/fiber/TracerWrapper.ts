@@ -6,56 +6,56 @@ import { Context, DefaultServices, Effect, FiberRef, GlobalValue, HashSet, type 
 import type { AnyFiber } from "./CurrentFiber.js"
 
 /** Makes the tracer of fibers that work on a run from the one that they would have. */
-export type Surround = (tracer: Tracer.Tracer) => Tracer.Tracer
+export type TracerWrapper = (tracer: Tracer.Tracer) => Tracer.Tracer
 
 /** What surrounds the tracer wherever work on a run begins. A set: layers that are merged each add to it. */
-export const currentSurrounds: FiberRef.FiberRef<HashSet.HashSet<Surround>> = GlobalValue.globalValue(
+export const currentTracerWrappers: FiberRef.FiberRef<HashSet.HashSet<TracerWrapper>> = GlobalValue.globalValue(
   "botanu/AmbientTracer",
   () => FiberRef.unsafeMakeHashSet(HashSet.empty())
 )
 
 /** Adds to what surrounds the tracer wherever work on a run begins. In which order several do is not said. */
-export const surroundTracer = (surround: Surround): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.locallyScopedWith(currentSurrounds, HashSet.add(surround))
+export const wrapTracer = (surround: TracerWrapper): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.locallyScopedWith(currentTracerWrappers, HashSet.add(surround))
 
 /** `work` under the tracer that an integration wants for it. */
-export const withAmbientTracer = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
-  const services = ambientServices(fiber)
+export const withWrappedTracer = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  const services = wrappedServices(fiber)
   return services === undefined ? work : Effect.locally(work, DefaultServices.currentServices, services)
 }
 
 /** `work` on a run, after which its fiber goes on to something else. */
-export const thenLeave = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  HashSet.size(fiber.getFiberRef(currentSurrounds)) === 0 ? work : Effect.ensuring(work, leave)
+export const yieldAfter = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  HashSet.size(fiber.getFiberRef(currentTracerWrappers)) === 0 ? work : Effect.ensuring(work, leaveStep)
 
 // What surrounds a step of a fiber stays around it until the fiber pauses.
-const leave = Effect.yieldNow()
+const leaveStep = Effect.yieldNow()
 
 /** The tracer for whatever comes next in a scope. */
-export const setAmbientTracer = (fiber: AnyFiber): Effect.Effect<void, never, Scope.Scope> => {
-  const services = ambientServices(fiber)
+export const setWrappedTracer = (fiber: AnyFiber): Effect.Effect<void, never, Scope.Scope> => {
+  const services = wrappedServices(fiber)
   if (services === undefined) return Effect.void
   const set = Effect.locallyScoped(DefaultServices.currentServices, services)
   return Effect.zipRight(
-    Effect.addFinalizer(() => leave),
+    Effect.addFinalizer(() => leaveStep),
     set
   )
 }
 
-const ambientServices = (fiber: AnyFiber): Context.Context<DefaultServices.DefaultServices> | undefined => {
-  const surrounds = fiber.getFiberRef(currentSurrounds)
+const wrappedServices = (fiber: AnyFiber): Context.Context<DefaultServices.DefaultServices> | undefined => {
+  const surrounds = fiber.getFiberRef(currentTracerWrappers)
   if (HashSet.size(surrounds) === 0) return undefined
   const services = fiber.currentDefaultServices
   const tracer = Context.get(services, Tracer.Tracer)
-  const ambient = surrounded(tracer, surrounds)
+  const ambient = wrapped(tracer, surrounds)
   return ambient === tracer ? undefined : Context.add(services, Tracer.Tracer, ambient)
 }
 
 /** What a tracer was before it was surrounded, so that it is surrounded once in runs inside of runs. */
 const bare = new WeakMap<Tracer.Tracer, Tracer.Tracer>()
-const known = new WeakMap<HashSet.HashSet<Surround>, WeakMap<Tracer.Tracer, Tracer.Tracer>>()
+const known = new WeakMap<HashSet.HashSet<TracerWrapper>, WeakMap<Tracer.Tracer, Tracer.Tracer>>()
 
-const surrounded = (tracer: Tracer.Tracer, surrounds: HashSet.HashSet<Surround>): Tracer.Tracer => {
+const wrapped = (tracer: Tracer.Tracer, surrounds: HashSet.HashSet<TracerWrapper>): Tracer.Tracer => {
   const base = bare.get(tracer) ?? tracer
   const before = known.get(surrounds)?.get(base)
   if (before !== undefined) return before

@@ -28,12 +28,12 @@ export const cancel = (runId: string, reason: string): Effect.Effect<boolean> =>
   })
 
 /** @internal */
-export const unsafeAdd = (scope: RunScope): void => {
+export const add = (scope: RunScope): void => {
   scopes.set(scope.run.runId, scope)
 }
 
 /** @internal */
-export const unsafeRemove = (scope: RunScope): void => {
+export const remove = (scope: RunScope): void => {
   // Ids are unique but in tests that seed them alike.
   if (scopes.get(scope.run.runId) === scope) scopes.delete(scope.run.runId)
 }

@@ -3,22 +3,22 @@
  */
 import { Cause, Effect, Either, Exit, FiberRef, RuntimeFlags, type Tracer } from "effect"
 import { businessEntries } from "../BusinessContext.js"
-import type { Account, BudgetExceeded } from "../cost/Budget.js"
+import type { BudgetExceeded, BudgetMeter } from "../cost/Budget.js"
 import * as RunFiber from "../fiber/ChildFiber.js"
 import { type AnyFiber, clockOf, nowOf } from "../fiber/CurrentFiber.js"
-import { withAmbientTracer } from "../fiber/TracerWrapper.js"
+import { withWrappedTracer } from "../fiber/TracerWrapper.js"
 import { currentRun, withRun } from "../RunContext.js"
-import { unsafePropagationMode } from "../run/BotanuConfig.js"
+import { propagationModeFor } from "../run/BotanuConfig.js"
 import * as Deadline from "../run/Deadline.js"
 import { fromOptions, type InvalidRunContext, type RunOptions } from "../run/NewRun.js"
-import { foreignOf } from "../run/RemoteContext.js"
+import { foreignBaggageOf } from "../run/RemoteContext.js"
 import type { Run } from "../run/Run.js"
 import { Event, runSpanName } from "../wire/Wire.js"
-import { unsafeAdd, unsafeRemove } from "./ActiveRuns.js"
+import { add, remove } from "./ActiveRuns.js"
 import { completedRun, describeOnSpan, type OutcomeOptions } from "./Completion.js"
 import { type AttributeEntry, annotated, withoutRun } from "./RunAnnotations.js"
 import { classify, type RunExit } from "./RunExit.js"
-import { unsafeExport } from "./RunExporter.js"
+import { exportFor } from "./RunExporter.js"
 import * as RunMetrics from "./RunMetrics.js"
 import { currentScope, RunScope } from "./RunScope.js"
 
@@ -26,7 +26,7 @@ import { currentScope, RunScope } from "./RunScope.js"
 export interface AttemptOptions<A> extends RunOptions, OutcomeOptions<A> {
   readonly spanKind?: Tracer.SpanKind | undefined
   /** What the attempt may spend. */
-  readonly account?: Account | undefined
+  readonly budgetMeter?: BudgetMeter | undefined
 }
 
 /** The attempt before: its run, and its span where it was made in this process. */
@@ -51,7 +51,7 @@ export const attempt = <A, E, R>(
       const run = fromOptions(caller, options, parent, previous?.run)
       if (Either.isLeft(run)) return Effect.fail(run.left)
       return Effect.flatMap(openSpan(caller, run.right, options, previous), (span) => {
-        const opened = open(caller, run.right, span, parent, previous, options.account)
+        const opened = open(caller, run.right, span, parent, previous, options.budgetMeter)
         onOpen({ run: run.right, span })
         const worked = work(body, caller, opened, options, { restore, runtimeFlags })
         return Effect.flatMap(Effect.exit(worked), (exit) => complete(caller, opened, exit, options))
@@ -89,7 +89,7 @@ interface Opened {
 }
 
 /** Tells others of the run. A tracer that throws is no reason for the program to fail. */
-const tell = ({ trouble }: Pick<Opened, "trouble">, telling: () => void): void => {
+const notifySafely = ({ trouble }: Pick<Opened, "trouble">, telling: () => void): void => {
   try {
     telling()
   } catch (error) {
@@ -103,18 +103,18 @@ const open = (
   span: Tracer.Span,
   parent: Run | undefined,
   previous: Previous | undefined,
-  account: Account | undefined
+  account: BudgetMeter | undefined
 ): Opened => {
   const around = currentScope(caller.currentContext)
-  const foreign = around?.foreign ?? foreignOf(parent ?? previous?.run)
+  const foreign = around?.foreignBaggage ?? foreignBaggageOf(parent ?? previous?.run)
   const scope = new RunScope(run, span, around, foreign, true)
-  scope.account = account
+  scope.budgetMeter = account
   scope.annotations = around?.annotations
   const startNanos = clockOf(caller).unsafeCurrentTimeNanos()
-  unsafeAdd(scope)
+  add(scope)
   const business = scope.annotations === undefined ? [] : businessEntries(scope.annotations)
   const opened: Opened = { scope, span, startNanos, business, trouble: [] }
-  tell(opened, () => {
+  notifySafely(opened, () => {
     span.event(Event.started, startNanos, { run_id: run.runId, workflow: run.workflow })
     for (const [key, value] of business) span.attribute(key, value)
   })
@@ -133,19 +133,19 @@ const work = <A, E, R>(
   { restore, runtimeFlags }: Interruptibility
 ): Effect.Effect<A, E | Deadline.DeadlineExceeded | BudgetExceeded, R> =>
   Effect.suspend((): Effect.Effect<A, E | Deadline.DeadlineExceeded | BudgetExceeded, R> => {
-    const { account, run } = scope
+    const { budgetMeter, run } = scope
     const { deadline } = run
     const now = () => nowOf(caller)
     const mayFail = options.deadline !== undefined
     if (run.cancelled || isInterrupted(caller, runtimeFlags)) return Effect.interrupt
     if (deadline !== undefined && run.isPastDeadline(now())) return Deadline.exceeded(run, deadline, mayFail)
 
-    if (account?.isExceeded) return Effect.fail(account.exceeded(run))
+    if (budgetMeter?.isExceeded) return Effect.fail(budgetMeter.exceeded(run))
 
-    const { onLogs, onSpans } = annotated(caller, run, unsafePropagationMode(caller), business)
+    const { onLogs, onSpans } = annotated(caller, run, propagationModeFor(caller), business)
     const inFiber = Effect.withFiberRuntime<A, E, R>((fiber) => {
       scope.fiber = fiber
-      return withAmbientTracer(fiber, body)
+      return withWrappedTracer(fiber, body)
     })
     // What `body` requires is in the context of its caller.
     const fiber = RunFiber.start(inFiber as Effect.Effect<A, E>, caller, {
@@ -155,7 +155,7 @@ const work = <A, E, R>(
       logAnnotations: onLogs,
       depth: scope.depth
     })
-    const ended = RunFiber.ended(fiber)
+    const ended = RunFiber.result(fiber)
     // A body that is over by now needs no timer.
     if (fiber.unsafePoll() !== null) return ended
     const bounded =
@@ -164,7 +164,7 @@ const work = <A, E, R>(
         : Deadline.enforce(ended, deadline, now(), () =>
             scope.wasStoppedBefore(deadline) ? Effect.interrupt : Deadline.exceeded(run, deadline, mayFail)
           )
-    return RunFiber.joined(fiber, restore(bounded), () => {
+    return RunFiber.awaitInterruptibly(fiber, restore(bounded), () => {
       scope.interruptedAt = now()
     })
   })
@@ -189,21 +189,21 @@ const complete = <A, E>(
   const bodyExit = overBudgetAsFailure(scope, workExit)
   const endTime = nowOf(caller)
   const endNanos = clockOf(caller).unsafeCurrentTimeNanos()
-  unsafeRemove(scope)
+  remove(scope)
   const ended = classify(scope, bodyExit, endTime, caller.currentContext)
   const durationMs = Number(endNanos - startNanos) / 1e6
   const { completed, problem } = completedRun(scope, ended, { endTime, durationMs }, bodyExit, options)
   if (problem !== undefined) trouble.push(problem)
   scope.close(completed.run)
-  tell(opened, () => describeOnSpan(span, completed, endNanos))
-  RunMetrics.unsafeUpdate(completed, caller)
+  notifySafely(opened, () => describeOnSpan(span, completed, endNanos))
+  RunMetrics.updateFor(completed, caller)
 
   const exit = deadlineAsFailure(scope, ended, bodyExit, options)
   const finish = Effect.suspend(() => {
-    tell(opened, () => span.end(endNanos, exit))
+    notifySafely(opened, () => span.end(endNanos, exit))
     return trouble.length === 0 ? exit : Effect.zipRight(Effect.logWarning(trouble.join("; ")), exit)
   })
-  const exported = unsafeExport(completed, caller)
+  const exported = exportFor(completed, caller)
   return exported === undefined ? finish : Effect.zipRight(exported, finish)
 }
 
@@ -211,11 +211,13 @@ const complete = <A, E>(
  * A run that passed its budget fails, also where it was its last call that passed it, so that nothing was left to interrupt.
  */
 const overBudgetAsFailure = <A, E>(
-  { account, overBudgetAt, run }: RunScope,
+  { budgetMeter, overBudgetAt, run }: RunScope,
   exit: Exit.Exit<A, E>
 ): Exit.Exit<A, E | BudgetExceeded> =>
-  account !== undefined && overBudgetAt !== undefined && (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause))
-    ? Exit.fail(account.exceeded(run))
+  budgetMeter !== undefined &&
+  overBudgetAt !== undefined &&
+  (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause))
+    ? Exit.fail(budgetMeter.exceeded(run))
     : exit
 
 /**

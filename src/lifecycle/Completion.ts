@@ -7,7 +7,7 @@ import * as Outcome from "../Outcome.js"
 import type { RunOptions } from "../run/NewRun.js"
 import { type AttributeValue, cancellationAttributes, Run } from "../run/Run.js"
 import type { RunStatus } from "../run/RunStatus.js"
-import { type FieldsOf, trusted } from "../schema/SchemaRecord.js"
+import { type FieldsOf, makeUnsafe } from "../schema/SchemaRecord.js"
 import { Attribute, Event } from "../wire/Wire.js"
 import { CompletedRun } from "./CompletedRun.js"
 import type { RunExit } from "./RunExit.js"
@@ -46,18 +46,18 @@ export const completedRun = <A>(
     status: ended.status,
     endTime,
     durationMs,
-    usages: scope.tally?.usages ?? [],
-    totals: scope.tally?.totals ?? none
+    usages: scope.usageTotals?.usages ?? [],
+    totals: scope.usageTotals?.totals ?? none
   }
   if (outcome !== undefined) fields.outcome = outcome
   if (ended.errorClass !== undefined) fields.errorClass = ended.errorClass
   if (reason !== undefined) fields.cancellationReason = reason
   if (scope.annotations !== undefined) fields.annotations = scope.annotations
-  return { completed: trusted(CompletedRun, fields), problem }
+  return { completed: makeUnsafe(CompletedRun, fields), problem }
 }
 
 const cancelledRun = ({ cancellation, interruptedAt, run }: RunScope, now: DateTime.Utc): Run =>
-  trusted(Run, { ...run, cancelled: true, cancelledAt: cancellation?.at ?? interruptedAt ?? now })
+  makeUnsafe(Run, { ...run, cancelled: true, cancelledAt: cancellation?.at ?? interruptedAt ?? now })
 
 /**
  * What was emitted last, else what the `outcome` option makes of the result, else the status of the run. A run that did not
@@ -84,10 +84,10 @@ const finalOutcome = <A>(
 
 const withoutFalseSuccess = (outcome: Outcome.Outcome, ended: RunExit): Outcome.Outcome =>
   outcome.status === "success" && ended.status !== "success"
-    ? trusted(Outcome.Outcome, { ...outcomeFields(ended), ...outcome, status: ended.status })
+    ? makeUnsafe(Outcome.Outcome, { ...outcomeFields(ended), ...outcome, status: ended.status })
     : outcome
 
-const outcomeOfExit = (ended: RunExit): Outcome.Outcome => trusted(Outcome.Outcome, outcomeFields(ended))
+const outcomeOfExit = (ended: RunExit): Outcome.Outcome => makeUnsafe(Outcome.Outcome, outcomeFields(ended))
 
 const outcomeFields = ({ errorClass, reason, status }: RunExit) => ({
   status,

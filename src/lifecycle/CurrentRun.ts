@@ -3,8 +3,8 @@
  */
 import type { HashMap, Tracer } from "effect"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
-import { unsafePropagationMode } from "../run/BotanuConfig.js"
-import { foreignOf, remoteSpanOf } from "../run/RemoteContext.js"
+import { propagationModeFor } from "../run/BotanuConfig.js"
+import { foreignBaggageOf, remoteSpanOf } from "../run/RemoteContext.js"
 import type { Run } from "../run/Run.js"
 import { annotated } from "./RunAnnotations.js"
 import { currentScope, RunScope } from "./RunScope.js"
@@ -17,12 +17,12 @@ export interface JoinedRun {
   readonly onLogs: HashMap.HashMap<string, unknown>
 }
 
-export const joinedRun = (fiber: AnyFiber, run: Run): JoinedRun => {
+export const joinedRunFor = (fiber: AnyFiber, run: Run): JoinedRun => {
   const span = fiber.currentSpan ?? remoteSpanOf(run)
   const around = currentScope(fiber.currentContext)
   return {
-    scope: new RunScope(run, span, around, foreignOf(run), false),
+    scope: new RunScope(run, span, around, foreignBaggageOf(run), false),
     span,
-    ...annotated(fiber, run, unsafePropagationMode(fiber))
+    ...annotated(fiber, run, propagationModeFor(fiber))
   }
 }

@@ -5,7 +5,7 @@ import { Cause, Context, type FiberId, FiberRef, HashSet } from "effect"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 
 /** The edge at which work was asked for. */
-export interface Edge {
+export interface RequestEdge {
   /** The fiber that serves the request. */
   readonly fiber: AnyFiber
   /** What an interruption by this fiber means, where the edge knows. */
@@ -13,11 +13,11 @@ export interface Edge {
 }
 
 /** Where a fiber's context holds the edge. */
-export class CurrentEdge extends Context.Tag("botanu/Edge")<CurrentEdge, Edge>() {}
+export class CurrentRequestEdge extends Context.Tag("botanu/Edge")<CurrentRequestEdge, RequestEdge>() {}
 
 /** Why the request was interrupted for which a fiber with this context works, if it was, and the edge knows. */
-export const reasonOfEdge = (context: Context.Context<never>): string | undefined => {
-  const edge = context.unsafeMap.get(CurrentEdge.key) as Edge | undefined
+export const requestInterruptionReason = (context: Context.Context<never>): string | undefined => {
+  const edge = context.unsafeMap.get(CurrentRequestEdge.key) as RequestEdge | undefined
   if (edge === undefined) return undefined
   const interruptors = Cause.interruptors(edge.fiber.getFiberRef(FiberRef.interruptedCause))
   for (const interruptor of HashSet.values(interruptors)) {

@@ -4,7 +4,7 @@
 import { Cause, Chunk, type Context, type DateTime, Exit } from "effect"
 import { isAtDeadline, isDeadlineOf } from "../run/Deadline.js"
 import type { RunStatus } from "../run/RunStatus.js"
-import { reasonOfEdge } from "./Interruption.js"
+import { requestInterruptionReason } from "./Interruption.js"
 import type { RunScope } from "./RunScope.js"
 
 export interface RunExit {
@@ -34,7 +34,7 @@ export const classify = (
   if (reason !== undefined) return { status: "canceled", reason }
   if (scope.run.cancelled) return { status: "canceled", reason: "received_cancelled" }
   if (isAtDeadline(scope.run, scope.interruptedAt ?? now)) return { status: "timeout" }
-  return { status: "canceled", reason: reasonOfEdge(context) ?? "interrupted" }
+  return { status: "canceled", reason: requestInterruptionReason(context) ?? "interrupted" }
 }
 
 /** The `_tag` of an error, else its name, else its type. */

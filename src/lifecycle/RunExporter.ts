@@ -81,7 +81,7 @@ export const layerMemory: Layer.Layer<Memory> = Layer.scoped(
 const patience = "1 second"
 
 /** @internal Hands a run to all exporters of the fiber; `undefined` where there is none. */
-export const unsafeExport = (
+export const exportFor = (
   run: CompletedRun,
   fiber: Fiber.RuntimeFiber<unknown, unknown>
 ): Effect.Effect<void> | undefined => {

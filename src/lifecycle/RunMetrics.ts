@@ -26,7 +26,7 @@ export const runCostUsd = Metric.counter("botanu_run_cost_usd", {
 })
 
 /** @internal Updates the metrics, under the labels of the fiber too. */
-export const unsafeUpdate = (completed: CompletedRun, fiber: Fiber.RuntimeFiber<unknown, unknown>): void => {
+export const updateFor = (completed: CompletedRun, fiber: Fiber.RuntimeFiber<unknown, unknown>): void => {
   const own = labelsOf(completed.run.workflow, completed.status)
   const outer = fiber.getFiberRef(FiberRef.currentMetricLabels)
   const labels = outer.length === 0 ? own : [...outer, ...own]

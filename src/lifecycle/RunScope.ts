@@ -4,8 +4,8 @@
  */
 import { Cause, Context, type DateTime, type Fiber, FiberRef, type Tracer } from "effect"
 import type { Baggage } from "../baggage/Baggage.js"
-import type { Account } from "../cost/Budget.js"
-import type { Tally } from "../cost/CostTotals.js"
+import type { BudgetMeter } from "../cost/Budget.js"
+import type { UsageTotals } from "../cost/CostTotals.js"
 import type { Outcome } from "../run/OutcomeRecord.js"
 import type { AttributeValue, Run } from "../run/Run.js"
 
@@ -20,9 +20,9 @@ export class RunScope {
   outcome: Outcome | undefined = undefined
   cancellation: Cancellation | undefined = undefined
   /** What calls consumed and cost; none before the first. */
-  tally: Tally | undefined = undefined
+  usageTotals: UsageTotals | undefined = undefined
   /** What may be spent, where that is bounded. */
-  account: Account | undefined = undefined
+  budgetMeter: BudgetMeter | undefined = undefined
   /** When the cost passed the budget and the run was interrupted for it. */
   overBudgetAt: DateTime.Utc | undefined = undefined
   /** What the program said of the business that the run belongs to. */
@@ -42,7 +42,7 @@ export class RunScope {
     /** The run around this one, as long as this one is not over. */
     public parent: RunScope | undefined,
     /** Baggage of others that came in with the run and goes out again. */
-    readonly foreign: Baggage,
+    readonly foreignBaggage: Baggage,
     /** Whether the run was started here; else it was joined, and is completed by whoever started it. */
     readonly isOwned: boolean
   ) {
@@ -68,7 +68,7 @@ export class RunScope {
   close(run: Run): void {
     this.closedAs = run
     this.fiber = undefined
-    this.tally = undefined
+    this.usageTotals = undefined
     this.parent = undefined
   }
 
@@ -106,7 +106,7 @@ export const scopeOf = (context: Context.Context<never>, run: Run): RunScope | u
  * The span on which something is said of a run: its own, or the one under which it was joined. A run that was joined where no
  * span was open stands under its sender's, which is not here, so then it is the span that is open in the fiber.
  */
-export const spanToTell = (
+export const annotatedSpan = (
   scope: RunScope | undefined,
   fiber: Fiber.RuntimeFiber<unknown, unknown>
 ): Tracer.Span | undefined => {

@@ -8,7 +8,7 @@ import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import { contextFor } from "./RunOtelContext.js"
 
 /** A scheduler that does as another one does, in the right context. */
-export const inContext = (scheduler: Scheduler.Scheduler): Scheduler.Scheduler =>
+export const otelContextScheduler = (scheduler: Scheduler.Scheduler): Scheduler.Scheduler =>
   scheduler instanceof FiberScheduler ? scheduler : new FiberScheduler(scheduler)
 
 class FiberScheduler implements Scheduler.Scheduler {

@@ -9,7 +9,7 @@ import { contextFor } from "./RunOtelContext.js"
 const showing = new WeakMap<Tracer.Tracer, Tracer.Tracer>()
 
 /** A tracer that does as another one does, with the run shown. */
-export const showingRun = (tracer: Tracer.Tracer): Tracer.Tracer => {
+export const otelContextTracer = (tracer: Tracer.Tracer): Tracer.Tracer => {
   const known = showing.get(tracer)
   if (known !== undefined) return known
   const made = make(tracer)

@@ -8,7 +8,7 @@ import { type Entry, leanEntries } from "../run/Run.js"
 import * as RunBaggage from "../run/RunBaggage.js"
 import { fromOpenTelemetry } from "./OtelBaggage.js"
 import { isByEffect } from "./OtelContextTracer.js"
-import { shownIn } from "./RunOtelContext.js"
+import { runOtelContextIn } from "./RunOtelContext.js"
 
 export interface SpanProcessorOptions {
   /**
@@ -33,7 +33,7 @@ export class RunContextSpanProcessor implements SpanProcessor {
 
   onStart(span: Span, parent: OtelContext): void {
     if (isByEffect(parent)) return
-    const shown = shownIn(parent)
+    const shown = runOtelContextIn(parent)
     const entries =
       shown === undefined && this.isTrusted ? entriesIn(propagation.getBaggage(parent)) : shown?.annotations
     for (const [key, value] of entries ?? []) if (!(key in span.attributes)) span.setAttribute(key, value)

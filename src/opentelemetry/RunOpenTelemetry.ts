@@ -3,14 +3,14 @@
  */
 import { context, propagation, trace } from "@opentelemetry/api"
 import { Effect, FiberRef, Layer, type Option, Tracer } from "effect"
-import { surroundTracer } from "../fiber/TracerWrapper.js"
-import { unsafeReceive } from "../Propagation.js"
+import { wrapTracer } from "../fiber/TracerWrapper.js"
+import { receiveFor } from "../Propagation.js"
 import type { Run } from "../run/Run.js"
 import * as OpenTelemetryGlobals from "./OpenTelemetryGlobals.js"
 import { fromOpenTelemetry } from "./OtelBaggage.js"
-import { inContext } from "./OtelContextScheduler.js"
-import { showingRun } from "./OtelContextTracer.js"
-import { shownIn } from "./RunOtelContext.js"
+import { otelContextScheduler } from "./OtelContextScheduler.js"
+import { otelContextTracer } from "./OtelContextTracer.js"
+import { runOtelContextIn } from "./RunOtelContext.js"
 
 /**
  * While a fiber works on a run, OpenTelemetry's active context holds the run's baggage, also after asynchronous boundaries: so
@@ -22,8 +22,8 @@ import { shownIn } from "./RunOtelContext.js"
  */
 export const layer: Layer.Layer<never> = Layer.scopedDiscard(
   OpenTelemetryGlobals.setMissing.pipe(
-    Effect.zipRight(Effect.locallyScopedWith(FiberRef.currentScheduler, inContext)),
-    Effect.zipRight(surroundTracer(showingRun))
+    Effect.zipRight(Effect.locallyScopedWith(FiberRef.currentScheduler, otelContextScheduler)),
+    Effect.zipRight(wrapTracer(otelContextTracer))
   )
 )
 
@@ -33,11 +33,11 @@ export const layer: Layer.Layer<never> = Layer.scopedDiscard(
  */
 export const activeRun: Effect.Effect<Option.Option<Run>> = Effect.withFiberRuntime((fiber) => {
   const active = context.active()
-  const shown = shownIn(active)?.run
+  const shown = runOtelContextIn(active)?.run
   if (shown !== undefined) return Effect.succeedSome(shown)
   const received = propagation.getBaggage(active)
   if (received === undefined) return Effect.succeedNone
-  const { report, run } = unsafeReceive(fiber, fromOpenTelemetry(received), () => {
+  const { report, run } = receiveFor(fiber, fromOpenTelemetry(received), () => {
     const sender = trace.getSpanContext(active)
     return sender && Tracer.externalSpan({ ...sender, sampled: (sender.traceFlags & 1) === 1 })
   })

@@ -4,17 +4,17 @@
 import { createContextKey, type Context as OtelContext, propagation } from "@opentelemetry/api"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import { Untrusted, Withheld } from "../fiber/TracerWrapper.js"
-import { CurrentEdge } from "../lifecycle/Interruption.js"
+import { CurrentRequestEdge } from "../lifecycle/Interruption.js"
 import { annotationsOf } from "../lifecycle/RunAnnotations.js"
 import { currentScope } from "../lifecycle/RunScope.js"
-import { unsafeBaggageHeader, unsafeIsCancelled } from "../Propagation.js"
+import { baggageHeaderFor, isCancelledFor } from "../Propagation.js"
 import { currentRun } from "../RunContext.js"
-import { type PropagationMode, unsafePropagationMode } from "../run/BotanuConfig.js"
+import { type PropagationMode, propagationModeFor } from "../run/BotanuConfig.js"
 import type { Entry, Run } from "../run/Run.js"
 import { entriesOf, othersIn, toOpenTelemetry } from "./OtelBaggage.js"
 
 /** What a context shows, and to whom it belongs. */
-export interface Shown {
+export interface RunOtelContext {
   /** The run that is worked on; none for a request that is not believed. */
   readonly run: Run | undefined
   /** What spans carry that others make while the context is active. */
@@ -41,7 +41,8 @@ const stopping = 4
 const key = createContextKey("botanu run")
 
 /** What a context shows, if anything. */
-export const shownIn = (context: OtelContext): Shown | undefined => context.getValue(key) as Shown | undefined
+export const runOtelContextIn = (context: OtelContext): RunOtelContext | undefined =>
+  context.getValue(key) as RunOtelContext | undefined
 
 /**
  * The context in which a fiber's work is to be done, where `active` is active: the very same, where that shows what the fiber
@@ -51,16 +52,17 @@ export const shownIn = (context: OtelContext): Shown | undefined => context.getV
 export const contextFor = (fiber: AnyFiber, active: OtelContext): OtelContext => {
   const services = fiber.currentContext.unsafeMap
   const run = currentRun(fiber.currentContext)
-  const shown = shownIn(active)
+  const shown = runOtelContextIn(active)
   const isUntrusted = services.get(Untrusted.key) === true
   if (run === undefined && !isUntrusted) return shown === undefined ? active : outside(shown.work)
-  const owner: object = currentScope(fiber.currentContext) ?? run ?? (services.get(CurrentEdge.key) as object) ?? fiber
+  const owner: object =
+    currentScope(fiber.currentContext) ?? run ?? (services.get(CurrentRequestEdge.key) as object) ?? fiber
   const work = workOf(owner, shown === undefined ? active : shown.work.base)
-  const mode = unsafePropagationMode(fiber)
+  const mode = propagationModeFor(fiber)
   const manner =
     (isUntrusted ? untrusted : 0) |
     (services.get(Withheld.key) === true ? withheld : 0) |
-    (mode === "full" && run !== undefined && unsafeIsCancelled(fiber, run) ? stopping : 0)
+    (mode === "full" && run !== undefined && isCancelledFor(fiber, run) ? stopping : 0)
   if (shown?.work === work && shown.manner === manner) return active
   const known = work.contexts.get(manner)
   if (known !== undefined) return known
@@ -87,10 +89,10 @@ const show = (
   fiber: AnyFiber
 ): OtelContext => {
   const isTold = run !== undefined && !(manner & withheld)
-  const own = isTold ? entriesOf(unsafeBaggageHeader(fiber, run) ?? "") : []
+  const own = isTold ? entriesOf(baggageHeaderFor(fiber, run) ?? "") : []
   const others = manner & untrusted ? [] : othersIn(propagation.getBaggage(work.base))
   const annotations = run === undefined ? [] : annotationsOf(run, mode)
-  const shown: Shown = { run, annotations, work, manner }
+  const shown: RunOtelContext = { run, annotations, work, manner }
   return withBaggage(work.base, [...own, ...others]).setValue(key, shown)
 }
 

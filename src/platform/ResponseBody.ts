@@ -86,7 +86,7 @@ export const untilSent = <E, R, E2, R2>(
           Deferred.unsafeDone(sent, Exit.isInterrupted(exit) ? Exit.interrupt(caller.id()) : Exit.void)
           return ended
         }
-        Deferred.unsafeDone(answered, RunFiber.takeOver(fiber, Effect.as(whenRequestEnds(close), open)))
+        Deferred.unsafeDone(answered, RunFiber.inherit(fiber, Effect.as(whenRequestEnds(close), open)))
         return Effect.as(Deferred.await(sent), response) as Effect.Effect<Response, E>
       })
 
@@ -104,8 +104,8 @@ export const untilSent = <E, R, E2, R2>(
         logAnnotations: caller.getFiberRef(FiberRef.currentLogAnnotations),
         depth: 0
       })
-      if (run.unsafePoll() !== null) return RunFiber.ended(run)
-      run.addObserver((exit) => Deferred.unsafeDone(answered, RunFiber.takeOver(run, exit)))
+      if (run.unsafePoll() !== null) return RunFiber.result(run)
+      run.addObserver((exit) => Deferred.unsafeDone(answered, RunFiber.inherit(run, exit)))
       return Effect.onInterrupt(restore(Deferred.await(answered)), () => Fiber.interrupt(run))
     })
   })

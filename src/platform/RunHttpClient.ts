@@ -13,7 +13,7 @@ import { Context, Effect, Either, FiberRef, GlobalValue, identity, Layer, Option
 import * as Carrier from "../baggage/Carrier.js"
 import { withoutRun, withRun } from "../baggage/RunMembers.js"
 import { Withheld } from "../fiber/TracerWrapper.js"
-import { unsafeBaggageHeader } from "../Propagation.js"
+import { baggageHeaderFor } from "../Propagation.js"
 import { currentRun } from "../RunContext.js"
 import { Header } from "../wire/Wire.js"
 import { checkedFetch } from "./CheckedFetch.js"
@@ -21,14 +21,14 @@ import { fromEntries, type InvalidOrigin, type Origins } from "./Origin.js"
 
 export { InvalidOrigin } from "./Origin.js"
 
-/** Whom a client tells. */
+/** To which origins a client propagates the run. */
 export interface Options {
   /**
-   * The origins that are told of the run: scheme, host and port, such as `"https://billing.internal"`, `"http://127.0.0.1:8080"`,
-   * or `"https://*.internal.example"` for subdomains at any depth. The run's ids say who your customers are; so there is no
-   * default, and nobody else is told.
+   * Origins that receive the run: scheme, host and port, such as `"https://billing.internal"`, `"http://127.0.0.1:8080"`, or
+   * `"https://*.internal.example"` for subdomains at any depth. A run carries customer ids, so there is no default, and no
+   * other origin receives it.
    */
-  readonly to: ReadonlyArray<string>
+  readonly propagateTo: ReadonlyArray<string>
 }
 
 /**
@@ -43,23 +43,28 @@ export interface Options {
  *
  * Throws `InvalidOrigin` for an entry that is no origin: a list in a program is right or wrong for good. `layer` fails with it.
  */
-export function tell(options: Options): <E, R>(client: Client<E, R>) => Client<E, R>
-export function tell<E, R>(client: Client<E, R>, options: Options): Client<E, R>
-export function tell<E, R>(...args: [options: Options] | [client: Client<E, R>, options: Options]) {
-  const { to } = args.length === 1 ? args[0] : args[1]
-  const origins = Either.getOrThrowWith(fromEntries(to), identity)
-  const telling = <E, R>(client: Client<E, R>) => tellOrigins(client, origins)
-  return args.length === 1 ? telling : telling(args[0])
+export function propagateTo(origins: ReadonlyArray<string>): <E, R>(client: Client<E, R>) => Client<E, R>
+export function propagateTo<E, R>(client: Client<E, R>, origins: ReadonlyArray<string>): Client<E, R>
+export function propagateTo<E, R>(
+  ...args: [origins: ReadonlyArray<string>] | [client: Client<E, R>, origins: ReadonlyArray<string>]
+) {
+  const origins = Either.getOrThrowWith(fromEntries(args.length === 1 ? args[0] : args[1]), identity)
+  const propagating = <E, R>(client: Client<E, R>) => propagateToOrigins(client, origins)
+  return args.length === 1 ? propagating : propagating(args[0])
 }
 
 /**
- * The client in the environment, which tells these origins as `tell` does. Provided with the layer of a client, it is below all
+ * The client in the environment, which propagates the run to these origins as `propagateTo` does. Provided with the layer of a client, it is below all
  * that a program makes of that client. Fails with `InvalidOrigin` for an entry that is no origin.
  */
-export const layer = ({ to }: Options): Layer.Layer<HttpClient.HttpClient, InvalidOrigin, HttpClient.HttpClient> =>
+export const layer = ({
+  propagateTo
+}: Options): Layer.Layer<HttpClient.HttpClient, InvalidOrigin, HttpClient.HttpClient> =>
   Layer.effect(
     HttpClient.HttpClient,
-    Effect.zipWith(fromEntries(to), HttpClient.HttpClient, (origins, client) => tellOrigins(client, origins))
+    Effect.zipWith(fromEntries(propagateTo), HttpClient.HttpClient, (origins, client) =>
+      propagateToOrigins(client, origins)
+    )
   )
 
 type Client<E, R> = HttpClient.HttpClient.With<E, R>
@@ -72,14 +77,14 @@ interface Stages<E, R> {
   readonly postprocess: HttpClient.HttpClient.Postprocess<E, R>
 }
 
-const tellOrigins = <E, R>(client: Client<E, R>, origins: Origins): Client<E, R> => {
+const propagateToOrigins = <E, R>(client: Client<E, R>, origins: Origins): Client<E, R> => {
   const { postprocess, preprocess } = client as Client<E, R> & Stages<E, R>
   const send = (request: Request): Effect.Effect<Response, E, R> =>
     Effect.withFiberRuntime((fiber) => {
       const { currentContext: context } = fiber
       const isTold = !Context.get(context, Withheld) && Option.exists(HttpClientRequest.toUrl(request), origins.has)
       const run = isTold ? currentRun(context) : undefined
-      const baggage = run && unsafeBaggageHeader(fiber, run)
+      const baggage = run && baggageHeaderFor(fiber, run)
       const own = withBodyOf(request, context)
       const outgoing =
         baggage === undefined

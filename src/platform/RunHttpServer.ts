@@ -11,13 +11,13 @@ import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import { stamp } from "../lifecycle/RunAnnotations.js"
 import { RunCancelled } from "../Resume.js"
 import type { RunContext } from "../RunContext.js"
-import { unsafePropagationMode } from "../run/BotanuConfig.js"
+import { propagationModeFor } from "../run/BotanuConfig.js"
 import { DeadlineExceeded } from "../run/Deadline.js"
 import type { InvalidRunContext } from "../run/NewRun.js"
 import type { Run } from "../run/Run.js"
 import { Header } from "../wire/Wire.js"
 import * as ResponseBody from "./ResponseBody.js"
-import { inServerSpan, outsideSendersTrace } from "./ServerSpan.js"
+import { inServerSpan, outsideRemoteTrace } from "./ServerSpan.js"
 
 export type { RequestRun } from "../edge/ServerEdge.js"
 export type { Inbound } from "../edge/Trust.js"
@@ -76,7 +76,7 @@ export const middleware: {
       const answered = (isTrusted: boolean) =>
         inServerSpan(answer(app, new Exchange<E>(request, isTrusted, options, fiber)), request, isTrusted, fiber)
       return typeof inbound === "function"
-        ? Effect.flatMap(outsideSendersTrace(isTrusted(inbound, request), request), answered)
+        ? Effect.flatMap(outsideRemoteTrace(isTrusted(inbound, request), request), answered)
         : answered(inbound === "trusted")
     })
 
@@ -117,7 +117,7 @@ class Exchange<E> implements Arrival<Response> {
   onRun(run: Run): void {
     this.run = run
     const span = this.fiber.currentSpan
-    if (span?._tag === "Span") stamp(span, run, unsafePropagationMode(this.fiber))
+    if (span?._tag === "Span") stamp(span, run, propagationModeFor(this.fiber))
   }
 
   /**

@@ -60,7 +60,7 @@ export const inServerSpan = <E, R>(
 }
 
 /** What is done before it is known whether the sender is believed: not in the trace that the sender names. */
-export const outsideSendersTrace = <A, E, R>(
+export const outsideRemoteTrace = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   request: Request
 ): Effect.Effect<A, E, R> =>

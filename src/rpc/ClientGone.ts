@@ -6,7 +6,7 @@ import { RpcServer } from "@effect/rpc"
 import { Cause, Context, Effect, Equal, Exit, type FiberId, HashSet, Option, Scope } from "effect"
 
 /** What an interruption means, for the handler of a request that came in with this context. */
-export const reasonIn =
+export const disconnectReasonFor =
   (context: Context.Context<never>) =>
   (interruptor: FiberId.FiberId): string | undefined => {
     const isByClient = Equal.equals(interruptor, RpcServer.fiberIdClientInterrupt)

@@ -11,15 +11,15 @@ import { redactBaggage } from "../edge/ServerSpan.js"
 import { type Inbound, isTrusted } from "../edge/Trust.js"
 import { Withheld } from "../fiber/TracerWrapper.js"
 import { stamp } from "../lifecycle/RunAnnotations.js"
-import { unsafeBaggageHeader } from "../Propagation.js"
+import { baggageHeaderFor } from "../Propagation.js"
 import { RunCancelled } from "../Resume.js"
 import { currentRun, RunContext } from "../RunContext.js"
-import { unsafePropagationMode } from "../run/BotanuConfig.js"
+import { propagationModeFor } from "../run/BotanuConfig.js"
 import { DeadlineExceeded } from "../run/Deadline.js"
 import { InvalidRunContext } from "../run/NewRun.js"
 import { Header } from "../wire/Wire.js"
-import { reasonIn } from "./ClientGone.js"
-import { inServerSpan, outsideSendersTrace } from "./ServerSpan.js"
+import { disconnectReasonFor } from "./ClientGone.js"
+import { inServerSpan, outsideRemoteTrace } from "./ServerSpan.js"
 
 export type { RequestRun } from "../edge/ServerEdge.js"
 export type { Inbound } from "../edge/Trust.js"
@@ -100,7 +100,7 @@ export const layerServer: {
         Effect.withFiberRuntime((fiber) => {
           if (request.headers[Header.baggage] !== undefined) redactBaggage(fiber.currentSpan)
           const trust = Effect.mapInputContext(isTrusted(options.inbound, request), (around: Context.Context<never>) =>
-            outsideSendersTrace(Context.merge(context, around))
+            outsideRemoteTrace(Context.merge(context, around))
           )
           return Effect.flatMap(trust, (trusted) =>
             inServerSpan(served(next, request, trusted, options), request.rpc._tag, trusted, fiber)
@@ -123,11 +123,11 @@ const served = <R>(
       headers: request.headers,
       isTrusted,
       plusAsSpace,
-      reasonOf: reasonIn(fiber.currentContext),
+      reasonOf: disconnectReasonFor(fiber.currentContext),
       orElse: orElse && (() => orElse(request)),
       onRun: (run) => {
         const span = fiber.currentSpan
-        if (span?._tag === "Span") stamp(span, run, unsafePropagationMode(fiber))
+        if (span?._tag === "Span") stamp(span, run, propagationModeFor(fiber))
       }
     })
   )
@@ -135,10 +135,10 @@ const served = <R>(
 /** Whether a client tells. */
 export interface ClientOptions {
   /**
-   * Whether whoever is at the other end is told of the run in whose fiber a call is made (`"tell"`), or not (`"withhold"`).
+   * Whether whoever is at the other end is told of the run in whose fiber a call is made (`"propagate"`), or not (`"omit"`).
    * There is no default: the run's ids say who your customers are.
    */
-  readonly outbound: "tell" | "withhold"
+  readonly outbound: "propagate" | "omit"
 }
 
 /**
@@ -152,8 +152,8 @@ export const layerClient = ({
   const tell: RpcMiddleware.RpcMiddlewareClient = ({ request }) =>
     Effect.withFiberRuntime((fiber) => {
       const { currentContext: context } = fiber
-      const run = outbound === "tell" && !Context.get(context, Withheld) ? currentRun(context) : undefined
-      const baggage = run && unsafeBaggageHeader(fiber, run)
+      const run = outbound === "propagate" && !Context.get(context, Withheld) ? currentRun(context) : undefined
+      const baggage = run && baggageHeaderFor(fiber, run)
       const headers = withBaggage(request.headers, (header) =>
         baggage === undefined ? withoutRun(header) : withRun(baggage, header)
       )

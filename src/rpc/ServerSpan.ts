@@ -94,7 +94,7 @@ const linksTo = (span: Tracer.AnySpan | undefined): ReadonlyArray<Tracer.SpanLin
   span !== undefined && isValid(span) ? [{ _tag: "SpanLink", span, attributes: {} }] : []
 
 /** A context for what is done before it is known whether the sender is believed: not in the trace that the sender names. */
-export const outsideSendersTrace = <R>(context: Context.Context<R>): Context.Context<R> => {
+export const outsideRemoteTrace = <R>(context: Context.Context<R>): Context.Context<R> => {
   const open = Option.getOrUndefined(Context.getOption(context, Tracer.ParentSpan))
   return remoteAncestor(open) === undefined ? context : without(context, Tracer.ParentSpan)
 }

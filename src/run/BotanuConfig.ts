@@ -46,7 +46,7 @@ export const layerOf = (settings: Settings): Layer.Layer<BotanuConfig> => Layer.
 const readOnce = new WeakMap<ConfigProvider.ConfigProvider, Either.Either<Settings, ConfigError.ConfigError>>()
 
 /** @internal The settings that a fiber works under. */
-export const unsafeSettings = (
+export const settingsFor = (
   fiber: Fiber.RuntimeFiber<unknown, unknown>
 ): Either.Either<Settings, ConfigError.ConfigError> => {
   const provided = Context.getOption(fiber.currentContext, BotanuConfig)
@@ -61,9 +61,9 @@ export const unsafeSettings = (
 
 /** The settings in scope. */
 export const settings: Effect.Effect<Settings, ConfigError.ConfigError> = Effect.withFiberRuntime((fiber) =>
-  unsafeSettings(fiber)
+  settingsFor(fiber)
 )
 
 /** @internal The propagation mode that a fiber works under; where it cannot be read, the one that tells the least. */
-export const unsafePropagationMode = (fiber: Fiber.RuntimeFiber<unknown, unknown>): PropagationMode =>
-  Either.match(unsafeSettings(fiber), { onLeft: () => "lean", onRight: ({ propagationMode }) => propagationMode })
+export const propagationModeFor = (fiber: Fiber.RuntimeFiber<unknown, unknown>): PropagationMode =>
+  Either.match(settingsFor(fiber), { onLeft: () => "lean", onRight: ({ propagationMode }) => propagationMode })

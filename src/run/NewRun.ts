@@ -4,9 +4,9 @@
 import { type ConfigError, Context, DateTime, Duration, Either, Schema } from "effect"
 import { type AnyFiber, nowOf } from "../fiber/CurrentFiber.js"
 import * as FieldText from "../schema/FieldText.js"
-import { type FieldsOf, trusted } from "../schema/SchemaRecord.js"
+import { type FieldsOf, makeUnsafe } from "../schema/SchemaRecord.js"
 import { maxAttempt } from "../wire/Wire.js"
-import { unsafeSettings } from "./BotanuConfig.js"
+import { settingsFor } from "./BotanuConfig.js"
 import { Run } from "./Run.js"
 import { Generator } from "./RunId.js"
 
@@ -80,7 +80,7 @@ export const fromOptions = (
   if (options.version !== undefined) fields.workflowVersion = options.version
   if (deadline.right !== undefined) fields.deadline = deadline.right
   // Each field was checked above, by the rule of its schema.
-  return Either.right(trusted(Run, fields))
+  return Either.right(makeUnsafe(Run, fields))
 }
 
 /** The options of the attempt after `previous`. The time that it had is granted anew. */
@@ -97,7 +97,7 @@ export const optionsOf = (previous: Run): RunOptions => ({
 const invalid = (field: string, problem: string): InvalidRunContext => new InvalidRunContext({ field, problem })
 
 const environmentOf = (fiber: AnyFiber, option: string | undefined): Either.Either<string, InvalidRunContext> =>
-  Either.mapBoth(unsafeSettings(fiber), {
+  Either.mapBoth(settingsFor(fiber), {
     onLeft: (error) => fromConfigError(error),
     onRight: (settings) => option ?? settings.environment
   })

@@ -6,20 +6,21 @@ import type { Tracer } from "effect"
 import * as Baggage from "../baggage/Baggage.js"
 import type { Run } from "./Run.js"
 
-export interface Receipt {
-  readonly foreign: Baggage.Baggage
+export interface RemoteContext {
+  readonly foreignBaggage: Baggage.Baggage
   readonly span: Tracer.ExternalSpan | undefined
 }
 
-const receipts = new WeakMap<Run, Receipt>()
+const remoteContexts = new WeakMap<Run, RemoteContext>()
 
 /** Remembers what came in beside a run that was received. */
-export const remember = (run: Run, receipt: Receipt): void => {
-  receipts.set(run, receipt)
+export const remember = (run: Run, receipt: RemoteContext): void => {
+  remoteContexts.set(run, receipt)
 }
 
 /** The baggage of others that came in beside a run. */
-export const foreignOf = (run: Run | undefined): Baggage.Baggage => (run && receipts.get(run))?.foreign ?? Baggage.empty
+export const foreignBaggageOf = (run: Run | undefined): Baggage.Baggage =>
+  (run && remoteContexts.get(run))?.foreignBaggage ?? Baggage.empty
 
 /** The span under which the sender of a run sent it. */
-export const remoteSpanOf = (run: Run): Tracer.ExternalSpan | undefined => receipts.get(run)?.span
+export const remoteSpanOf = (run: Run): Tracer.ExternalSpan | undefined => remoteContexts.get(run)?.span

@@ -4,7 +4,7 @@
 import { DateTime, Effect, Option, ParseResult, Schema } from "effect"
 import { type Baggage, BaggageFromSelf } from "../baggage/Baggage.js"
 import * as FieldText from "../schema/FieldText.js"
-import { type FieldsOf, trusted } from "../schema/SchemaRecord.js"
+import { type FieldsOf, makeUnsafe } from "../schema/SchemaRecord.js"
 import { Key, maxAttempt } from "../wire/Wire.js"
 import { Run } from "./Run.js"
 import { isUuid, type Uuid } from "./RunId.js"
@@ -62,7 +62,7 @@ export const read = (baggage: Baggage, receivedAt: DateTime.Utc): Received => {
   if (retryOfRunId !== undefined) fields.retryOfRunId = retryOfRunId
   if (deadline !== undefined) fields.deadline = DateTime.unsafeMake(Number(deadline))
   // Each field was checked above, by the rule of its schema.
-  return { run: Option.some(trusted(Run, fields)), problems, keys }
+  return { run: Option.some(makeUnsafe(Run, fields)), problems, keys }
 }
 
 /** What was wrong, for a person: the key, what was expected, and at most 64 characters of what was found. */

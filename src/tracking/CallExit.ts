@@ -6,13 +6,13 @@ import type { UsageStatus } from "../cost/UsageRecord.js"
 import { errorClass } from "../lifecycle/RunExit.js"
 
 /** How a call ended, and with what kind of error, where it failed. */
-export interface CallEnding {
+export interface CallExit {
   readonly status: UsageStatus
   readonly errorType?: string
 }
 
 /** A failure counts before an interruption, as in a run. */
-export const endingOf = (exit: Exit.Exit<unknown, unknown>): CallEnding => {
+export const callExitOf = (exit: Exit.Exit<unknown, unknown>): CallExit => {
   if (Exit.isSuccess(exit)) return { status: "success" }
   if (Cause.isInterruptedOnly(exit.cause)) return { status: "interrupted" }
   return { status: "failure", errorType: errorClass(Cause.squash(exit.cause)) }

@@ -2,11 +2,11 @@
  * A call that is under way: what is known of what it consumes so far.
  */
 import { Context, type Types } from "effect"
-import { type Consumption, isTold, type UsageKind } from "../cost/UsageRecord.js"
+import { type Consumption, hasQuantity, type UsageKind } from "../cost/UsageRecord.js"
 import type { RunScope } from "../lifecycle/RunScope.js"
 
 /** A call that was seen inside of another, which may be one and the same. */
-export interface SeenCall {
+export interface ObservedCall {
   /** What is known of it. */
   readonly details: Consumption
   /** Where it stands. */
@@ -23,17 +23,17 @@ export class OpenCall {
   private isOver = false
   private isCounted = false
   private wasRefused = false
-  private readonly untold: Array<SeenCall> = []
+  private readonly unreported: Array<ObservedCall> = []
 
   constructor(
     readonly kind: UsageKind,
     readonly isModelCall: boolean,
-    readonly around: OpenCall | undefined
+    readonly parent: OpenCall | undefined
   ) {
-    this.enclosing = isModelCall ? nearestModelCall(around) : undefined
+    this.enclosing = isModelCall ? nearestModelCall(parent) : undefined
   }
 
-  say(said: Consumption): void {
+  report(said: Consumption): void {
     for (const key in said) {
       const detail = key as keyof Consumption
       if (said[detail] !== undefined) Object.assign(this.soFar, { [detail]: said[detail] })
@@ -44,11 +44,11 @@ export class OpenCall {
    * Takes in a call that was seen inside of this one. Where it is told what that consumed, or that it was refused, it is recorded
    * at once, and of what was told this one adds nothing. Otherwise it waits for this one to end, which may know more.
    */
-  absorb(seen: SeenCall): void {
+  absorb(seen: ObservedCall): void {
     const wasRefused = seen.details.requests === 0
-    if (!wasRefused && !isTold(seen.details)) {
-      if (this.isOver) this.handOn(seen)
-      else this.untold.push(seen)
+    if (!wasRefused && !hasQuantity(seen.details)) {
+      if (this.isOver) this.forward(seen)
+      else this.unreported.push(seen)
       return
     }
     for (let call: OpenCall | undefined = this; call !== undefined; call = call.enclosing) {
@@ -59,33 +59,33 @@ export class OpenCall {
   }
 
   /** Ends the call: it is recorded as `own`, unless it was seen inside, where as much was known of it. */
-  end(own: SeenCall): void {
+  end(own: ObservedCall): void {
     this.isOver = true
     // One that stands on a run that is over comes too late there.
-    const isSeen = this.wasRefused || this.untold.some(({ scope }) => !scope?.isClosed)
-    const those = this.isCounted || (isSeen && !isTold(this.soFar)) ? this.untold : [own]
-    for (const seen of those) this.handOn(seen)
+    const isSeen = this.wasRefused || this.unreported.some(({ scope }) => !scope?.isClosed)
+    const those = this.isCounted || (isSeen && !hasQuantity(this.soFar)) ? this.unreported : [own]
+    for (const seen of those) this.forward(seen)
   }
 
-  private handOn(seen: SeenCall): void {
+  private forward(seen: ObservedCall): void {
     if (this.enclosing === undefined) seen.record()
     else this.enclosing.absorb(seen)
   }
 }
 
 /** Where a tracked call is found by what is done for it. */
-export class Call extends Context.Tag("botanu/Call")<Call, OpenCall>() {}
+export class CurrentCall extends Context.Tag("botanu/Call")<CurrentCall, OpenCall>() {}
 
 /** The call of a model that a context is inside of, which may be the same as one that is seen there; not across a tool. */
-export const modelCallAround = (context: Context.Context<never>): OpenCall | undefined =>
-  nearestModelCall(callIn(context))
+export const enclosingModelCall = (context: Context.Context<never>): OpenCall | undefined =>
+  nearestModelCall(currentCallIn(context))
 
 const nearestModelCall = (innermost: OpenCall | undefined): OpenCall | undefined => {
   let call = innermost
-  while (call !== undefined && call.kind !== "llm") call = call.around
+  while (call !== undefined && call.kind !== "llm") call = call.parent
   return call?.isModelCall ? call : undefined
 }
 
 /** The innermost tracked call that a context is inside of. */
-export const callIn = (context: Context.Context<never>): OpenCall | undefined =>
-  context.unsafeMap.get(Call.key) as OpenCall | undefined
+export const currentCallIn = (context: Context.Context<never>): OpenCall | undefined =>
+  context.unsafeMap.get(CurrentCall.key) as OpenCall | undefined

@@ -14,14 +14,14 @@ import {
   Stream,
   Tracer
 } from "effect"
-import { type Consumption, isTold, type UsageDetails } from "../cost/UsageRecord.js"
+import { type Consumption, hasQuantity, type UsageDetails } from "../cost/UsageRecord.js"
 import { type AnyFiber, clockOf } from "../fiber/CurrentFiber.js"
-import { unsafeWarn } from "../fiber/FiberLog.js"
+import { warnFor } from "../fiber/FiberLog.js"
 import { type RunScope, scopeOf } from "../lifecycle/RunScope.js"
 import { RunContext } from "../RunContext.js"
-import { endingOf } from "./CallExit.js"
-import { Call, callIn, OpenCall } from "./OpenCall.js"
-import { afterwards, unsafeRecord } from "./UsageRecorder.js"
+import { callExitOf } from "./CallExit.js"
+import { CurrentCall, currentCallIn, OpenCall } from "./OpenCall.js"
+import { recordFor, yieldIfOverBudget } from "./UsageRecorder.js"
 
 /** What is tracked: an effect, or a stream. */
 export type Trackable<A = unknown, E = unknown, R = unknown> = Effect.Effect<A, E, R> | Stream.Stream<A, E, R>
@@ -29,9 +29,9 @@ export type Trackable<A = unknown, E = unknown, R = unknown> = Effect.Effect<A, 
 /** The same as a call: it needs a run, and what it does may say what it consumes. */
 export type Tracked<Self> =
   Self extends Effect.Effect<infer A, infer E, infer R>
-    ? Effect.Effect<A, E, Exclude<R, Call> | RunContext>
+    ? Effect.Effect<A, E, Exclude<R, CurrentCall> | RunContext>
     : Self extends Stream.Stream<infer A, infer E, infer R>
-      ? Stream.Stream<A, E, Exclude<R, Call> | RunContext>
+      ? Stream.Stream<A, E, Exclude<R, CurrentCall> | RunContext>
       : never
 
 /** What a call says of itself. */
@@ -56,11 +56,11 @@ export interface Track<Details> {
   <A, E, R>(
     self: Effect.Effect<A, E, R>,
     options: Details & CallOptions<A, E>
-  ): Effect.Effect<A, E, Exclude<R, Call> | RunContext>
+  ): Effect.Effect<A, E, Exclude<R, CurrentCall> | RunContext>
   <A, E, R>(
     self: Stream.Stream<A, E, R>,
     options: Details & CallOptions<A, E>
-  ): Stream.Stream<A, E, Exclude<R, Call> | RunContext>
+  ): Stream.Stream<A, E, Exclude<R, CurrentCall> | RunContext>
 }
 
 /** A call as the modules for its kinds describe it. */
@@ -74,7 +74,7 @@ export interface CallDescription {
 }
 
 /** Makes a `Track` of how a call is described. */
-export const trackedBy = <Details>(
+export const makeTrack = <Details>(
   describe: (details: Details, isStream: boolean) => CallDescription
 ): Track<Details> =>
   Function.dual(2, (self: Trackable, options: Details & AnyOptions): Trackable => {
@@ -91,10 +91,10 @@ const trackEffect = <A, E, R>(self: Effect.Effect<A, E, R>, description: Describ
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(openSpan(description), (span) =>
       Effect.withFiberRuntime<A, E, R>((fiber) => {
-        const call = new OngoingCall(fiber, span, description)
+        const call = new CallSpan(fiber, span, description)
         const inside = Effect.locally(restore(self), FiberRef.currentContext, call.context(fiber.currentContext))
         return Effect.onExit(inside, (exit) => {
-          if (Exit.isSuccess(exit)) call.tell(fiber, exit.value)
+          if (Exit.isSuccess(exit)) call.report(fiber, exit.value)
           return call.end(fiber, exit)
         })
       })
@@ -106,7 +106,7 @@ const trackStream = <A, E, R>(self: Stream.Stream<A, E, R>, description: Describ
     Effect.uninterruptible(
       Effect.flatMap(openSpan(description), (span) =>
         Effect.withFiberRuntime<Stream.Stream<A, E, R>, never, Scope.Scope>((starter) => {
-          const call = new OngoingCall(starter, span, description)
+          const call = new CallSpan(starter, span, description)
           // How the stream itself ended; nothing where its consumer took no more, or failed.
           let ended: Exit.Exit<void, E> | undefined
           const end = Effect.withFiberRuntime<void>((fiber) => call.end(fiber, ended ?? Exit.interrupt(fiber.id())))
@@ -115,14 +115,14 @@ const trackStream = <A, E, R>(self: Stream.Stream<A, E, R>, description: Describ
               ended = Exit.failCause(cause)
             })
           )
-          const told = Stream.mapChunksEffect(own, (chunk) =>
+          const reported = Stream.mapChunksEffect(own, (chunk) =>
             Effect.withFiberRuntime<Chunk.Chunk<A>>((fiber) => {
-              for (const element of chunk) call.tell(fiber, element)
+              for (const element of chunk) call.report(fiber, element)
               return Effect.succeed(chunk)
             })
           )
           const whole = Stream.concat(
-            told,
+            reported,
             Stream.execute(
               Effect.sync(() => {
                 ended = Exit.void
@@ -143,7 +143,7 @@ const openSpan = ({ attributes, spanKind, spanName }: CallDescription): Effect.E
   Effect.makeSpan(spanName, { kind: spanKind, attributes, captureStackTrace: false })
 
 /** A call from its start to its end. It stands on the run in which it began, whoever ends it. */
-class OngoingCall {
+class CallSpan {
   private readonly open: OpenCall
   private readonly run: Context.Tag.Service<typeof RunContext>
   private readonly scope: RunScope | undefined
@@ -157,26 +157,26 @@ class OngoingCall {
     const context = starter.currentContext as Context.Context<RunContext>
     this.run = Context.get(context, RunContext)
     this.scope = scopeOf(context as Context.Context<never>, this.run)
-    this.open = new OpenCall(details.kind, isModelCall, callIn(context as Context.Context<never>))
+    this.open = new OpenCall(details.kind, isModelCall, currentCallIn(context as Context.Context<never>))
   }
 
   /** The context of what is done for the call. */
   context<R>(context: Context.Context<R>): Context.Context<R> {
     const services = new Map(context.unsafeMap)
-    services.set(Call.key, this.open)
+    services.set(CurrentCall.key, this.open)
     services.set(Tracer.ParentSpan.key, this.span)
     return Context.unsafeMake(services)
   }
 
   /** Takes in what a value says of what was consumed. */
-  tell(fiber: AnyFiber, value: unknown): void {
+  report(fiber: AnyFiber, value: unknown): void {
     const { usage } = this.description
     if (usage === undefined) return
     try {
       const said = usage(value, this.open.soFar)
-      if (said !== undefined) this.open.say(said)
+      if (said !== undefined) this.open.report(said)
     } catch (error) {
-      unsafeWarn(fiber, `the usage option of "${this.description.spanName}" failed: ${String(error)}`)
+      warnFor(fiber, `the usage option of "${this.description.spanName}" failed: ${String(error)}`)
     }
   }
 
@@ -184,27 +184,27 @@ class OngoingCall {
     const { description, open, run, scope, span } = this
     const further: Partial<UsageDetails> & Consumption = Object.assign(
       open.soFar,
-      endingOf(exit),
+      callExitOf(exit),
       this.wasRefused(fiber, exit) && { requests: 0 }
     )
-    const record = () => unsafeRecord(fiber, { run, scope, span }, description.details, further)
+    const record = () => recordFor(fiber, { run, scope, span }, description.details, further)
     open.end({ details: further, scope, record })
     try {
       span.end(clockOf(fiber).unsafeCurrentTimeNanos(), exit)
     } catch {
       // A tracer that throws is no reason for the program to fail.
     }
-    return afterwards(scope)
+    return yieldIfOverBudget(scope)
   }
 
   private wasRefused(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): boolean {
-    if (Exit.isSuccess(exit) || isTold(this.open.soFar)) return false
+    if (Exit.isSuccess(exit) || hasQuantity(this.open.soFar)) return false
     const error = Cause.failureOption(exit.cause)
     if (Option.isNone(error)) return false
     try {
       return (this.description.isRefused ?? hasErrorStatus)(error.value)
     } catch (thrown) {
-      unsafeWarn(fiber, `the isRefused option of "${this.description.spanName}" failed: ${String(thrown)}`)
+      warnFor(fiber, `the isRefused option of "${this.description.spanName}" failed: ${String(thrown)}`)
       return false
     }
   }

@@ -3,20 +3,20 @@
  */
 import { Effect, type Tracer } from "effect"
 import type { Cost } from "../cost/Cost.js"
-import { RecordedUsage, Tally } from "../cost/CostTotals.js"
+import { RecordedUsage, UsageTotals } from "../cost/CostTotals.js"
 import { PriceBook, withoutPrices } from "../cost/PriceBook.js"
 import { make, type Usage, type UsageDetails } from "../cost/UsageRecord.js"
 import { format } from "../cost/Usd.js"
 import { type AnyFiber, clockOf, nowOf } from "../fiber/CurrentFiber.js"
-import { unsafeWarn } from "../fiber/FiberLog.js"
-import { type RunScope, spanToTell } from "../lifecycle/RunScope.js"
+import { warnFor } from "../fiber/FiberLog.js"
+import { annotatedSpan, type RunScope } from "../lifecycle/RunScope.js"
 import type { Run } from "../run/Run.js"
-import { trusted } from "../schema/SchemaRecord.js"
+import { makeUnsafe } from "../schema/SchemaRecord.js"
 import { Event } from "../wire/Wire.js"
 import { type Put, putIdentity, putUsage } from "./UsageAttributes.js"
 
 /** Where a usage stands. */
-export interface Place {
+export interface RecordTarget {
   readonly run: Run
   /** None where the run was provided without one: then there is only the span. */
   readonly scope: RunScope | undefined
@@ -28,9 +28,9 @@ export interface Place {
  * Records what a call consumed; what `further` says comes before the details. Total: a detail that is not as it should be is
  * logged and left out. Recorded after the run is over it comes too late for the record, and is logged.
  */
-export const unsafeRecord = (
+export const recordFor = (
   fiber: AnyFiber,
-  place: Place,
+  place: RecordTarget,
   details: UsageDetails,
   further: Partial<UsageDetails> = {}
 ): void => {
@@ -38,12 +38,12 @@ export const unsafeRecord = (
   const usage = make(details, further, nowOf(fiber), ({ field, problem }) => {
     problems += `; ${field}: ${problem}`
   })
-  if (problems !== "") unsafeWarn(fiber, `usage of ${usage.provider}${problems}`)
-  unsafeAdd(fiber, place, usage)
+  if (problems !== "") warnFor(fiber, `usage of ${usage.provider}${problems}`)
+  addFor(fiber, place, usage)
 }
 
 /** Records a usage that is as it should be. */
-export const unsafeAdd = (fiber: AnyFiber, { run, scope, span }: Place, usage: Usage): void => {
+export const addFor = (fiber: AnyFiber, { run, scope, span }: RecordTarget, usage: Usage): void => {
   const cost = costOf(fiber, run, usage)
   if (span !== undefined) describe(span, usage, cost)
   if (!scope?.isOwned) {
@@ -51,11 +51,11 @@ export const unsafeAdd = (fiber: AnyFiber, { run, scope, span }: Place, usage: U
     return
   }
   if (scope.isClosed) {
-    unsafeWarn(fiber, late(usage, cost))
+    warnFor(fiber, late(usage, cost))
     return
   }
-  scope.tally ??= new Tally()
-  scope.tally.add(trusted(RecordedUsage, { usage, cost }))
+  scope.usageTotals ??= new UsageTotals()
+  scope.usageTotals.add(makeUnsafe(RecordedUsage, { usage, cost }))
   spend(fiber, scope, cost)
 }
 
@@ -65,7 +65,7 @@ const costOf = (fiber: AnyFiber, run: Run, usage: Usage): Cost => {
   try {
     return book.priceOf(usage, run)
   } catch (error) {
-    unsafeWarn(fiber, `the price book failed on ${usage.provider}: ${String(error)}`)
+    warnFor(fiber, `the price book failed on ${usage.provider}: ${String(error)}`)
     return withoutPrices(usage)
   }
 }
@@ -86,7 +86,7 @@ const isSame = (one: unknown, other: unknown): boolean =>
 
 /** A run that was joined has no record here, so what has no span of its own goes on the one under which it was joined. */
 const tellJoined = (fiber: AnyFiber, scope: RunScope | undefined, usage: Usage, cost: Cost): void => {
-  const span = spanToTell(scope, fiber)
+  const span = annotatedSpan(scope, fiber)
   if (span === undefined) return
   try {
     const attributes: Record<string, unknown> = {}
@@ -110,12 +110,12 @@ const late = ({ model, operation, provider }: Usage, cost: Cost): string => {
 /** Counts a cost against the budgets of its run and of the runs around it that count it too. */
 const spend = (fiber: AnyFiber, own: RunScope, cost: Cost): void => {
   for (let scope: RunScope | undefined = own; scope !== undefined; scope = scope.parent) {
-    const { account, run } = scope
-    if (account === undefined || (scope !== own && !account.budget.children)) continue
-    account.spend(cost)
-    const warning = account.takeWarning()
-    if (warning !== undefined) unsafeWarn(fiber, `run ${run.runId} of workflow "${run.workflow}" ${warning}`)
-    if (account.isExceeded) stop(fiber, scope)
+    const { budgetMeter, run } = scope
+    if (budgetMeter === undefined || (scope !== own && !budgetMeter.budget.children)) continue
+    budgetMeter.spend(cost)
+    const warning = budgetMeter.takeWarning()
+    if (warning !== undefined) warnFor(fiber, `run ${run.runId} of workflow "${run.workflow}" ${warning}`)
+    if (budgetMeter.isExceeded) stop(fiber, scope)
   }
 }
 
@@ -130,7 +130,7 @@ const stop = (fiber: AnyFiber, scope: RunScope): void => {
  * What the fiber that recorded a usage does next. Where that passed a budget, it gives way to the fiber of the run, which may be
  * another, so that this is stopped before the next call begins.
  */
-export const afterwards = (own: RunScope | undefined): Effect.Effect<void> => {
+export const yieldIfOverBudget = (own: RunScope | undefined): Effect.Effect<void> => {
   for (let scope = own; scope !== undefined; scope = scope.parent) {
     if (scope.overBudgetAt !== undefined) return Effect.yieldNow()
   }

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import { FastCheck } from "effect"
-import { EventReader } from "../../src/ai/SseParser.js"
+import { SseParser } from "../../src/ai/SseParser.js"
 
 const read = (parts: ReadonlyArray<Uint8Array>): ReadonlyArray<string> => {
   const events: Array<string> = []
-  const reader = new EventReader((data) => events.push(data))
+  const reader = new SseParser((data) => events.push(data))
   for (const part of parts) reader.push(part)
   return events
 }

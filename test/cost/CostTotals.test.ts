@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Effect, FastCheck, Schema } from "effect"
-import { RecordedUsage, Tally } from "../../src/cost/CostTotals.js"
+import { RecordedUsage, UsageTotals } from "../../src/cost/CostTotals.js"
 import { format } from "../../src/cost/Usd.js"
 import { Botanu, Cost, CostTotals, Usage } from "../../src/index.js"
-import { trusted } from "../../src/schema/SchemaRecord.js"
+import { makeUnsafe } from "../../src/schema/SchemaRecord.js"
 import { completedRuns, observed, onlyRun } from "../observed.js"
 import { ids } from "../runs.js"
 import { costing, costText, spanNamed, spend, usd } from "../usages.js"
@@ -24,10 +24,10 @@ const usage = (fields?: Partial<Usage.Usage>) =>
 const anyUsage = usage()
 // Constructors that check all fields would take longer over a million than the sums.
 const priced = (usd: Amount) =>
-  trusted(RecordedUsage, { usage: anyUsage, cost: trusted(Cost.Priced, { _tag: "Priced", usd }) })
+  makeUnsafe(RecordedUsage, { usage: anyUsage, cost: makeUnsafe(Cost.Priced, { _tag: "Priced", usd }) })
 
 const totalsOf = (recorded: ReadonlyArray<RecordedUsage>): CostTotals => {
-  const tally = new Tally()
+  const tally = new UsageTotals()
   for (const one of recorded) tally.add(one)
   return tally.totals
 }

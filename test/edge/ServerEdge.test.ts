@@ -18,7 +18,7 @@ import {
 } from "effect"
 import { type Arrival, serve } from "../../src/edge/ServerEdge.js"
 import { type Inbound, isTrusted } from "../../src/edge/Trust.js"
-import { currentSurrounds, Untrusted } from "../../src/fiber/TracerWrapper.js"
+import { currentTracerWrappers, Untrusted } from "../../src/fiber/TracerWrapper.js"
 import {
   BotanuConfig,
   DeadlineExceeded,
@@ -370,7 +370,7 @@ describe("the tracer that an integration wants", () => {
         const tracer = yield* Effect.tracer
         const ambient: Tracer.Tracer = { ...tracer }
         const wrap = FiberRef.set(
-          currentSurrounds,
+          currentTracerWrappers,
           HashSet.make((from: Tracer.Tracer) => (from === tracer ? ambient : from))
         )
         const request = Effect.zipRight(wrap, serve(Effect.tracer, arrive(options).arrival))

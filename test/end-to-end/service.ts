@@ -63,7 +63,7 @@ const ask = (url: string) =>
   Effect.gen(function* () {
     // The instrumentation of `undici`, which this is a client of, sends the trace.
     const client = HttpClient.withTracerPropagation(yield* HttpClient.HttpClient, false).pipe(
-      RunHttpClient.tell({ to: [url] })
+      RunHttpClient.propagateTo([url])
     )
     yield* Effect.flatMap(client.get(`${url}/effect`), ({ text }) => text)
     yield* Effect.promise(() => fetch(`${url}/fetch`).then((response) => response.text()))

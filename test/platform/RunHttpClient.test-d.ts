@@ -14,21 +14,23 @@ const to = ["https://billing.internal"] as const
 
 describe("a client that tells", () => {
   it("fails and requires as before", () => {
-    expectTypeOf(client.pipe(RunHttpClient.tell({ to }))).toEqualTypeOf<typeof client>()
-    expectTypeOf(RunHttpClient.tell(client, { to })).toEqualTypeOf<typeof client>()
-    expectTypeOf(RunHttpClient.tell(plain, { to }).get("https://billing.internal")).toExtend<
+    expectTypeOf(client.pipe(RunHttpClient.propagateTo(to))).toEqualTypeOf<typeof client>()
+    expectTypeOf(RunHttpClient.propagateTo(client, to)).toEqualTypeOf<typeof client>()
+    expectTypeOf(RunHttpClient.propagateTo(plain, to).get("https://billing.internal")).toExtend<
       Effect.Effect<unknown, HttpClientError.HttpClientError>
     >()
-    expectTypeOf(plain.pipe(RunHttpClient.tell({ to }), HttpClient.followRedirects())).toExtend<HttpClient.HttpClient>()
+    expectTypeOf(
+      plain.pipe(RunHttpClient.propagateTo(to), HttpClient.followRedirects())
+    ).toExtend<HttpClient.HttpClient>()
   })
 
   it("says whom", () => {
     // @ts-expect-error nobody is told by default
-    RunHttpClient.tell({})
+    RunHttpClient.propagateTo({})
     // @ts-expect-error a list
-    RunHttpClient.tell({ to: "https://billing.internal" })
+    RunHttpClient.propagateTo("https://billing.internal")
     // @ts-expect-error text
-    RunHttpClient.tell(client, { to: [undefined] })
+    RunHttpClient.propagateTo(client, [undefined])
     // @ts-expect-error nobody is told by default
     RunHttpClient.layer()
   })
@@ -36,10 +38,10 @@ describe("a client that tells", () => {
 
 describe("a layer of one", () => {
   it("fails with the entry that is no origin", () => {
-    expectTypeOf(RunHttpClient.layer({ to })).toEqualTypeOf<
+    expectTypeOf(RunHttpClient.layer({ propagateTo: to })).toEqualTypeOf<
       Layer.Layer<HttpClient.HttpClient, RunHttpClient.InvalidOrigin, HttpClient.HttpClient>
     >()
-    expectTypeOf(RunHttpClient.layer({ to }).pipe(Layer.provide(FetchHttpClient.layer))).toEqualTypeOf<
+    expectTypeOf(RunHttpClient.layer({ propagateTo: to }).pipe(Layer.provide(FetchHttpClient.layer))).toEqualTypeOf<
       Layer.Layer<HttpClient.HttpClient, RunHttpClient.InvalidOrigin>
     >()
   })

@@ -31,7 +31,7 @@ const baggageOf = ({ received }: Receiver): ReadonlyArray<string | undefined> =>
 
 /** The client of the test, telling these receivers. */
 const telling = (...receivers: ReadonlyArray<{ readonly origin: string }>) =>
-  Effect.map(HttpClient.HttpClient, RunHttpClient.tell({ to: receivers.map(({ origin }) => origin) }))
+  Effect.map(HttpClient.HttpClient, RunHttpClient.propagateTo(receivers.map(({ origin }) => origin)))
 
 const clients = {
   "node:http": NodeHttpClient.layer,
@@ -181,9 +181,9 @@ describe.each(Object.entries(clients))("a client of %s", (_, clientLayer) => {
         Effect.flatMap(HttpClient.HttpClient, (client) =>
           inRun(make(client).get("/", { headers: { baggage: "a=1,botanu.run_id=x" } }))
         )
-      yield* get((client) => client.pipe(toBilling, RunHttpClient.tell({ to }), follow))
-      yield* get((client) => client.pipe(follow, toBilling, RunHttpClient.tell({ to }))).pipe(
-        Effect.provide(RunHttpClient.layer({ to }))
+      yield* get((client) => client.pipe(toBilling, RunHttpClient.propagateTo(to), follow))
+      yield* get((client) => client.pipe(follow, toBilling, RunHttpClient.propagateTo(to))).pipe(
+        Effect.provide(RunHttpClient.layer({ propagateTo: to }))
       )
       expect(baggageOf(partner)).toEqual(["a=1", "a=1"])
       expect(baggageOf(billing)).toEqual(Array(4).fill(`${leanHeader},a=1`))
@@ -202,7 +202,7 @@ describe.each(Object.entries(clients))("a client of %s", (_, clientLayer) => {
           response
         )
       )
-      const telling = RunHttpClient.tell(below, { to: [billing.origin] })
+      const telling = RunHttpClient.propagateTo(below, [billing.origin])
       yield* inRun(Effect.all([telling.get(billing.origin), telling.get(partner.origin)]))
       yield* telling.get(partner.origin)
       expect(seen).toEqual([false, true, true])
@@ -219,7 +219,7 @@ describe.each(Object.entries(clients))("a client of %s", (_, clientLayer) => {
       const client = Effect.flatMap(telling(billing, ledger), (outer) =>
         inRun(Effect.all([billing, ledger, support].map(({ origin }) => outer.get(origin))))
       )
-      yield* Effect.provide(client, RunHttpClient.layer({ to: [ledger.origin, support.origin] }))
+      yield* Effect.provide(client, RunHttpClient.layer({ propagateTo: [ledger.origin, support.origin] }))
       expect([billing, ledger, support].map(baggageOf)).toEqual([[undefined], [leanHeader], [undefined]])
     })
   )
@@ -324,7 +324,7 @@ describe.each(Object.entries(clients))("a client of %s", (_, clientLayer) => {
           response.on("close", () => Deferred.unsafeDone(gone, Effect.void))
         })
         const scope = yield* Scope.make()
-        const client = make(RunHttpClient.tell({ to: [billing.origin] }))
+        const client = make(RunHttpClient.propagateTo([billing.origin]))
         yield* inRun(client.get(billing.origin)).pipe(Scope.extend(scope))
         expect(yield* Deferred.isDone(gone)).toBe(false)
         yield* Scope.close(scope, Exit.void)
@@ -367,7 +367,7 @@ describe.each(Object.entries(clients))("a client of %s", (_, clientLayer) => {
       const billing: Receiver = yield* receiver((response) =>
         response.writeHead(billing.received.length % 2 === 1 ? 503 : 404).end()
       )
-      const tell = RunHttpClient.tell({ to: [billing.origin] })
+      const tell = RunHttpClient.propagateTo([billing.origin])
       const toBilling = HttpClient.mapRequest(HttpClientRequest.prependUrl(billing.origin))
       const base = yield* HttpClient.HttpClient
       const made = [
@@ -451,7 +451,7 @@ describe("a client of fetch, which follows redirects by itself,", () => {
     Effect.gen(function* () {
       const partner = yield* receiver()
       const billing = yield* receiver(redirect(302, () => partner.origin))
-      const tell = RunHttpClient.tell({ to: [billing.origin] })
+      const tell = RunHttpClient.propagateTo([billing.origin])
       const base = yield* HttpClient.HttpClient
       const made = [
         base.pipe(HttpClient.withScope, tell),
@@ -475,7 +475,7 @@ describe("a client of fetch, which follows redirects by itself,", () => {
       const inner = yield* receiver(redirect(302, () => outer.origin))
       const start: Receiver = yield* receiver(redirect(302, () => inner.origin))
       const client = (yield* telling(start, both, inner)).pipe(
-        RunHttpClient.tell({ to: [start.origin, both.origin, outer.origin] })
+        RunHttpClient.propagateTo([start.origin, both.origin, outer.origin])
       )
       yield* inRun(client.get(start.origin))
       expect([start, inner, outer, both].map(baggageOf)).toEqual([[leanHeader], [undefined], [undefined], [leanHeader]])
@@ -511,7 +511,7 @@ describe("a client of fetch, which follows redirects by itself,", () => {
             redirect(Number(status), () => `${(isSameOrigin ? start : target).origin}/0/here?x=1#y`)(response, request)
         })
         const plain = yield* HttpClient.HttpClient
-        const telling = RunHttpClient.tell(plain, { to: [start.origin] })
+        const telling = RunHttpClient.propagateTo(plain, [start.origin])
         for (const status of statuses) {
           for (const method of methods) {
             const request = requestTo(method, `${start.origin}/${status}`)
@@ -554,7 +554,7 @@ describe("a client of fetch, which follows redirects by itself,", () => {
         act()
       })
       const plain = yield* HttpClient.HttpClient
-      const telling = RunHttpClient.tell(plain, { to: [start.origin] })
+      const telling = RunHttpClient.propagateTo(plain, [start.origin])
       const stream = HttpBody.stream(Stream.encodeText(Stream.make("a ", "body")))
       const paths = ["none", "invalid", "scheme", "user", "relative", "bytes", "loop"]
       const requests = [
@@ -671,7 +671,10 @@ describe("a client of fetch, which follows redirects by itself,", () => {
       yield* Effect.provide(get, inLayer)
       yield* Effect.provideService(get, FetchHttpClient.Fetch, recording("call")).pipe(Effect.provide(inLayer))
       const layered = Effect.flatMap(HttpClient.HttpClient, (client) => inRun(client.get(billing.origin)))
-      yield* Effect.provide(layered, RunHttpClient.layer({ to: [billing.origin] }).pipe(Layer.provide(inLayer)))
+      yield* Effect.provide(
+        layered,
+        RunHttpClient.layer({ propagateTo: [billing.origin] }).pipe(Layer.provide(inLayer))
+      )
       expect(seen).toEqual(
         ["layer", "call", "layer"].flatMap((name) => [
           [name, false, false, "http.client GET"],
@@ -686,7 +689,7 @@ describe("a client of fetch, which follows redirects by itself,", () => {
 
 describe("a list of origins", () => {
   it("that is wrong is refused as soon as a program says it", () => {
-    expect(() => RunHttpClient.tell({ to: ["https://billing.internal", "billing.internal"] })).toThrowError(
+    expect(() => RunHttpClient.propagateTo(["https://billing.internal", "billing.internal"])).toThrowError(
       new RunHttpClient.InvalidOrigin({
         entry: "billing.internal",
         expected: '"https://" or "http://", and then the host'
@@ -696,7 +699,7 @@ describe("a list of origins", () => {
 
   it.effect("that is wrong fails a layer", () =>
     Effect.gen(function* () {
-      const layer = RunHttpClient.layer({ to: ["https://billing.internal/api"] })
+      const layer = RunHttpClient.layer({ propagateTo: ["https://billing.internal/api"] })
       const error = yield* Effect.flip(Layer.build(Layer.provide(layer, FetchHttpClient.layer)))
       expect(error).toBeInstanceOf(RunHttpClient.InvalidOrigin)
       expect(error.entry).toBe("https://billing.internal/api")

@@ -16,7 +16,10 @@ const waiting = (starting: (typeof kinds)["HTTP"]) =>
     const ofServer = yield* closeable
     const { protocol, records } = yield* Scope.extend(starting, ofServer)
     const ofClient = yield* closeable
-    const client = yield* Scope.extend(connect(group, protocol, RunRpc.layerClient({ outbound: "tell" })), ofClient)
+    const client = yield* Scope.extend(
+      connect(group, protocol, RunRpc.layerClient({ outbound: "propagate" })),
+      ofClient
+    )
     const call = yield* Effect.fork(client.Hang({ key: "waiting" }))
     yield* until(records.started, Arr.head)
     return { ended: until(records.runs, Arr.head), call, ofClient, ofServer }

@@ -56,7 +56,7 @@ describe("RunRpc.layerClient", () => {
     RunRpc.layerClient({})
     // @ts-expect-error: one of two
     RunRpc.layerClient({ outbound: "everyone" })
-    expectTypeOf(RunRpc.layerClient({ outbound: "tell" })).toEqualTypeOf<
+    expectTypeOf(RunRpc.layerClient({ outbound: "propagate" })).toEqualTypeOf<
       Layer.Layer<RpcMiddleware.ForClient<RunRpc.Middleware> | RpcMiddleware.ForClient<RunRpc.MiddlewareOrElse>>
     >()
   })

@@ -300,7 +300,7 @@ describe.each(Object.entries(transports))("RunRpc over %s", (_, serve) => {
   })
 })
 
-const telling = RunRpc.layerClient({ outbound: "tell" })
+const telling = RunRpc.layerClient({ outbound: "propagate" })
 
 describe("RunRpc", () => {
   const Own = RpcGroup.make(
@@ -372,7 +372,7 @@ describe("RunRpc", () => {
   it.scopedLive("and RunHttpClient tell of one run on one call, or of none", () =>
     Effect.gen(function* () {
       const both = yield* overHttp(server(edges.trusted), {
-        transformClient: (origin) => RunHttpClient.tell({ to: [origin] })
+        transformClient: (origin) => RunHttpClient.propagateTo([origin])
       })
       const told = yield* connect(group, both.protocol, telling)
       expect(yield* told.See({ key: "told" }).pipe(inRun(makeRun()))).toMatchObject({ run: runId, parent: runId })
@@ -381,8 +381,8 @@ describe("RunRpc", () => {
         Arr.findFirst(({ name }) => name === "http.server POST")
       )
       expect(around.attributes).toMatchObject({ "http.request.header.baggage": "<redacted>" })
-      const neither = yield* overHttp(server(edges.trusted), { transformClient: () => RunHttpClient.tell({ to: [] }) })
-      const untold = yield* connect(group, neither.protocol, RunRpc.layerClient({ outbound: "withhold" }))
+      const neither = yield* overHttp(server(edges.trusted), { transformClient: () => RunHttpClient.propagateTo([]) })
+      const untold = yield* connect(group, neither.protocol, RunRpc.layerClient({ outbound: "omit" }))
       expect(yield* untold.See({ key: "untold" }).pipe(inRun(makeRun()))).toMatchObject({ run: null, received: null })
     })
   )

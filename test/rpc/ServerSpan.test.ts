@@ -29,7 +29,7 @@ const calling = (
 const callingOver = (starting: ReturnType<typeof overTcp>, isInternal = false) =>
   Effect.gen(function* () {
     const { protocol, records } = yield* starting
-    const client = yield* connect(group, protocol, RunRpc.layerClient({ outbound: "tell" }))
+    const client = yield* connect(group, protocol, RunRpc.layerClient({ outbound: "propagate" }))
     const { caller, seen } = yield* Effect.all({ seen: client.See({ key: "call" }), caller: Effect.currentSpan }).pipe(
       RpcClient.withHeaders({ authorization: isInternal ? "Bearer internal" : "none" }),
       Effect.withSpan("caller"),

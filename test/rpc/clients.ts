@@ -20,8 +20,8 @@ const client = <E>(edge: Layer.Layer<RpcMiddleware.ForClient<RunRpc.Middleware>,
   Effect.provide(RpcClient.make(group), edge)
 
 const make = Effect.all({
-  telling: client(RunRpc.layerClient({ outbound: "tell" })),
-  withholding: client(RunRpc.layerClient({ outbound: "withhold" })),
+  telling: client(RunRpc.layerClient({ outbound: "propagate" })),
+  withholding: client(RunRpc.layerClient({ outbound: "omit" })),
   raw: client(raw)
 })
 

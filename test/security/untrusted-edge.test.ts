@@ -70,7 +70,7 @@ const bareGet = (url: string, headers: Record<string, string>) =>
 const callEveryone = ({ told, untold }: Others) =>
   Effect.gen(function* () {
     const client = yield* HttpClient.HttpClient
-    const telling = RunHttpClient.tell(client, { to: [told] })
+    const telling = RunHttpClient.propagateTo(client, [told])
     for (const to of [told, untold]) {
       yield* Effect.scoped(telling.get(to))
       yield* Effect.scoped(client.get(to))

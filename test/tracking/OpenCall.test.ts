@@ -5,8 +5,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { Context, Deferred, Effect, FastCheck, Fiber, Stream } from "effect"
 import { Botanu, Data, Llm, RunContext, Usage } from "../../src/index.js"
 import { scopeOf } from "../../src/lifecycle/RunScope.js"
-import { modelCallAround, OpenCall } from "../../src/tracking/OpenCall.js"
-import { unsafeRecord } from "../../src/tracking/UsageRecorder.js"
+import { enclosingModelCall, OpenCall } from "../../src/tracking/OpenCall.js"
+import { recordFor } from "../../src/tracking/UsageRecorder.js"
 import { completedRuns, observed } from "../observed.js"
 import { ids } from "../runs.js"
 import { allUsages, quill, usagesOf } from "../usages.js"
@@ -32,8 +32,8 @@ const seen = (outputTokens: number | undefined, further: Usage.Consumption = {})
       const context = fiber.currentContext
       const scope = scopeOf(context, run)
       const details: Usage.UsageDetails = { kind: "llm", provider: "seen", operation: "chat", outputTokens, ...further }
-      const record = () => unsafeRecord(fiber, { run, scope, span: undefined }, details)
-      const tracked = modelCallAround(context)
+      const record = () => recordFor(fiber, { run, scope, span: undefined }, details)
+      const tracked = enclosingModelCall(context)
       if (tracked === undefined) record()
       else tracked.absorb({ details, scope, record })
       return Effect.void
@@ -281,8 +281,8 @@ describe("the call of a model around a context", () => {
       (call, [kind, isModelCall]) => new OpenCall(kind, isModelCall, call),
       undefined
     )
-    const context = innermost === undefined ? Context.empty() : Context.make(Usage.Call, innermost)
-    return modelCallAround(context as Context.Context<never>)
+    const context = innermost === undefined ? Context.empty() : Context.make(Usage.CurrentCall, innermost)
+    return enclosingModelCall(context as Context.Context<never>)
   }
 
   it("is the nearest that may be the same call", () => {

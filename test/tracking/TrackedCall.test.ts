@@ -36,7 +36,7 @@ class Refused {
 describe("an effect", () => {
   const told = { ...quill, usage: (outputTokens: number) => ({ outputTokens }) }
   const ends: ReadonlyArray<
-    readonly [how: string, work: Effect.Effect<number, unknown, Usage.Call>, ending: ReadonlyArray<unknown>]
+    readonly [how: string, work: Effect.Effect<number, unknown, Usage.CurrentCall>, ending: ReadonlyArray<unknown>]
   > = [
     ["succeeds", Effect.succeed(5), ["success", 5]],
     ["succeeds later", Effect.delay(Effect.succeed(5), "1 second"), ["success", 5]],

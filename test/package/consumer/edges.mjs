@@ -7,7 +7,7 @@ for (const [name, value] of Object.entries({
   RunContextSpanProcessor,
   layer: RunOpenTelemetry.layer,
   middleware: RunHttpServer.middleware,
-  tell: RunHttpClient.tell,
+  tell: RunHttpClient.propagateTo,
   layerServer: RunRpc.layerServer,
   layerAi: RunAi.layer
 })) {

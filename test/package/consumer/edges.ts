@@ -18,13 +18,16 @@ export const middleware = RunHttpServer.middleware({
   orElse: (request) => ({ workflow: "Request", eventId: request.url, customerId: "acme" })
 })
 export const server = RunHttpServer.withLinkedTraces(HttpServer.serve(middleware(app)))
-export const client = RunHttpClient.layer({ to: ["https://billing.internal"] })
-export const told = RunHttpClient.tell({ to: [] })
+export const client = RunHttpClient.layer({ propagateTo: ["https://billing.internal"] })
+export const told = RunHttpClient.propagateTo([])
 
 export class Procedures extends RpcGroup.make(Rpc.make("Answer", { success: Schema.String })).middleware(
   RunRpc.Middleware
 ) {}
-export const rpc = Layer.merge(RunRpc.layerServer({ inbound: "untrusted" }), RunRpc.layerClient({ outbound: "tell" }))
+export const rpc = Layer.merge(
+  RunRpc.layerServer({ inbound: "untrusted" }),
+  RunRpc.layerClient({ outbound: "propagate" })
+)
 
 export const openTelemetry = RunOpenTelemetry.layer
 export const processor = new RunContextSpanProcessor({ inbound: "trusted" })
