@@ -3,7 +3,19 @@
  */
 import { HttpServerError } from "@effect/platform"
 import { RpcServer } from "@effect/rpc"
-import { Cause, Context, Effect, Equal, Exit, type FiberId, HashSet, Option, Scope } from "effect"
+import {
+  Cause,
+  Context,
+  Effect,
+  Equal,
+  ExecutionStrategy,
+  Exit,
+  type FiberId,
+  HashSet,
+  Option,
+  Ref,
+  Scope
+} from "effect"
 
 /** What an interruption means, for the handler of a request that came in with this context. */
 export const disconnectReasonFor =
@@ -18,18 +30,21 @@ export const disconnectReasonFor =
       : undefined
   }
 
-/** How a scope was closed, if it was: then a finalizer is run at once. */
-const exitOf = (scope: Scope.Scope): Option.Option<Exit.Exit<unknown, unknown>> => {
-  let closed = Option.none<Exit.Exit<unknown, unknown>>()
+/**
+ * How a scope was closed, if it was. A child of a closed scope is closed in the same way, and runs a finalizer at once. A
+ * child of an open one is closed here, which leaves nothing in its parent.
+ */
+const exitOf = (scope: Scope.Scope): Option.Option<Exit.Exit<unknown, unknown>> =>
   Effect.runSync(
-    Scope.addFinalizerExit(scope, (exit) =>
-      Effect.sync(() => {
-        closed = Option.some(exit)
-      })
-    )
+    Effect.gen(function* () {
+      const child = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+      const closed = yield* Ref.make(Option.none<Exit.Exit<unknown, unknown>>())
+      yield* Scope.addFinalizerExit(child, (exit) => Ref.set(closed, Option.some(exit)))
+      const known = yield* Ref.get(closed)
+      yield* Scope.close(child, Exit.void)
+      return known
+    })
   )
-  return closed
-}
 
 /** Whether it was not the server that ended the connection, which interrupts what serves it. */
 const isLeftByClient = Exit.match({
