@@ -5,7 +5,8 @@ import { defaultTextMapGetter, defaultTextMapSetter, ROOT_CONTEXT } from "@opent
 import { W3CBaggagePropagator } from "@opentelemetry/core"
 import { DateTime, Option, Schema } from "effect"
 import { Baggage, RunContext } from "../src/index.js"
-import { baggageHeader, received } from "../src/Propagation.js"
+import { received } from "../src/lifecycle/IncomingRun.js"
+import { baggageHeader } from "../src/lifecycle/OutgoingRun.js"
 import { type Comparison, repeatedCall } from "./measure.js"
 
 const lean =

@@ -2,15 +2,17 @@
  * What a program says of the business that a run belongs to: team, cost centre, region, …
  */
 import { Effect, FiberRef, Schema } from "effect"
-import { type AttributeEntry, withEntries } from "./lifecycle/RunAnnotations.js"
+import {
+  type AttributeEntry,
+  attributeName,
+  type BusinessContext,
+  businessEntries,
+  withEntries
+} from "./lifecycle/RunAnnotations.js"
 import { type RunScope, scopeOf } from "./lifecycle/RunScope.js"
 import { RunContext } from "./RunContext.js"
-import type { AttributeValue } from "./run/Run.js"
 import { type FieldProblem, quote, refusal } from "./schema/FieldText.js"
-import { Key, keyPrefix } from "./wire/Wire.js"
-
-/** What is said of a run, by names in camel case, such as `costCenter`. */
-export type BusinessContext = Readonly<Record<string, AttributeValue>>
+import { Key } from "./wire/Wire.js"
 
 /** A business context was refused: `field` is not what was expected. Nothing of it was taken. */
 export class InvalidAnnotation extends Schema.TaggedError<InvalidAnnotation>()("InvalidAnnotation", {
@@ -54,14 +56,6 @@ const describe = (span: RunScope["span"], entries: ReadonlyArray<AttributeEntry>
     // A tracer that throws is no reason for the program to fail.
   }
 }
-
-/** @internal A business context as attributes. */
-export const businessEntries = (context: BusinessContext): ReadonlyArray<AttributeEntry> =>
-  Object.entries(context).map(([key, value]) => [attributeName(key), value])
-
-const attributeName = (key: string): string =>
-  `${keyPrefix}${key.replace(/[A-Z]/g, (letter, at) => `${at === 0 ? "" : "_"}${letter.toLowerCase()}`)}`
-
 const name = /^[A-Za-z][A-Za-z0-9_]{0,63}$/
 const taken: ReadonlySet<string> = new Set(Object.values(Key))
 

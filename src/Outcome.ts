@@ -1,43 +1,19 @@
 /**
  * Saying what came of the current run.
  */
-import { type Clock, Effect, Either, ParseResult, Schema, type Tracer } from "effect"
+import { type Clock, Effect, Either, type Tracer } from "effect"
 import { clockOf } from "./fiber/CurrentFiber.js"
 import { stamp } from "./lifecycle/RunAnnotations.js"
 import { annotatedSpan, type RunScope, scopeOf } from "./lifecycle/RunScope.js"
 import { RunContext } from "./RunContext.js"
-import { propagationModeFor } from "./run/BotanuConfig.js"
-import { Outcome, type OutcomeDetails } from "./run/OutcomeRecord.js"
+import { type InvalidOutcome, make, type Outcome, type OutcomeDetails } from "./run/OutcomeRecord.js"
 import type { AttributeValue } from "./run/Run.js"
 import type { RunStatus } from "./run/RunStatus.js"
+import { propagationModeFor } from "./run/Settings.js"
 import { Event } from "./wire/Wire.js"
 
-export { Outcome, type OutcomeDetails } from "./run/OutcomeRecord.js"
+export { InvalidOutcome, make, Outcome, type OutcomeDetails } from "./run/OutcomeRecord.js"
 export { RunStatus } from "./run/RunStatus.js"
-
-/** An outcome was refused: `field` is not what was expected. What was emitted before stands. */
-export class InvalidOutcome extends Schema.TaggedError<InvalidOutcome>()("InvalidOutcome", {
-  field: Schema.String,
-  problem: Schema.String
-}) {
-  override get message(): string {
-    return `${this.field}: ${this.problem}`
-  }
-}
-
-/** An outcome of checked details. */
-export const make = (status: RunStatus, details?: OutcomeDetails): Either.Either<Outcome, InvalidOutcome> => {
-  const given = Object.entries({ ...details, status }).filter(([, value]) => value !== undefined)
-  return Either.mapBoth(decode(Object.fromEntries(given)), { onLeft: fromParseError, onRight: (outcome) => outcome })
-}
-
-const decode = Schema.decodeUnknownEither(Outcome)
-
-const fromParseError = (error: ParseResult.ParseError): InvalidOutcome => {
-  const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
-  return new InvalidOutcome({ field: issue?.path.join(".") || "status", problem: issue?.message ?? error.message })
-}
-
 /**
  * Says what came of the current run, from any depth and any fiber of it. What is said last counts, and no automatic outcome
  * replaces it; only a `success` gives way where the run does not end as one. Fails with `InvalidOutcome` where a detail is not

@@ -1,25 +1,14 @@
 /**
  * Work on a run that came in, under that run's deadline.
  */
-import { Cause, Effect, Function, Option, Schema } from "effect"
-import { type AnyFiber, nowOf } from "./fiber/CurrentFiber.js"
+import { Effect, Function, Option } from "effect"
 import * as FiberRefValues from "./fiber/FiberRefs.js"
-import { withWrappedTracer, yieldAfter } from "./fiber/TracerWrapper.js"
-import { type JoinedRun, joinedRunFor } from "./lifecycle/CurrentRun.js"
-import { type RunContext, withRun } from "./RunContext.js"
-import * as Deadline from "./run/Deadline.js"
+import { yieldAfter } from "./fiber/TracerWrapper.js"
+import { withRun } from "./lifecycle/CurrentRun.js"
+import { inFiberOf, joinedRunFor, type RunCancelled, whileItLasts } from "./lifecycle/ReceivedRun.js"
+import type { RunContext } from "./RunContext.js"
+import type * as Deadline from "./run/Deadline.js"
 import type { Run } from "./run/Run.js"
-import { Uuid } from "./run/RunId.js"
-
-/** A run came in that its sender had cancelled already; nothing was done for it. */
-export class RunCancelled extends Schema.TaggedError<RunCancelled>()("RunCancelled", {
-  runId: Uuid,
-  workflow: Schema.String
-}) {
-  override get message(): string {
-    return `run ${this.runId} of workflow "${this.workflow}" was cancelled before it came in`
-  }
-}
 
 /**
  * Joins a run that came in: provides `RunContext` to the effect, puts the run on every span and log line made in it, and
@@ -64,38 +53,3 @@ const inside = <A, E, R>(work: Effect.Effect<A, E, R>, run: Run): Effect.Effect<
     const context = withRun(fiber.currentContext, joined.scope, joined.span)
     return yieldAfter(fiber, FiberRefValues.within(inFiberOf(joined, work), { ...joined, context }))
   })
-
-/** @internal `work` in the fiber that works on a run; whose interruption says that the run is being stopped. */
-export const inFiberOf = <A, E, R>(joined: JoinedRun, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.withFiberRuntime((fiber) => inFiberOfFor(fiber, joined, work))
-
-/** @internal The same in a fiber that is about to begin with it. */
-export const inFiberOfFor = <A, E, R>(
-  fiber: AnyFiber,
-  { scope }: JoinedRun,
-  work: Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> => {
-  scope.fiber = fiber
-  return withWrappedTracer(fiber, work)
-}
-
-/** @internal `work` on a run that came in, up to its deadline; nothing where that has passed, or the run is cancelled. */
-export const whileItLasts = <A, E, R>(
-  work: Effect.Effect<A, E, R>,
-  run: Run,
-  fiber: AnyFiber
-): Effect.Effect<A, E | Deadline.DeadlineExceeded | RunCancelled, R> => {
-  const { deadline } = run
-  if (run.cancelled) return Effect.fail(new RunCancelled({ runId: run.runId, workflow: run.workflow }))
-  if (deadline === undefined) return work
-  const now = nowOf(fiber)
-  const exceeded = Effect.suspend(() => Effect.fail(Deadline.deadlineExceeded(run, deadline)))
-  if (run.isPastDeadline(now)) return exceeded
-  // A run in the work shares the deadline, and may be the first to be interrupted at it.
-  const bounded = Effect.catchAllCause(
-    work,
-    (cause): Effect.Effect<never, E | Deadline.DeadlineExceeded> =>
-      Cause.isInterruptedOnly(cause) && Deadline.isAtDeadline(run, nowOf(fiber)) ? exceeded : Effect.failCause(cause)
-  )
-  return Deadline.enforce(bounded, deadline, now, () => exceeded)
-}

@@ -1,18 +1,17 @@
 /**
  * The current run, as a service: what every effect inside of a workflow can ask for.
  */
-import { Context, DateTime, type Duration, Effect, FiberRef, Layer, type Option, Schema, Tracer } from "effect"
+import { Context, DateTime, type Duration, Effect, FiberRef, Layer, type Option, Schema } from "effect"
 import * as Baggage from "./baggage/Baggage.js"
 import { setWrappedTracer } from "./fiber/TracerWrapper.js"
-import { joinedRunFor } from "./lifecycle/CurrentRun.js"
-import { CurrentRequestEdge, type RequestEdge } from "./lifecycle/Interruption.js"
-import { CurrentRunScope, type RunScope } from "./lifecycle/RunScope.js"
+import { currentRun, runContextKey, withRun } from "./lifecycle/CurrentRun.js"
+import { joinedRunFor } from "./lifecycle/ReceivedRun.js"
 import { fromOptions, type InvalidRunContext, optionsOf, type RunOptions } from "./run/NewRun.js"
 import type { Run } from "./run/Run.js"
 import * as RunBaggage from "./run/RunBaggage.js"
 
 /** The tag of the current run. Outside of a workflow and of `RunContext.layer` it is a requirement that nobody meets. */
-export class RunContext extends Context.Tag("botanu/RunContext")<RunContext, Run>() {
+export class RunContext extends Context.Tag(runContextKey)<RunContext, Run>() {
   /** A new run, without starting it: reads the configuration, the clock and, for its parent, the run in scope. */
   static make(options: RunOptions): Effect.Effect<Run, InvalidRunContext> {
     return Effect.withFiberRuntime((fiber) => fromOptions(fiber, options, currentRun(fiber.currentContext), undefined))
@@ -42,7 +41,7 @@ export class RunContext extends Context.Tag("botanu/RunContext")<RunContext, Run
         return Effect.locallyScoped(FiberRef.currentTracerSpanAnnotations, joined.onSpans).pipe(
           Effect.zipRight(Effect.locallyScoped(FiberRef.currentLogAnnotations, joined.onLogs)),
           Effect.zipRight(setWrappedTracer(fiber)),
-          Effect.as(withRun(Context.empty(), joined.scope, parent))
+          Effect.as(withRun(Context.empty(), joined.scope, parent) as Context.Context<RunContext>)
         )
       })
     )
@@ -67,26 +66,4 @@ export class RunContext extends Context.Tag("botanu/RunContext")<RunContext, Run
     DateTime.now,
     (run, now) => run.isPastDeadline(now)
   )
-}
-
-/** @internal The run that a context holds, if any. */
-export const currentRun = (context: Context.Context<never>): Run | undefined =>
-  context.unsafeMap.get(RunContext.key) as Run | undefined
-
-/**
- * @internal A context with a run in it, under the span that work on the run stands under, if there is one, and with the edge at
- * which the run came in, where it is joined there.
- */
-export const withRun = (
-  context: Context.Context<never>,
-  scope: RunScope,
-  span: Tracer.AnySpan | undefined,
-  edge?: RequestEdge
-): Context.Context<RunContext> => {
-  const services = new Map(context.unsafeMap)
-  if (edge !== undefined) services.set(CurrentRequestEdge.key, edge)
-  services.set(RunContext.key, scope.run)
-  services.set(CurrentRunScope.key, scope)
-  if (span !== undefined) services.set(Tracer.ParentSpan.key, span)
-  return Context.unsafeMake(services)
 }

@@ -2,7 +2,7 @@
  * Run context and cost attribution for Effect programs.
  */
 
-export { type BusinessContext, InvalidAnnotation } from "./BusinessContext.js"
+export { InvalidAnnotation } from "./BusinessContext.js"
 export * as Baggage from "./baggage/Baggage.js"
 export { type Budget, BudgetExceeded } from "./cost/Budget.js"
 export * as Cost from "./cost/Cost.js"
@@ -11,11 +11,12 @@ export * as PriceBook from "./cost/PriceBook.js"
 export * as Data from "./Data.js"
 export * as Llm from "./Llm.js"
 export { CompletedRun } from "./lifecycle/CompletedRun.js"
+export { RunCancelled } from "./lifecycle/ReceivedRun.js"
+export type { BusinessContext } from "./lifecycle/RunAnnotations.js"
 export * as RunExporter from "./lifecycle/RunExporter.js"
 export * as RunMetrics from "./lifecycle/RunMetrics.js"
 export * as Outcome from "./Outcome.js"
 export * as Propagation from "./Propagation.js"
-export { RunCancelled } from "./Resume.js"
 export { RunContext } from "./RunContext.js"
 export * as BotanuConfig from "./run/BotanuConfig.js"
 export { DeadlineExceeded } from "./run/Deadline.js"

@@ -1,20 +1,14 @@
 /**
  * W3C Baggage: an ordered, immutable list of members, each a key with a value and properties.
  */
-import { Either, Equal, Hash, Inspectable, Option, Schema } from "effect"
+import { Either, Option, Schema } from "effect"
 import { quote } from "../schema/FieldText.js"
 import type { Dropped, Member, ReadOptions } from "./BaggageHeader.js"
 import * as BaggageHeader from "./BaggageHeader.js"
+import { type Baggage, fromMembers, isBaggage } from "./BaggageMembers.js"
 
 export type { Dropped, DroppedPart, DropReason, Member, Property, ReadOptions } from "./BaggageHeader.js"
-
-/** Members by key, in order. Two are equal when they hold equal members in the same order. */
-export interface Baggage extends Equal.Equal, Inspectable.Inspectable {
-  readonly [TypeId]: typeof TypeId
-  readonly members: ReadonlyMap<string, Member>
-}
-
-export const TypeId: unique symbol = Symbol.for("botanu/Baggage")
+export { type Baggage, empty, isBaggage, TypeId } from "./BaggageMembers.js"
 
 /** A key that is not a token of RFC 7230, which no header can carry. */
 export class InvalidBaggageKey extends Schema.TaggedError<InvalidBaggageKey>()("InvalidBaggageKey", {
@@ -24,10 +18,6 @@ export class InvalidBaggageKey extends Schema.TaggedError<InvalidBaggageKey>()("
     return `baggage key ${quote(this.key)}: expected an RFC 7230 token (letters, digits and !#$%&'*+-.^_\`|~)`
   }
 }
-
-/** Whether `value` is a `Baggage`. */
-export const isBaggage = (value: unknown): value is Baggage =>
-  typeof value === "object" && value !== null && TypeId in value
 
 /** Baggage of these entries, in order; of several with one key, the last. Refuses a key that is not a token. */
 export const fromEntries = (
@@ -80,43 +70,3 @@ export const FromHeader = Schema.transform(Schema.String, BaggageFromSelf, {
   decode: (header) => decode(header).baggage,
   encode
 }).annotations({ identifier: "BaggageFromHeader" })
-
-/** @internal Baggage of members whose keys are known to be tokens. */
-export const fromMembers = (members: ReadonlyMap<string, Member>): Baggage => new BaggageImpl(members)
-
-class BaggageImpl extends Inspectable.Class implements Baggage {
-  readonly [TypeId]: typeof TypeId = TypeId
-
-  constructor(readonly members: ReadonlyMap<string, Member>) {
-    super()
-  }
-
-  [Hash.symbol](): number {
-    return Hash.cached(this, Hash.array(Array.from(this.members, ([key, member]) => `${key}=${member.value}`)))
-  }
-
-  [Equal.symbol](that: unknown): boolean {
-    if (!isBaggage(that) || that.members.size !== this.members.size) return false
-    const others = that.members.entries()
-    for (const [key, member] of this.members) {
-      const [otherKey, other] = others.next().value as [string, Member]
-      if (key !== otherKey || !sameMember(member, other)) return false
-    }
-    return true
-  }
-
-  override toJSON(): unknown {
-    return { _id: "Baggage", members: Array.from(this.members) }
-  }
-}
-
-const sameMember = (one: Member, other: Member): boolean =>
-  one.value === other.value &&
-  one.properties.length === other.properties.length &&
-  one.properties.every((property, index) => {
-    const counterpart = other.properties[index]
-    return property.key === counterpart?.key && Equal.equals(property.value, counterpart.value)
-  })
-
-/** Baggage without members. */
-export const empty: Baggage = fromMembers(new Map())

@@ -4,7 +4,7 @@
 import { BigDecimal, Context, Either, Layer } from "effect"
 import { makeUnsafe } from "../schema/SchemaRecord.js"
 import { type Charge, chargeOf } from "./Charge.js"
-import { type Cost, nothing, Priced, Unpriced, type UnpricedReason } from "./Cost.js"
+import { type Cost, Priced, Unpriced, type UnpricedReason } from "./Cost.js"
 import { type CheckedPrice, check, type InvalidPrice, type Price, type Rates } from "./Price.js"
 import type { Usage, UsageKind } from "./UsageRecord.js"
 import { zero } from "./Usd.js"
@@ -48,6 +48,8 @@ export const make = (prices: Iterable<Price>): Either.Either<Service, InvalidPri
 /** These prices. A wrong one fails with `InvalidPrice` where the layer is built; it names the entry and the field. */
 export const layer = (prices: Iterable<Price>): Layer.Layer<PriceBook, InvalidPrice> =>
   Layer.effect(PriceBook, make(prices))
+
+const free = new Priced({ usd: zero })
 
 /** @internal What a usage costs without any prices. */
 export const withoutPrices = (usage: Usage): Cost => costOf(usage, undefined)
@@ -151,7 +153,7 @@ const fitting = (prices: ReadonlyArray<CheckedPrice> | undefined, usage: Usage):
 const costOf = (usage: Usage, price: CheckedPrice | undefined): Cost => {
   if (usage.usd !== undefined) return priced(usage.usd)
   // Nothing was served.
-  if (usage.requests === 0) return nothing
+  if (usage.requests === 0) return free
   if (price === undefined) return usage.kind === "llm" ? unknownModel : noPriceForKind
   const rates = ratesFor(price, usage)
   const bill = chargeOf(usage, rates)

@@ -7,11 +7,10 @@ import type { IncomingHeaders } from "../baggage/Carrier.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import * as FiberRefValues from "../fiber/FiberRefs.js"
 import { Untrusted, withWrappedTracer } from "../fiber/TracerWrapper.js"
-import { joinedRunFor } from "../lifecycle/CurrentRun.js"
+import { currentRun, withRun } from "../lifecycle/CurrentRun.js"
+import { extractFor } from "../lifecycle/IncomingRun.js"
 import { CurrentRequestEdge, type RequestEdge } from "../lifecycle/Interruption.js"
-import * as Propagation from "../Propagation.js"
-import { inFiberOf, inFiberOfFor, type RunCancelled, whileItLasts } from "../Resume.js"
-import { currentRun, withRun } from "../RunContext.js"
+import { inFiberOf, inFiberOfFor, joinedRunFor, type RunCancelled, whileItLasts } from "../lifecycle/ReceivedRun.js"
 import type { DeadlineExceeded } from "../run/Deadline.js"
 import type { InvalidRunContext } from "../run/NewRun.js"
 import type { Run } from "../run/Run.js"
@@ -59,7 +58,7 @@ export const serve = <A, E, R>(
       const own = withWrappedTracer(fiber, inOwnRun(work, arrival))
       return Effect.zipRight(FiberRefValues.set({ context: withEdge(fiber.currentContext, edge, true) }), own)
     }
-    const { report, run } = Propagation.extractFor(fiber, arrival.headers, arrival)
+    const { report, run } = extractFor(fiber, arrival.headers, arrival)
     const served: Effect.Effect<A, E | DeadlineExceeded | RunCancelled | InvalidRunContext, R> = Option.isSome(run)
       ? inReceivedRun(work, run.value, arrival, fiber, edge)
       : Effect.zipRight(

@@ -2,24 +2,23 @@
  * One attempt at a workflow, from the validated run to its completion: the life of a run.
  */
 import { Cause, Effect, Either, Exit, FiberRef, RuntimeFlags, type Tracer } from "effect"
-import { businessEntries } from "../BusinessContext.js"
 import type { BudgetExceeded, BudgetMeter } from "../cost/Budget.js"
 import * as RunFiber from "../fiber/ChildFiber.js"
 import { type AnyFiber, clockOf, nowOf } from "../fiber/CurrentFiber.js"
 import { withWrappedTracer } from "../fiber/TracerWrapper.js"
-import { currentRun, withRun } from "../RunContext.js"
-import { propagationModeFor } from "../run/BotanuConfig.js"
 import * as Deadline from "../run/Deadline.js"
 import { fromOptions, type InvalidRunContext, type RunOptions } from "../run/NewRun.js"
 import { foreignBaggageOf } from "../run/RemoteContext.js"
 import type { Run } from "../run/Run.js"
+import { propagationModeFor } from "../run/Settings.js"
 import { Event, runSpanName } from "../wire/Wire.js"
+import { exportFor } from "./ActiveExporters.js"
 import { add, remove } from "./ActiveRuns.js"
 import { completedRun, describeOnSpan, type OutcomeOptions } from "./Completion.js"
-import { type AttributeEntry, annotated, withoutRun } from "./RunAnnotations.js"
+import { currentRun, withRun } from "./CurrentRun.js"
+import { updateFor as updateMetricsFor } from "./MetricUpdate.js"
+import { type AttributeEntry, annotated, businessEntries, withoutRun } from "./RunAnnotations.js"
 import { classify, type RunExit } from "./RunExit.js"
-import { exportFor } from "./RunExporter.js"
-import * as RunMetrics from "./RunMetrics.js"
 import { currentScope, RunScope } from "./RunScope.js"
 
 /** What an attempt needs to know beside the run itself. */
@@ -196,7 +195,7 @@ const complete = <A, E>(
   if (problem !== undefined) trouble.push(problem)
   scope.close(completed.run)
   notifySafely(opened, () => describeOnSpan(span, completed, endNanos))
-  RunMetrics.updateFor(completed, caller)
+  updateMetricsFor(completed, caller)
 
   const exit = deadlineAsFailure(scope, ended, bodyExit, options)
   const finish = Effect.suspend(() => {

@@ -3,8 +3,8 @@
  */
 import { type DateTime, Either, Exit, type Tracer } from "effect"
 import { none } from "../cost/CostTotals.js"
-import * as Outcome from "../Outcome.js"
 import type { RunOptions } from "../run/NewRun.js"
+import { make, Outcome, type OutcomeDetails } from "../run/OutcomeRecord.js"
 import { type AttributeValue, cancellationAttributes, Run } from "../run/Run.js"
 import type { RunStatus } from "../run/RunStatus.js"
 import { type FieldsOf, makeUnsafe } from "../schema/SchemaRecord.js"
@@ -25,7 +25,7 @@ export interface OutcomeOptions<A> {
 }
 
 /** What the `outcome` option says of a result. */
-export interface OutcomeOfResult extends Outcome.OutcomeDetails {
+export interface OutcomeOfResult extends OutcomeDetails {
   readonly status: RunStatus
 }
 
@@ -68,7 +68,7 @@ const finalOutcome = <A>(
   ended: RunExit,
   exit: Exit.Exit<A, unknown>,
   options: RunOptions & OutcomeOptions<A>
-): { readonly outcome?: Outcome.Outcome; readonly problem?: string } => {
+): { readonly outcome?: Outcome; readonly problem?: string } => {
   if (scope.outcome !== undefined) return { outcome: withoutFalseSuccess(scope.outcome, ended) }
   const automatic = options.autoOutcome === false ? {} : { outcome: outcomeOfExit(ended) }
   if (options.outcome === undefined || Exit.isFailure(exit)) return automatic
@@ -82,12 +82,12 @@ const finalOutcome = <A>(
   })
 }
 
-const withoutFalseSuccess = (outcome: Outcome.Outcome, ended: RunExit): Outcome.Outcome =>
+const withoutFalseSuccess = (outcome: Outcome, ended: RunExit): Outcome =>
   outcome.status === "success" && ended.status !== "success"
-    ? makeUnsafe(Outcome.Outcome, { ...outcomeFields(ended), ...outcome, status: ended.status })
+    ? makeUnsafe(Outcome, { ...outcomeFields(ended), ...outcome, status: ended.status })
     : outcome
 
-const outcomeOfExit = (ended: RunExit): Outcome.Outcome => makeUnsafe(Outcome.Outcome, outcomeFields(ended))
+const outcomeOfExit = (ended: RunExit): Outcome => makeUnsafe(Outcome, outcomeFields(ended))
 
 const outcomeFields = ({ errorClass, reason, status }: RunExit) => ({
   status,
@@ -95,14 +95,9 @@ const outcomeFields = ({ errorClass, reason, status }: RunExit) => ({
   ...(reason !== undefined && { reason })
 })
 
-const outcomeOfResult = <A>(
-  outcome: (result: A) => OutcomeOfResult,
-  result: A
-): Either.Either<Outcome.Outcome, string> =>
+const outcomeOfResult = <A>(outcome: (result: A) => OutcomeOfResult, result: A): Either.Either<Outcome, string> =>
   Either.try({ try: () => outcome(result), catch: String }).pipe(
-    Either.flatMap(({ status, ...details }) =>
-      Either.mapLeft(Outcome.make(status, details), (invalid) => invalid.message)
-    )
+    Either.flatMap(({ status, ...details }) => Either.mapLeft(make(status, details), (invalid) => invalid.message))
   )
 
 /** The end of the run on its span. */

@@ -1,28 +1,31 @@
 /**
- * A run that is owned elsewhere and worked on here: its scope, and what it puts on spans and log lines.
+ * The run that a fiber works on, as its context holds it.
  */
-import type { HashMap, Tracer } from "effect"
-import type { AnyFiber } from "../fiber/CurrentFiber.js"
-import { propagationModeFor } from "../run/BotanuConfig.js"
-import { foreignBaggageOf, remoteSpanOf } from "../run/RemoteContext.js"
+import { Context, Tracer } from "effect"
 import type { Run } from "../run/Run.js"
-import { annotated } from "./RunAnnotations.js"
-import { currentScope, RunScope } from "./RunScope.js"
+import { CurrentRequestEdge, type RequestEdge } from "./Interruption.js"
+import { CurrentRunScope, type RunScope } from "./RunScope.js"
+/** The key of the `RunContext` service. */
+export const runContextKey = "botanu/RunContext"
 
-export interface JoinedRun {
-  readonly scope: RunScope
-  /** The span under which work on the run stands: the one that is open here, else the one under which the run was sent. */
-  readonly span: Tracer.AnySpan | undefined
-  readonly onSpans: HashMap.HashMap<string, unknown>
-  readonly onLogs: HashMap.HashMap<string, unknown>
-}
+/** The run that a context holds, if any. */
+export const currentRun = (context: Context.Context<never>): Run | undefined =>
+  context.unsafeMap.get(runContextKey) as Run | undefined
 
-export const joinedRunFor = (fiber: AnyFiber, run: Run): JoinedRun => {
-  const span = fiber.currentSpan ?? remoteSpanOf(run)
-  const around = currentScope(fiber.currentContext)
-  return {
-    scope: new RunScope(run, span, around, foreignBaggageOf(run), false),
-    span,
-    ...annotated(fiber, run, propagationModeFor(fiber))
-  }
+/**
+ * A context with a run in it, under the span that work on the run stands under, if there is one, and with the edge at
+ * which the run came in, where it is joined there.
+ */
+export const withRun = (
+  context: Context.Context<never>,
+  scope: RunScope,
+  span: Tracer.AnySpan | undefined,
+  edge?: RequestEdge
+): Context.Context<never> => {
+  const services = new Map(context.unsafeMap)
+  if (edge !== undefined) services.set(CurrentRequestEdge.key, edge)
+  services.set(runContextKey, scope.run)
+  services.set(CurrentRunScope.key, scope)
+  if (span !== undefined) services.set(Tracer.ParentSpan.key, span)
+  return Context.unsafeMake(services)
 }

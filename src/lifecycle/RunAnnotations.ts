@@ -2,9 +2,9 @@
  * The run on the spans and log lines inside of it, as annotations of the fiber.
  */
 import { type Fiber, FiberRef, HashMap, type Tracer } from "effect"
-import type { PropagationMode } from "../run/BotanuConfig.js"
 import { type AttributeValue, type Entry, leanEntries, type Run } from "../run/Run.js"
-import { Key } from "../wire/Wire.js"
+import type { PropagationMode } from "../run/Settings.js"
+import { Key, keyPrefix } from "../wire/Wire.js"
 
 /** An annotation. */
 export type AttributeEntry = readonly [key: string, value: AttributeValue]
@@ -60,3 +60,14 @@ export const annotationsOf = (run: Run, mode: PropagationMode): ReadonlyArray<En
   if (run.parentRunId !== undefined) entries.push([Key.parentRunId, run.parentRunId])
   return entries
 }
+
+/** What is said of a run, by names in camel case, such as `costCenter`. */
+export type BusinessContext = Readonly<Record<string, AttributeValue>>
+
+/** A business context as attributes. */
+export const businessEntries = (context: BusinessContext): ReadonlyArray<AttributeEntry> =>
+  Object.entries(context).map(([key, value]) => [attributeName(key), value])
+
+/** The attribute under which a key is recorded: `costCenter` is `botanu.cost_center`. */
+export const attributeName = (key: string): string =>
+  `${keyPrefix}${key.replace(/[A-Z]/g, (letter, at) => `${at === 0 ? "" : "_"}${letter.toLowerCase()}`)}`

@@ -3,7 +3,7 @@
  * fiber's context next to `RunContext`, so that what is said of a run at any depth finds it.
  */
 import { Cause, Context, type DateTime, type Fiber, FiberRef, type Tracer } from "effect"
-import type { Baggage } from "../baggage/Baggage.js"
+import type { Baggage } from "../baggage/BaggageMembers.js"
 import type { BudgetMeter } from "../cost/Budget.js"
 import type { UsageTotals } from "../cost/CostTotals.js"
 import type { Outcome } from "../run/OutcomeRecord.js"

@@ -4,7 +4,7 @@
 import { context, propagation, trace } from "@opentelemetry/api"
 import { Effect, FiberRef, Layer, type Option, Tracer } from "effect"
 import { wrapTracer } from "../fiber/TracerWrapper.js"
-import { receiveFor } from "../Propagation.js"
+import { receiveFor } from "../lifecycle/IncomingRun.js"
 import type { Run } from "../run/Run.js"
 import * as OpenTelemetryGlobals from "./OpenTelemetryGlobals.js"
 import { fromOpenTelemetry } from "./OtelBaggage.js"

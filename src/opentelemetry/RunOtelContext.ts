@@ -4,13 +4,13 @@
 import { createContextKey, type Context as OtelContext, propagation } from "@opentelemetry/api"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import { Untrusted, Withheld } from "../fiber/TracerWrapper.js"
+import { currentRun } from "../lifecycle/CurrentRun.js"
 import { CurrentRequestEdge } from "../lifecycle/Interruption.js"
+import { baggageHeaderFor, isCancelledFor } from "../lifecycle/OutgoingRun.js"
 import { annotationsOf } from "../lifecycle/RunAnnotations.js"
 import { currentScope } from "../lifecycle/RunScope.js"
-import { baggageHeaderFor, isCancelledFor } from "../Propagation.js"
-import { currentRun } from "../RunContext.js"
-import { type PropagationMode, propagationModeFor } from "../run/BotanuConfig.js"
 import type { Entry, Run } from "../run/Run.js"
+import { type PropagationMode, propagationModeFor } from "../run/Settings.js"
 import { entriesOf, othersIn, toOpenTelemetry } from "./OtelBaggage.js"
 
 /** What a context shows, and to whom it belongs. */

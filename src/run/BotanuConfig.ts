@@ -1,69 +1,17 @@
 /**
  * What the environment says about all runs of a process: `BOTANU_ENVIRONMENT` and `BOTANU_PROPAGATION_MODE`.
  */
-import { Config, ConfigError, ConfigProvider, Context, Effect, Either, type Fiber, Layer } from "effect"
-import { quote, refusal } from "../schema/FieldText.js"
+import { type ConfigError, Effect, Layer } from "effect"
+import { BotanuConfig, config, type Settings, settingsFor } from "./Settings.js"
 
-/** How much of a run is propagated: its four identifying keys (`lean`), or all of it (`full`). */
-export type PropagationMode = "lean" | "full"
-
-export interface Settings {
-  /** The deployment environment of runs that name none. */
-  readonly environment: string
-  readonly propagationMode: PropagationMode
-}
-
-/**
- * Reads `BOTANU_ENVIRONMENT` (else `DEPLOYMENT_ENVIRONMENT`, else `production`) and `BOTANU_PROPAGATION_MODE` (`lean`, the
- * default, or `full`).
- */
-export const config: Config.Config<Settings> = Config.all({
-  environment: Config.suspend(() => fieldText("BOTANU_ENVIRONMENT")).pipe(
-    Config.orElseIf({ if: ConfigError.isMissingDataOnly, orElse: () => fieldText("DEPLOYMENT_ENVIRONMENT") }),
-    Config.withDefault("production")
-  ),
-  propagationMode: Config.literal("lean", "full")("BOTANU_PROPAGATION_MODE").pipe(Config.withDefault("lean" as const))
-})
-
-/** A variable that may stand in a field of a run; an empty one is none. */
-const fieldText = (name: string): Config.Config<string> =>
-  Config.mapOrFail(Config.nonEmptyString(name), (text) => {
-    const expected = refusal(text)
-    return expected === undefined
-      ? Either.right(text)
-      : Either.left(ConfigError.InvalidData([], `${expected}, got ${quote(text)}`))
-  })
-
-/** The settings in scope. Without a layer of this module they are read from the `ConfigProvider`, once. */
-export class BotanuConfig extends Context.Tag("botanu/BotanuConfig")<BotanuConfig, Settings>() {}
+export { BotanuConfig, config, type PropagationMode, type Settings } from "./Settings.js"
 
 /** Reads the settings when the layer is built, so that a wrong value is found at start. */
 export const layer: Layer.Layer<BotanuConfig, ConfigError.ConfigError> = Layer.effect(BotanuConfig, config)
 
 /** Settings that the environment has no say in. */
 export const layerOf = (settings: Settings): Layer.Layer<BotanuConfig> => Layer.succeed(BotanuConfig, settings)
-
-const readOnce = new WeakMap<ConfigProvider.ConfigProvider, Either.Either<Settings, ConfigError.ConfigError>>()
-
-/** @internal The settings that a fiber works under. */
-export const settingsFor = (
-  fiber: Fiber.RuntimeFiber<unknown, unknown>
-): Either.Either<Settings, ConfigError.ConfigError> => {
-  const provided = Context.getOption(fiber.currentContext, BotanuConfig)
-  if (provided._tag === "Some") return Either.right(provided.value)
-  const provider = Context.get(fiber.currentDefaultServices, ConfigProvider.ConfigProvider)
-  const known = readOnce.get(provider)
-  if (known !== undefined) return known
-  const read = Effect.runSync(Effect.either(provider.load(config)))
-  readOnce.set(provider, read)
-  return read
-}
-
 /** The settings in scope. */
 export const settings: Effect.Effect<Settings, ConfigError.ConfigError> = Effect.withFiberRuntime((fiber) =>
   settingsFor(fiber)
 )
-
-/** @internal The propagation mode that a fiber works under; where it cannot be read, the one that tells the least. */
-export const propagationModeFor = (fiber: Fiber.RuntimeFiber<unknown, unknown>): PropagationMode =>
-  Either.match(settingsFor(fiber), { onLeft: () => "lean", onRight: ({ propagationMode }) => propagationMode })

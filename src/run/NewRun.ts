@@ -6,9 +6,9 @@ import { type AnyFiber, nowOf } from "../fiber/CurrentFiber.js"
 import * as FieldText from "../schema/FieldText.js"
 import { type FieldsOf, makeUnsafe } from "../schema/SchemaRecord.js"
 import { maxAttempt } from "../wire/Wire.js"
-import { settingsFor } from "./BotanuConfig.js"
 import { Run } from "./Run.js"
 import { Generator } from "./RunId.js"
+import { settingsFor } from "./Settings.js"
 
 /** What a run is made of. */
 export interface RunOptions {

@@ -1,12 +1,12 @@
 /**
  * What came of a run: the record behind `Outcome`, and how it looks on the span of the run.
  */
-import { Schema } from "effect"
+import { Either, ParseResult, Schema } from "effect"
 import { quote } from "../schema/FieldText.js"
 import { optional } from "../schema/SchemaRecord.js"
 import { Attribute } from "../wire/Wire.js"
 import type { AttributeValue } from "./Run.js"
-import { RunStatusSchema } from "./RunStatus.js"
+import { type RunStatus, RunStatusSchema } from "./RunStatus.js"
 
 /** `schema`, with one clear message for whatever it refuses. */
 const expecting = <A, I>(expected: string, schema: Schema.Schema<A, I>): Schema.Schema<A, I> =>
@@ -59,4 +59,27 @@ export interface OutcomeDetails {
   readonly reason?: string | undefined
   readonly errorType?: string | undefined
   readonly metadata?: Readonly<Record<string, AttributeValue>> | undefined
+}
+
+/** An outcome was refused: `field` is not what was expected. What was emitted before stands. */
+export class InvalidOutcome extends Schema.TaggedError<InvalidOutcome>()("InvalidOutcome", {
+  field: Schema.String,
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `${this.field}: ${this.problem}`
+  }
+}
+
+/** An outcome of checked details. */
+export const make = (status: RunStatus, details?: OutcomeDetails): Either.Either<Outcome, InvalidOutcome> => {
+  const given = Object.entries({ ...details, status }).filter(([, value]) => value !== undefined)
+  return Either.mapBoth(decode(Object.fromEntries(given)), { onLeft: fromParseError, onRight: (outcome) => outcome })
+}
+
+const decode = Schema.decodeUnknownEither(Outcome)
+
+const fromParseError = (error: ParseResult.ParseError): InvalidOutcome => {
+  const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
+  return new InvalidOutcome({ field: issue?.path.join(".") || "status", problem: issue?.message ?? error.message })
 }

@@ -2,13 +2,13 @@
  * The record of a run: one attempt at one business event.
  */
 import { DateTime, Duration, Option, Schema } from "effect"
-import { type Baggage, fromMembers } from "../baggage/Baggage.js"
 import type { Member } from "../baggage/BaggageHeader.js"
+import { type Baggage, fromMembers } from "../baggage/BaggageMembers.js"
 import { FieldText } from "../schema/FieldText.js"
 import { optional } from "../schema/SchemaRecord.js"
 import { Attribute, Key, maxAttempt } from "../wire/Wire.js"
-import type { PropagationMode } from "./BotanuConfig.js"
 import { Uuid } from "./RunId.js"
+import type { PropagationMode } from "./Settings.js"
 
 /** The number of an attempt: 1 for the first. */
 export const Attempt = Schema.Int.pipe(

@@ -2,7 +2,8 @@
  * A run from the baggage of a peer: strictly, as a Schema, or leniently, as the edges take it.
  */
 import { DateTime, Effect, Option, ParseResult, Schema } from "effect"
-import { type Baggage, BaggageFromSelf } from "../baggage/Baggage.js"
+import { BaggageFromSelf } from "../baggage/Baggage.js"
+import type { Baggage } from "../baggage/BaggageMembers.js"
 import * as FieldText from "../schema/FieldText.js"
 import { type FieldsOf, makeUnsafe } from "../schema/SchemaRecord.js"
 import { Key, maxAttempt } from "../wire/Wire.js"

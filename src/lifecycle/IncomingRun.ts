@@ -1,0 +1,88 @@
+import { type DateTime, type Effect, Option, type Tracer } from "effect"
+import * as Baggage from "../baggage/Baggage.js"
+import * as BaggageHeader from "../baggage/BaggageHeader.js"
+import { fromMembers } from "../baggage/BaggageMembers.js"
+import * as Carrier from "../baggage/Carrier.js"
+import * as TraceParent from "../baggage/TraceParent.js"
+import * as BoundedWarning from "../fiber/BoundedWarning.js"
+import { type AnyFiber, nowOf } from "../fiber/CurrentFiber.js"
+import { remember } from "../run/RemoteContext.js"
+import type { Run } from "../run/Run.js"
+import * as RunBaggage from "../run/RunBaggage.js"
+import { Header, keyPrefix } from "../wire/Wire.js"
+
+/**
+ * A run that came in, read from headers or baggage, and the warning about what was wrong with them.
+ */
+
+/** What `extract` gives, and the warning that it logs, if there is one. */
+export const extractFor = (
+  fiber: AnyFiber,
+  headers: Carrier.IncomingHeaders | undefined,
+  options: BaggageHeader.ReadOptions | undefined
+): Extracted => {
+  const lines = Carrier.lines(headers, Header.baggage)
+  if (lines.length === 0) return nothing
+  const { baggage, dropped } = Baggage.decode(lines, options)
+  return receiveFor(fiber, baggage, () => TraceParent.toSpan(Carrier.lines(headers, Header.traceparent)), dropped)
+}
+
+/** The same, of baggage that was read. */
+export const receiveFor = (
+  fiber: AnyFiber,
+  baggage: Baggage.Baggage,
+  sender: () => Tracer.ExternalSpan | undefined,
+  dropped: Baggage.Dropped = BaggageHeader.nothingDropped
+): Extracted => {
+  const { problems, run } = received(baggage, nowOf(fiber), sender)
+  const isSound = dropped.count === 0 && problems.length === 0
+  return {
+    run,
+    report: isSound ? undefined : BoundedWarning.warn("incoming baggage", reportsOf(dropped, problems))
+  }
+}
+
+interface Extracted {
+  readonly run: Option.Option<Run>
+  readonly report: Effect.Effect<void> | undefined
+}
+
+const nothing = { run: Option.none<Run>(), report: undefined }
+
+/** The run that baggage carries, and who sent it. Baggage that says nothing of a run is no problem. */
+export const received = (
+  baggage: Baggage.Baggage,
+  now: DateTime.Utc,
+  sender: () => Tracer.ExternalSpan | undefined = () => undefined
+): RunBaggage.Received => {
+  const received = RunBaggage.read(baggage, now)
+  if (received.keys === 0) return { ...received, problems: [] }
+  if (Option.isSome(received.run)) {
+    const span = sender()
+    const foreignBaggage = received.keys < baggage.members.size ? withoutOurs(baggage) : Baggage.empty
+    if (span !== undefined || foreignBaggage !== Baggage.empty) remember(received.run.value, { foreignBaggage, span })
+  }
+  return received
+}
+
+const withoutOurs = (baggage: Baggage.Baggage): Baggage.Baggage =>
+  fromMembers(new Map(Array.from(baggage.members).filter(([key]) => !key.startsWith(keyPrefix))))
+
+const reportsOf = (
+  dropped: Baggage.Dropped,
+  problems: ReadonlyArray<RunBaggage.Problem>
+): ReadonlyArray<BoundedWarning.Report> => [
+  ...droppedReports(dropped),
+  ...problems.map((problem) => ({ kind: problem.key, text: RunBaggage.describe(problem) }))
+]
+
+const droppedReports = (dropped: Baggage.Dropped): ReadonlyArray<BoundedWarning.Report> => {
+  if (dropped.count === 0) return []
+  const first = dropped.first.map(({ member, reason }) => `member ${member}: ${reason}`)
+  return [
+    {
+      kind: "dropped",
+      text: `${dropped.count} dropped (${first.join(", ")}${dropped.count > first.length ? ", …" : ""})`
+    }
+  ]
+}
