@@ -1,9 +1,8 @@
-import { Equal, Hash, Inspectable } from "effect"
-import type { Member } from "./BaggageHeader.js"
-
 /**
  * Baggage as a value: members by key, in order.
  */
+import { Equal, Hash, Inspectable } from "effect"
+import type { Member } from "./BaggageHeader.js"
 
 /** Members by key, in order. Two are equal when they hold equal members in the same order. */
 export interface Baggage extends Equal.Equal, Inspectable.Inspectable {

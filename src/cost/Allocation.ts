@@ -1,10 +1,9 @@
-import { BigDecimal, Either, Schema } from "effect"
-import { quote } from "../schema/FieldText.js"
-import { expectedAmount, fromNonNegative, type UsdInput } from "./Usd.js"
-
 /**
  * Splitting one cost over several runs, to the last digit.
  */
+import { BigDecimal, Either, Schema } from "effect"
+import { quote } from "../schema/FieldText.js"
+import { expectedAmount, fromNonNegative, type UsdInput } from "./Usd.js"
 
 /** A cost could not be split: `field` is not what was expected. */
 export class InvalidAllocation extends Schema.TaggedError<InvalidAllocation>()("InvalidAllocation", {

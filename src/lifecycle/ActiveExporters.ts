@@ -1,9 +1,8 @@
-import { Effect, Fiber, FiberRef, GlobalValue, HashSet, Runtime, type Scope } from "effect"
-import type { CompletedRun } from "./CompletedRun.js"
-
 /**
  * The exporters that are active in a fiber, and how a completed run reaches them.
  */
+import { Effect, Fiber, FiberRef, GlobalValue, HashSet, Runtime, type Scope } from "effect"
+import type { CompletedRun } from "./CompletedRun.js"
 
 /**
  * Receives each completed run, once. The run waits for it for up to a second, then goes on without it; should it fail, that

@@ -1,3 +1,6 @@
+/**
+ * A run that came in, read from headers or baggage, and the warning about what was wrong with them.
+ */
 import { type DateTime, type Effect, Option, type Tracer } from "effect"
 import * as Baggage from "../baggage/Baggage.js"
 import * as BaggageHeader from "../baggage/BaggageHeader.js"
@@ -10,10 +13,6 @@ import { remember } from "../run/RemoteContext.js"
 import type { Run } from "../run/Run.js"
 import * as RunBaggage from "../run/RunBaggage.js"
 import { Header, keyPrefix } from "../wire/Wire.js"
-
-/**
- * A run that came in, read from headers or baggage, and the warning about what was wrong with them.
- */
 
 /** What `extract` gives, and the warning that it logs, if there is one. */
 export const extractFor = (

@@ -1,12 +1,11 @@
+/**
+ * A completed run in the metrics.
+ */
 import { type Fiber, FiberRef, MetricLabel } from "effect"
 import { toNumber } from "../cost/Usd.js"
 import type { RunStatus } from "../run/RunStatus.js"
 import type { CompletedRun } from "./CompletedRun.js"
 import { runCostUsd, runDurationMs, runsTotal } from "./RunMetrics.js"
-
-/**
- * A completed run in the metrics.
- */
 
 /** Updates the metrics, under the labels of the fiber too. */
 export const updateFor = (completed: CompletedRun, fiber: Fiber.RuntimeFiber<unknown, unknown>): void => {

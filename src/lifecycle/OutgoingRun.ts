@@ -1,3 +1,6 @@
+/**
+ * The run that a fiber works on, as the `baggage` header that it sends.
+ */
 import type * as Baggage from "../baggage/Baggage.js"
 import * as BaggageHeader from "../baggage/BaggageHeader.js"
 import { type AnyFiber, nowOf } from "../fiber/CurrentFiber.js"
@@ -6,10 +9,6 @@ import { furtherEntries, leanEntries, Run } from "../run/Run.js"
 import { type PropagationMode, propagationModeFor } from "../run/Settings.js"
 import { makeUnsafe } from "../schema/SchemaRecord.js"
 import { scopeOf } from "./RunScope.js"
-
-/**
- * The run that a fiber works on, as the `baggage` header that it sends.
- */
 
 /** The `baggage` header of a run as a fiber that works on it sends it; none where its identifying keys do not fit. */
 export const baggageHeaderFor = (fiber: AnyFiber, run: Run, maxBytes?: number | undefined): string | undefined => {

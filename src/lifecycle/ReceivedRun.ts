@@ -1,3 +1,6 @@
+/**
+ * Work on a run that came in, up to its deadline.
+ */
 import { Cause, Effect, type HashMap, Schema, type Tracer } from "effect"
 import { type AnyFiber, nowOf } from "../fiber/CurrentFiber.js"
 import { withWrappedTracer } from "../fiber/TracerWrapper.js"
@@ -8,10 +11,6 @@ import { Uuid } from "../run/RunId.js"
 import { propagationModeFor } from "../run/Settings.js"
 import { annotated } from "./RunAnnotations.js"
 import { currentScope, RunScope } from "./RunScope.js"
-
-/**
- * Work on a run that came in, up to its deadline.
- */
 
 /** A run came in that its sender had cancelled already; nothing was done for it. */
 export class RunCancelled extends Schema.TaggedError<RunCancelled>()("RunCancelled", {

@@ -1,9 +1,8 @@
-import { Config, ConfigError, ConfigProvider, Context, Effect, Either, type Fiber } from "effect"
-import { quote, refusal } from "../schema/FieldText.js"
-
 /**
  * The settings that a fiber works under.
  */
+import { Config, ConfigError, ConfigProvider, Context, Effect, Either, type Fiber } from "effect"
+import { quote, refusal } from "../schema/FieldText.js"
 
 /** How much of a run is propagated: its four identifying keys (`lean`), or all of it (`full`). */
 export type PropagationMode = "lean" | "full"
