@@ -7,6 +7,7 @@ import { DateTime, Option, Schema } from "effect"
 import { Baggage, RunContext } from "../src/index.js"
 import { received } from "../src/lifecycle/IncomingRun.js"
 import { baggageHeader } from "../src/lifecycle/OutgoingRun.js"
+import { forwardedWith } from "../src/run/RemoteContext.js"
 import { type Comparison, repeatedCall } from "./measure.js"
 
 const lean =
@@ -48,7 +49,7 @@ export const runHeaders: ReadonlyArray<Comparison> = headers.flatMap(({ header, 
     },
     {
       name: `Run to ${mode} header`,
-      ours: repeatedCall(() => baggageHeader(run, Baggage.empty, mode)),
+      ours: repeatedCall(() => baggageHeader(run, forwardedWith(undefined), mode)),
       theirs: repeatedCall(() => inject(context)),
       aim: 1
     }

@@ -349,7 +349,7 @@ describe("foreign baggage", () => {
 
   it.effect("that came in with a run goes out again, after the lean keys", () =>
     Effect.gen(function* () {
-      const run = Option.getOrThrow(yield* Propagation.extract({ baggage: `${foreign},${leanHeader},botanu.future=1` }))
+      const run = Option.getOrThrow(yield* Propagation.extract({ baggage: `${foreign},${leanHeader}` }))
       const joined = yield* injectFor(run)
       expect(joined["baggage"]).toBe(`${leanHeader},${foreign},botanu.environment=unknown`)
     }).pipe(Effect.provide(mode("full")))
@@ -377,6 +377,77 @@ describe("foreign baggage", () => {
       const joined = yield* injectFor(run)
       expect(joined["baggage"]?.startsWith(leanHeader)).toBe(true)
       expect(joined["baggage"]?.split(",")).toHaveLength(64)
+    })
+  )
+})
+
+describe("a run that came in with more than its identifying keys", () => {
+  const further = "botanu.environment=staging,botanu.tenant_id=acme,botanu.attempt=2"
+  const unknown = "botanu.future=x%20y;ttl=1"
+  const received = (more: string) =>
+    Effect.map(Propagation.extract({ baggage: `${leanHeader}${more}` }), Option.getOrThrow)
+
+  it.effect("goes on with all of them in lean mode, also with those that this version does not know", () =>
+    Effect.gen(function* () {
+      const whole = `${leanHeader},tier=gold,${further},${unknown}`
+      expect(yield* injectFor(yield* received(`,${unknown},${further},tier=gold`))).toEqual({ baggage: whole })
+    })
+  )
+
+  it.effect("is sent by the runs inside of it with what they have of them", () =>
+    Effect.gen(function* () {
+      const run = yield* received(`,${further},${unknown}`)
+      const ids = { eventId: run.eventId, customerId: run.customerId }
+      const { baggage } = yield* Propagation.inject.pipe(
+        Botanu.workflow("Inner", { ...ids, environment: "test", tenantId: "other" }),
+        Botanu.workflow("Outer", ids),
+        Effect.provide(RunContext.layer(run))
+      )
+      const members = baggage?.split(",").slice(4)
+      expect(members?.filter((member) => !member.startsWith("botanu.parent_run_id="))).toEqual([
+        "botanu.environment=test",
+        "botanu.tenant_id=other",
+        unknown
+      ])
+      expect(members).toHaveLength(4)
+    })
+  )
+
+  it.effect("passes an unknown member on alone where that is all that came", () =>
+    Effect.gen(function* () {
+      expect(yield* injectFor(yield* received(`,${unknown}`))).toEqual({ baggage: `${leanHeader},${unknown}` })
+    })
+  )
+
+  it.effect("is not what a run is that came in with four keys: that goes on with four", () =>
+    Effect.gen(function* () {
+      const run = yield* received(",tier=gold")
+      expect(yield* injectFor(run)).toEqual({ baggage: `${leanHeader},tier=gold` })
+    })
+  )
+
+  it.effect("goes on in full to the next attempt at it", () =>
+    Effect.gen(function* () {
+      const run = yield* received(`,${further}`)
+      const { baggage } = yield* Propagation.inject.pipe(
+        Botanu.workflow(run.workflow, { eventId: run.eventId, customerId: run.customerId, retryOf: run })
+      )
+      expect(baggage).toContain(`botanu.attempt=3,botanu.retry_of_run_id=${runId}`)
+    })
+  )
+
+  const anyUnknown = FastCheck.array(
+    FastCheck.tuple(FastCheck.stringMatching(/^botanu\.zz[a-z]{1,8}$/), FastCheck.string({ maxLength: 40 })),
+    { maxLength: 5 }
+  )
+  it.effect.prop("loses nothing on one hop", [anyRun, anyUnknown], ([run, entries]) =>
+    Effect.gen(function* () {
+      const others = Baggage.encode(Either.getOrThrow(Baggage.fromEntries(entries)))
+      const header = [Schema.encodeSync(RunContext.FromHeader)(run), others].filter(Boolean).join()
+      const { value } = yield* logged(Propagation.extract({ baggage: header }))
+      const sent = (yield* injectFor(Option.getOrThrow(value)))["baggage"] ?? ""
+      const entriesOf = (text: string) => Baggage.entries(Baggage.decode(text).baggage)
+      expect(entriesOf(sent)).toEqual(expect.arrayContaining([...entriesOf(header)]))
     })
   )
 })

@@ -8,7 +8,7 @@ import { type AnyFiber, clockOf, nowOf } from "../fiber/CurrentFiber.js"
 import { withWrappedTracer } from "../fiber/TracerWrapper.js"
 import * as Deadline from "../run/Deadline.js"
 import { fromOptions, type InvalidRunContext, type RunOptions } from "../run/NewRun.js"
-import { foreignBaggageOf } from "../run/RemoteContext.js"
+import { forwardedWith } from "../run/RemoteContext.js"
 import type { Run } from "../run/Run.js"
 import { propagationModeFor } from "../run/Settings.js"
 import { Event, runSpanName } from "../wire/Wire.js"
@@ -105,8 +105,8 @@ const open = (
   account: BudgetMeter | undefined
 ): Opened => {
   const around = currentScope(caller.currentContext)
-  const foreign = around?.foreignBaggage ?? foreignBaggageOf(parent ?? previous?.run)
-  const scope = new RunScope(run, span, around, foreign, true)
+  const forwarded = around?.forwarded ?? forwardedWith(parent ?? previous?.run)
+  const scope = new RunScope(run, span, around, forwarded, true)
   scope.budgetMeter = account
   scope.annotations = around?.annotations
   const startNanos = clockOf(caller).unsafeCurrentTimeNanos()

@@ -12,7 +12,7 @@ import { type AnyFiber, nowOf } from "../fiber/CurrentFiber.js"
 import { remember } from "../run/RemoteContext.js"
 import type { Run } from "../run/Run.js"
 import * as RunBaggage from "../run/RunBaggage.js"
-import { Header, keyPrefix } from "../wire/Wire.js"
+import { Header, Key, keyPrefix } from "../wire/Wire.js"
 
 /** What `extract` gives, and the warning that it logs, if there is one. */
 export const extractFor = (
@@ -58,14 +58,24 @@ export const received = (
   if (received.keys === 0) return { ...received, problems: [] }
   if (Option.isSome(received.run)) {
     const span = sender()
-    const foreignBaggage = received.keys < baggage.members.size ? withoutOurs(baggage) : Baggage.empty
-    if (span !== undefined || foreignBaggage !== Baggage.empty) remember(received.run.value, { foreignBaggage, span })
+    const isMore = received.keys < baggage.members.size
+    remember(received.run.value, {
+      foreignBaggage: isMore ? membersThat(baggage, (key) => !key.startsWith(keyPrefix)) : Baggage.empty,
+      unknownMembers: isMore ? membersThat(baggage, isUnknown) : Baggage.empty,
+      isFull: received.keys > identifyingKeys,
+      span
+    })
   }
   return received
 }
 
-const withoutOurs = (baggage: Baggage.Baggage): Baggage.Baggage =>
-  fromMembers(new Map(Array.from(baggage.members).filter(([key]) => !key.startsWith(keyPrefix))))
+const identifyingKeys = 4
+const knownKeys: ReadonlySet<string> = new Set(Object.values(Key))
+
+const isUnknown = (key: string): boolean => key.startsWith(keyPrefix) && !knownKeys.has(key)
+
+const membersThat = (baggage: Baggage.Baggage, holds: (key: string) => boolean): Baggage.Baggage =>
+  fromMembers(new Map(Array.from(baggage.members).filter(([key]) => holds(key))))
 
 const reportsOf = (
   dropped: Baggage.Dropped,

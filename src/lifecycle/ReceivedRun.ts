@@ -5,7 +5,7 @@ import { Cause, Effect, type HashMap, Schema, type Tracer } from "effect"
 import { type AnyFiber, nowOf } from "../fiber/CurrentFiber.js"
 import { withWrappedTracer } from "../fiber/TracerWrapper.js"
 import * as Deadline from "../run/Deadline.js"
-import { foreignBaggageOf, remoteSpanOf } from "../run/RemoteContext.js"
+import { forwardedWith, remoteSpanOf } from "../run/RemoteContext.js"
 import type { Run } from "../run/Run.js"
 import { Uuid } from "../run/RunId.js"
 import { propagationModeFor } from "../run/Settings.js"
@@ -69,7 +69,7 @@ export const joinedRunFor = (fiber: AnyFiber, run: Run): JoinedRun => {
   const span = fiber.currentSpan ?? remoteSpanOf(run)
   const around = currentScope(fiber.currentContext)
   return {
-    scope: new RunScope(run, span, around, foreignBaggageOf(run), false),
+    scope: new RunScope(run, span, around, forwardedWith(run), false),
     span,
     ...annotated(fiber, run, propagationModeFor(fiber))
   }

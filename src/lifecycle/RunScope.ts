@@ -3,10 +3,10 @@
  * fiber's context next to `RunContext`, so that what is said of a run at any depth finds it.
  */
 import { Cause, Context, type DateTime, type Fiber, FiberRef, type Tracer } from "effect"
-import type { Baggage } from "../baggage/BaggageMembers.js"
 import type { BudgetMeter } from "../cost/Budget.js"
 import type { UsageTotals } from "../cost/CostTotals.js"
 import type { Outcome } from "../run/OutcomeRecord.js"
+import type { Forwarded } from "../run/RemoteContext.js"
 import type { AttributeValue, Run } from "../run/Run.js"
 
 /** Why and when a run was cancelled. */
@@ -41,8 +41,8 @@ export class RunScope {
     readonly span: Tracer.AnySpan | undefined,
     /** The run around this one, as long as this one is not over. */
     public parent: RunScope | undefined,
-    /** Baggage of others that came in with the run and goes out again. */
-    readonly foreignBaggage: Baggage,
+    /** What came in with the run, or with a run around it, and goes out again. */
+    readonly forwarded: Forwarded,
     /** Whether the run was started here; else it was joined, and is completed by whoever started it. */
     readonly isOwned: boolean
   ) {

@@ -6,11 +6,11 @@ import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import { Untrusted, Withheld } from "../fiber/TracerWrapper.js"
 import { currentRun } from "../lifecycle/CurrentRun.js"
 import { CurrentRequestEdge } from "../lifecycle/Interruption.js"
-import { baggageHeaderFor, isCancelledFor } from "../lifecycle/OutgoingRun.js"
+import { baggageHeaderFor, isCancelledFor, outgoingModeFor } from "../lifecycle/OutgoingRun.js"
 import { annotationsOf } from "../lifecycle/RunAnnotations.js"
 import { currentScope } from "../lifecycle/RunScope.js"
 import type { Entry, Run } from "../run/Run.js"
-import { type PropagationMode, propagationModeFor } from "../run/Settings.js"
+import { propagationModeFor } from "../run/Settings.js"
 import { entriesOf, othersIn, toOpenTelemetry } from "./OtelBaggage.js"
 
 /** What a context shows, and to whom it belongs. */
@@ -58,15 +58,14 @@ export const contextFor = (fiber: AnyFiber, active: OtelContext): OtelContext =>
   const owner: object =
     currentScope(fiber.currentContext) ?? run ?? (services.get(CurrentRequestEdge.key) as object) ?? fiber
   const work = workOf(owner, shown === undefined ? active : shown.work.base)
-  const mode = propagationModeFor(fiber)
   const manner =
     (isUntrusted ? untrusted : 0) |
     (services.get(Withheld.key) === true ? withheld : 0) |
-    (mode === "full" && run !== undefined && isCancelledFor(fiber, run) ? stopping : 0)
+    (run !== undefined && isCancelledFor(fiber, run) && outgoingModeFor(fiber, run) === "full" ? stopping : 0)
   if (shown?.work === work && shown.manner === manner) return active
   const known = work.contexts.get(manner)
   if (known !== undefined) return known
-  const made = show(work, manner, run, mode, fiber)
+  const made = show(work, manner, run, fiber)
   work.contexts.set(manner, made)
   return made
 }
@@ -81,17 +80,11 @@ const workOf = (owner: object, base: OtelContext): Work => {
   return work
 }
 
-const show = (
-  work: Work,
-  manner: Manner,
-  run: Run | undefined,
-  mode: PropagationMode,
-  fiber: AnyFiber
-): OtelContext => {
+const show = (work: Work, manner: Manner, run: Run | undefined, fiber: AnyFiber): OtelContext => {
   const isTold = run !== undefined && !(manner & withheld)
   const own = isTold ? entriesOf(baggageHeaderFor(fiber, run) ?? "") : []
   const others = manner & untrusted ? [] : othersIn(propagation.getBaggage(work.base))
-  const annotations = run === undefined ? [] : annotationsOf(run, mode)
+  const annotations = run === undefined ? [] : annotationsOf(run, propagationModeFor(fiber))
   const shown: RunOtelContext = { run, annotations, work, manner }
   return withBaggage(work.base, [...own, ...others]).setValue(key, shown)
 }

@@ -1,26 +1,40 @@
 /**
- * What came in beside a run that was received: baggage of others, which goes out again with the run and with the runs inside
- * of it, and the span of the sender.
+ * What came in beside a run that was received: what goes out again with the run and with the runs inside of it, and the span of
+ * the sender.
  */
-import type { Tracer } from "effect"
-import * as Baggage from "../baggage/Baggage.js"
+import { GlobalValue, type Tracer } from "effect"
+import { type Baggage, empty } from "../baggage/BaggageMembers.js"
 import type { Run } from "./Run.js"
 
-export interface RemoteContext {
-  readonly foreignBaggage: Baggage.Baggage
+/** What goes out again with a run that came in, and with the runs inside of it. */
+export interface Forwarded {
+  /** Baggage of others. */
+  readonly foreignBaggage: Baggage
+  /** Members with our prefix that this version does not know. */
+  readonly unknownMembers: Baggage
+  /** Whether more than the identifying keys came in. Then more than these goes out, whatever the mode is here. */
+  readonly isFull: boolean
+}
+
+export interface RemoteContext extends Forwarded {
   readonly span: Tracer.ExternalSpan | undefined
 }
 
-const remoteContexts = new WeakMap<Run, RemoteContext>()
+// Shared by the copies of this package that a process may hold: one may read what another one sends.
+const remoteContexts = GlobalValue.globalValue("botanu/RemoteContexts", () => new WeakMap<Run, RemoteContext>())
+
+const nothing: RemoteContext = { foreignBaggage: empty, unknownMembers: empty, isFull: false, span: undefined }
 
 /** Remembers what came in beside a run that was received. */
-export const remember = (run: Run, receipt: RemoteContext): void => {
-  remoteContexts.set(run, receipt)
+export const remember = (run: Run, context: RemoteContext): void => {
+  remoteContexts.set(run, context)
 }
 
-/** The baggage of others that came in beside a run. */
-export const foreignBaggageOf = (run: Run | undefined): Baggage.Baggage =>
-  (run && remoteContexts.get(run))?.foreignBaggage ?? Baggage.empty
+/** Whether a run came in, from another process or from a message. */
+export const isReceived = (run: Run): boolean => remoteContexts.has(run)
+
+/** What goes out again with a run; nothing where it did not come in. */
+export const forwardedWith = (run: Run | undefined): Forwarded => (run && remoteContexts.get(run)) ?? nothing
 
 /** The span under which the sender of a run sent it. */
 export const remoteSpanOf = (run: Run): Tracer.ExternalSpan | undefined => remoteContexts.get(run)?.span
