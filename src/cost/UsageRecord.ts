@@ -4,7 +4,9 @@
 import { DateTime, Schema, type Types } from "effect"
 import { type FieldProblem, quote, refusal } from "../schema/FieldText.js"
 import { optional } from "../schema/SchemaRecord.js"
+import { type Aspect, type MeterName, meterNames, meterOf, type meters } from "./Meter.js"
 import { normalizeSystem } from "./Provider.js"
+import { normalizeServiceTier } from "./ServiceTier.js"
 import { UsageKind } from "./UsageKind.js"
 import { expectedAmount, fromNonNegative, Usd, type UsdInput } from "./Usd.js"
 
@@ -14,29 +16,18 @@ export { UsageKind } from "./UsageKind.js"
 export const UsageStatus = Schema.Literal("success", "failure", "interrupted")
 export type UsageStatus = typeof UsageStatus.Type
 
-/** What was consumed, as far as it is told. Quantities are whole numbers, zero or more. */
-const quantities = {
-  /** All tokens that went in, those read from and written to a cache included (OpenTelemetry's GenAI conventions). */
-  inputTokens: optional(Schema.NonNegativeInt),
-  /** Of the input tokens, those that the provider had in its cache. */
-  cacheReadTokens: optional(Schema.NonNegativeInt),
-  /** Of the input tokens, those that the provider put into its cache. */
-  cacheWriteTokens: optional(Schema.NonNegativeInt),
-  /** All tokens that came out, reasoning included. */
-  outputTokens: optional(Schema.NonNegativeInt),
-  /** Of the output tokens, those of reasoning. */
-  reasoningTokens: optional(Schema.NonNegativeInt),
-  inputCharacters: optional(Schema.NonNegativeInt),
-  outputCharacters: optional(Schema.NonNegativeInt),
-  images: optional(Schema.NonNegativeInt),
-  rowsReturned: optional(Schema.NonNegativeInt),
-  rowsAffected: optional(Schema.NonNegativeInt),
-  bytesScanned: optional(Schema.NonNegativeInt),
-  bytesRead: optional(Schema.NonNegativeInt),
-  bytesWritten: optional(Schema.NonNegativeInt),
-  objects: optional(Schema.NonNegativeInt),
-  messages: optional(Schema.NonNegativeInt)
-}
+type FieldSchema = Schema.optionalWith<Schema.Schema<number>, { exact: true }>
+
+/** What was consumed, as far as it is known: a field for each meter. */
+const quantities = Object.fromEntries(
+  meterNames.map((name) => [
+    name,
+    optional(meterOf(name).isFractional ? Schema.NonNegative.pipe(Schema.finite()) : Schema.NonNegativeInt)
+  ])
+) as { readonly [Name in keyof typeof meters]: FieldSchema }
+
+/** Quantities by names that are not in the table of meters. */
+const NamedQuantities = Schema.Record({ key: Schema.String, value: Schema.NonNegative.pipe(Schema.finite()) })
 
 /** What one call consumed. */
 export class Usage extends Schema.Class<Usage>("botanu/Usage")({
@@ -52,11 +43,19 @@ export class Usage extends Schema.Class<Usage>("botanu/Usage")({
   /** When it was consumed; the time for which its price is looked up. */
   time: Schema.DateTimeUtc,
   status: UsageStatus,
+  ...quantities,
   /** Requests that were served; 0 where the provider refused. */
   requests: Schema.NonNegativeInt,
-  ...quantities,
-  /** Time of computing, in milliseconds. */
-  computeMs: optional(Schema.NonNegative.pipe(Schema.finite())),
+  /** Calls of tools that the provider ran for the call, by the name of the tool. Searches of the web are `webSearches`. */
+  toolCalls: optional(NamedQuantities),
+  /** Quantities that the provider reported and for which there is no meter, by the provider's name. */
+  other: optional(NamedQuantities),
+  /** What was consumed in an amount that is not known, such as `cacheWrite1hTokens`. It makes the call unpriced. */
+  uncounted: optional(Schema.Array(Schema.String)),
+  /** The tier in which the call was served: `standard`, `priority`, `flex`, `batch`, `fast`, or the provider's own name. */
+  serviceTier: optional(Schema.String),
+  /** Where the call was served, in the provider's words, such as `us`. */
+  region: optional(Schema.String),
   /** What it cost in US dollars, where the provider says so. No price is looked up then. */
   usd: optional(Usd),
   isStreaming: optional(Schema.Boolean),
@@ -71,17 +70,23 @@ export class Usage extends Schema.Class<Usage>("botanu/Usage")({
   errorType: optional(Schema.String)
 }) {}
 
-/** Quantities of what was consumed, by name. */
-export type Quantity = keyof typeof quantities
+/** The name of a quantity of what was consumed: that of its meter. */
+export type Quantity = MeterName
 
-const quantityNames = Object.keys(quantities) as ReadonlyArray<Quantity>
-
-/** What a call consumed, as far as it is known. An absent detail and an `undefined` one are the same: it was not told. */
+/** What a call consumed, as far as it is known. An absent detail and an `undefined` one are the same: it is not known. */
 export interface Consumption extends Readonly<Partial<Record<Quantity, number | undefined>>> {
-  readonly computeMs?: number | undefined
+  /** Calls of tools that the provider ran for the call, by the name of the tool. Searches of the web are `webSearches`. */
+  readonly toolCalls?: Readonly<Record<string, number>> | undefined
+  /** Quantities that the provider reported and for which there is no meter, by the provider's name. */
+  readonly other?: Readonly<Record<string, number>> | undefined
+  /** What was consumed in an amount that is not known, such as `cacheWrite1hTokens`. It makes the call unpriced. */
+  readonly uncounted?: ReadonlyArray<string> | undefined
+  /** The tier in which the call was served, such as `priority`. `default` and `on_demand` are `standard`. */
+  readonly serviceTier?: string | undefined
+  /** Where the call was served, in the provider's words, such as `us`. */
+  readonly region?: string | undefined
+  /** What the call cost, where the provider says so. */
   readonly usd?: UsdInput | undefined
-  /** 0 where the provider refused the call, so that nothing was served. */
-  readonly requests?: number | undefined
   readonly responseModel?: string | undefined
   readonly finishReason?: string | undefined
   readonly providerRequestId?: string | undefined
@@ -91,14 +96,13 @@ export interface Consumption extends Readonly<Partial<Record<Quantity, number | 
   readonly errorType?: string | undefined
 }
 
-/** Whether it is known what a call consumed; a part of the tokens says nothing of the whole. */
-export const hasQuantity = (consumption: Consumption): boolean => telling.some((key) => consumption[key] !== undefined)
+/** Whether it is known what a call consumed. A part says nothing of its total. */
+export const hasQuantity = (consumption: Consumption): boolean => wholes.some((key) => consumption[key] !== undefined)
 
-const parts: ReadonlySet<Quantity> = new Set<Quantity>(["cacheReadTokens", "cacheWriteTokens", "reasoningTokens"])
-
-const telling: ReadonlyArray<keyof Consumption> = [
-  ...quantityNames.filter((quantity) => !parts.has(quantity)),
-  "computeMs",
+const wholes: ReadonlyArray<keyof Consumption> = [
+  ...meterNames.filter((name) => name !== "requests" && meterOf(name).partOf === undefined),
+  "toolCalls",
+  "other",
   "usd"
 ]
 
@@ -163,23 +167,44 @@ const whole = (fields: Partial<Unchecked>, onProblem: (problem: FieldProblem) =>
   }
   const usage = fields as Unchecked
   usage.provider = normalizeSystem(usage.kind, usage.provider)
-  const cached = (usage.cacheReadTokens ?? 0) + (usage.cacheWriteTokens ?? 0)
-  if (usage.inputTokens !== undefined && usage.inputTokens < cached) {
-    onProblem({
-      field: "inputTokens",
-      problem: `expected all input tokens, the ${cached} read from and written to a cache included, got ${usage.inputTokens}`
-    })
-  }
-  if (usage.outputTokens !== undefined && usage.outputTokens < (usage.reasoningTokens ?? 0)) {
-    onProblem({
-      field: "outputTokens",
-      problem: `expected all output tokens, the ${usage.reasoningTokens} of reasoning included, got ${usage.outputTokens}`
-    })
+  if (usage.serviceTier !== undefined) usage.serviceTier = normalizeServiceTier(usage.serviceTier)
+  for (const { parts, total, what } of sums) {
+    const whole = usage[total]
+    if (whole === undefined) continue
+    const sum = parts.reduce((sum, part) => sum + (usage[part] ?? 0), 0)
+    if (sum <= whole) continue
+    onProblem({ field: total, problem: `expected all ${wordsOf(total)}, the ${sum} ${what} included, got ${whole}` })
   }
   return usage
 }
 
 const required = ["kind", "provider", "operation"] as const
+
+/** Parts of a total that exclude each other, and so are at most the total together. */
+interface Sum {
+  readonly total: MeterName
+  readonly parts: ReadonlyArray<MeterName>
+  /** What the parts are. */
+  readonly what: string
+}
+
+const aspects: Readonly<Record<Aspect, string>> = {
+  cache: "read from and written to a cache",
+  ttl: "kept for 1 hour",
+  modality: "of audio, images and video",
+  reasoning: "of reasoning",
+  context: "of a known search context"
+}
+
+const sums: ReadonlyArray<Sum> = meterNames.flatMap((total) =>
+  (Object.keys(aspects) as ReadonlyArray<Aspect>).flatMap((aspect) => {
+    const parts = meterNames.filter((name) => meterOf(name).partOf?.[total] === aspect)
+    return parts.length === 0 ? [] : [{ total, parts, what: aspects[aspect] }]
+  })
+)
+
+/** `inputTokens` as words: `input tokens`. */
+const wordsOf = (name: MeterName): string => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
 
 /** What is expected of a value, where it is not that. */
 type Rule = (value: unknown) => string | undefined
@@ -187,14 +212,39 @@ type Rule = (value: unknown) => string | undefined
 const count: Rule = (value) =>
   Number.isSafeInteger(value) && (value as number) >= 0 ? undefined : "expected a whole number, zero or more"
 
+const quantity: Rule = (value) =>
+  Number.isFinite(value) && (value as number) >= 0 ? undefined : "expected a finite number, zero or more"
+
+const milliseconds: Rule = (value) =>
+  quantity(value) === undefined ? undefined : "expected milliseconds, zero or more"
+
+const ruleOf = (name: MeterName): Rule => {
+  if (name === "computeMs") return milliseconds
+  return meterOf(name).isFractional ? quantity : count
+}
+
+const namedQuantities: Rule = (value) =>
+  typeof value === "object" &&
+  value !== null &&
+  Object.entries(value).every(([name, count]) => refusal(name) === undefined && quantity(count) === undefined)
+    ? undefined
+    : "expected quantities by name, each zero or more"
+
+const names: Rule = (value) =>
+  Array.isArray(value) && value.every((name) => refusal(name) === undefined) ? undefined : "expected a list of names"
+
 const oneOf =
   (schema: { readonly literals: ReadonlyArray<unknown> }): Rule =>
   (value) =>
     schema.literals.includes(value) ? undefined : `expected one of ${schema.literals.join(", ")}`
 
 const rules: ReadonlyMap<keyof UsageDetails, Rule> = new Map<keyof UsageDetails, Rule>([
-  ...quantityNames.map((quantity) => [quantity, count] as const),
-  ["requests", count],
+  ...meterNames.map((name) => [name, ruleOf(name)] as const),
+  ["toolCalls", namedQuantities],
+  ["other", namedQuantities],
+  ["uncounted", names],
+  ["serviceTier", refusal],
+  ["region", refusal],
   ["kind", oneOf(UsageKind)],
   ["status", oneOf(UsageStatus)],
   ["provider", refusal],
@@ -206,10 +256,6 @@ const rules: ReadonlyMap<keyof UsageDetails, Rule> = new Map<keyof UsageDetails,
   ["clientRequestId", refusal],
   ["errorType", refusal],
   ["time", (value) => (DateTime.isDateTime(value) && DateTime.isUtc(value) ? undefined : "expected an instant in UTC")],
-  [
-    "computeMs",
-    (value) => (Number.isFinite(value) && (value as number) >= 0 ? undefined : "expected milliseconds, zero or more")
-  ],
   ["usd", (value) => (fromNonNegative(value) === undefined ? `expected ${expectedAmount}` : undefined)],
   ["isStreaming", (value) => (typeof value === "boolean" ? undefined : "expected true or false")],
   [

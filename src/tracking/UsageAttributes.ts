@@ -3,9 +3,10 @@
  */
 import { BigDecimal } from "effect"
 import type { Cost } from "../cost/Cost.js"
+import { attributeOf, isMeterName, meters } from "../cost/Meter.js"
 import type { Usage } from "../cost/UsageRecord.js"
 import { toNumber } from "../cost/Usd.js"
-import { Db, errorType, GenAi, Messaging } from "../wire/SemanticConventions.js"
+import { errorType, GenAi } from "../wire/SemanticConventions.js"
 import { CallAttribute } from "../wire/Wire.js"
 
 /** What an attribute of a call's span may hold. */
@@ -16,12 +17,14 @@ export type Put = (name: string, value: CallAttributeValue) => void
 
 /** Puts on the span of a call what a usage tells of it, and nothing else. */
 export const putUsage = (usage: Usage, cost: Cost, put: Put): void => {
-  const own = names[usage.kind]
   for (const field in usage) {
-    const name = own?.[field as keyof Usage] ?? common[field as keyof Usage]
+    if (field === "requests") continue
+    const name = isMeterName(field) ? attributeOf(field, usage.kind) : nameOf(field, usage.kind)
     if (name !== undefined) put(name, usage[field as keyof Usage] as CallAttributeValue)
   }
-  if (usage.requests !== 1) put(CallAttribute.requests, usage.requests)
+  if (usage.requests !== 1) put(meters.requests.attribute, usage.requests)
+  putNamed(usage.toolCalls, CallAttribute.toolCallsPrefix, put)
+  putNamed(usage.other, CallAttribute.otherPrefix, put)
   if (usage.finishReason !== undefined) put(GenAi.responseFinishReasons, [usage.finishReason])
   if (usage.kind === "llm" && usage.providerRequestId !== undefined) put(GenAi.responseId, usage.providerRequestId)
   if (cost._tag === "Unpriced") put(CallAttribute.unpriced, cost.reason)
@@ -37,32 +40,20 @@ export const putIdentity = ({ kind, model, operation, provider }: Usage, put: Pu
   if (model !== undefined) put(CallAttribute.model, model)
 }
 
-type Names = Partial<Record<keyof Usage, string>>
+const putNamed = (quantities: Usage["other"], prefix: string, put: Put): void => {
+  for (const name in quantities) put(prefix + name, quantities[name] as number)
+}
 
-const common: Names = {
-  inputTokens: GenAi.inputTokens,
-  cacheReadTokens: GenAi.cacheReadTokens,
-  cacheWriteTokens: GenAi.cacheWriteTokens,
-  outputTokens: GenAi.outputTokens,
-  reasoningTokens: GenAi.reasoningTokens,
-  inputCharacters: CallAttribute.inputCharacters,
-  outputCharacters: CallAttribute.outputCharacters,
-  images: CallAttribute.images,
-  rowsReturned: CallAttribute.rowsReturned,
-  rowsAffected: CallAttribute.rowsAffected,
-  bytesScanned: CallAttribute.bytesScanned,
-  bytesRead: CallAttribute.bytesRead,
-  bytesWritten: CallAttribute.bytesWritten,
-  objects: CallAttribute.objects,
-  messages: Messaging.messageCount,
-  computeMs: CallAttribute.computeMs,
+const nameOf = (field: string, kind: Usage["kind"]): string | undefined =>
+  kind === "database" && field === "providerRequestId" ? CallAttribute.queryId : names[field]
+
+const names: Readonly<Record<string, string | undefined>> = {
+  uncounted: CallAttribute.uncounted,
+  serviceTier: CallAttribute.serviceTier,
+  region: CallAttribute.region,
   responseModel: GenAi.responseModel,
   providerRequestId: CallAttribute.providerRequestId,
   clientRequestId: CallAttribute.clientRequestId,
   attempt: CallAttribute.attempt,
   errorType
-}
-
-const names: Partial<Record<Usage["kind"], Names>> = {
-  database: { rowsReturned: Db.returnedRows, providerRequestId: CallAttribute.queryId }
-}
+} satisfies Partial<Record<keyof Usage, string>>
