@@ -1,13 +1,51 @@
 /**
- * The text of a `baggage` header, which has no place on spans: it says who your customers are, and may say anything.
+ * The span of a request on the server: its parent, and what it may show. A server opens one before any middleware runs, and
+ * makes the sender's span its parent, whoever the sender is.
  */
-import { Option, type Tracer } from "effect"
+import { Effect, Option, type Tracer } from "effect"
+import * as TraceParent from "../baggage/TraceParent.js"
+import type { AnyFiber } from "../fiber/CurrentFiber.js"
+import { stamp } from "../lifecycle/RunAnnotations.js"
+import type { Run } from "../run/Run.js"
+import { propagationModeFor } from "../run/Settings.js"
 import { Header } from "../wire/Wire.js"
+
+/** Where a request's span belongs: below the sender's span where the request is trusted, else in a trace of its own with a link. */
+export const spanPlacement = (sender: Tracer.AnySpan | undefined, isTrusted: boolean): Tracer.SpanOptions => {
+  if (!isTrusted) return { root: true, links: linksTo(sender) }
+  return sender === undefined ? {} : { parent: sender }
+}
+
+/** A link to the sender's span, where its ids are valid. */
+export const linksTo = (sender: Tracer.AnySpan | undefined): ReadonlyArray<Tracer.SpanLink> =>
+  sender !== undefined && hasValidIds(sender) ? [{ _tag: "SpanLink", span: sender, attributes: {} }] : []
+
+/** Whether the ids of a span are those of W3C Trace Context. */
+export const hasValidIds = (span: Tracer.AnySpan): boolean => TraceParent.fromSpan(span) !== undefined
+
+/** `work` in a span of kind `server`, which it is given. */
+export const withServerSpan = <A, E, R>(
+  name: string,
+  placement: Tracer.SpanOptions,
+  work: (span: Tracer.Span) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, Exclude<R, Tracer.ParentSpan>> =>
+  Effect.useSpan(name, { ...placement, kind: "server", captureStackTrace: false }, (span) =>
+    Effect.withParentSpan(work(span), span)
+  )
+
+/** Puts a run on the span that is open where a request is served. */
+export const stampCurrentSpan = (fiber: AnyFiber, run: Run): void => {
+  const span = fiber.currentSpan
+  if (span?._tag === "Span") stamp(span, run, propagationModeFor(fiber))
+}
 
 const redacted = "<redacted>"
 const baggageAttribute = `http.request.header.${Header.baggage}`
 
-/** Takes the text off a span and the spans around it, where an HTTP server put the headers of its request there. */
+/**
+ * Removes the text of the `baggage` header from a span and its parents, where an HTTP server recorded the headers of its
+ * request: the text names customers, and may say anything.
+ */
 export const redactBaggage = (innermost: Tracer.AnySpan | undefined): void => {
   let span = innermost
   while (span?._tag === "Span") {

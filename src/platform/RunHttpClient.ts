@@ -9,7 +9,7 @@ import {
   HttpClientRequest,
   type HttpClientResponse
 } from "@effect/platform"
-import { Context, Effect, Either, FiberRef, GlobalValue, identity, Layer, Option, Stream } from "effect"
+import { Context, Effect, Either, FiberRef, identity, Layer, Option, Stream } from "effect"
 import * as Carrier from "../baggage/Carrier.js"
 import { withoutRun, withRun } from "../baggage/RunMembers.js"
 import { Withheld } from "../fiber/TracerWrapper.js"
@@ -17,6 +17,7 @@ import { currentRun } from "../lifecycle/CurrentRun.js"
 import { baggageHeaderFor } from "../lifecycle/OutgoingRun.js"
 import { Header } from "../wire/Wire.js"
 import { checkedFetch } from "./CheckedFetch.js"
+import { altered, stagesOf, withSend } from "./ClientStages.js"
 import { fromEntries, type InvalidOrigin, type Origins } from "./Origin.js"
 
 export { InvalidOrigin } from "./Origin.js"
@@ -71,14 +72,8 @@ type Client<E, R> = HttpClient.HttpClient.With<E, R>
 type Request = HttpClientRequest.HttpClientRequest
 type Response = HttpClientResponse.HttpClientResponse
 
-/** What every client of the platform consists of: a redirect is followed through the second part only. */
-interface Stages<E, R> {
-  readonly preprocess: HttpClient.HttpClient.Preprocess<E, R>
-  readonly postprocess: HttpClient.HttpClient.Postprocess<E, R>
-}
-
 const propagateToOrigins = <E, R>(client: Client<E, R>, origins: Origins): Client<E, R> => {
-  const { postprocess, preprocess } = client as Client<E, R> & Stages<E, R>
+  const stages = stagesOf(client)
   const send = (request: Request): Effect.Effect<Response, E, R> =>
     Effect.withFiberRuntime((fiber) => {
       const { currentContext: context } = fiber
@@ -93,12 +88,14 @@ const propagateToOrigins = <E, R>(client: Client<E, R>, origins: Origins): Clien
               withBaggage(own, (header) => withRun(baggage, header)),
               origins
             )
-      return postprocess(outgoing).pipe(
-        Effect.locally(FiberRef.currentContext, isTold ? context : Context.add(context, Withheld, true)),
-        Effect.locally(Headers.currentRedactedNames, redactedNames(fiber.getFiberRef(Headers.currentRedactedNames)))
-      )
+      return stages
+        .postprocess(outgoing)
+        .pipe(
+          Effect.locally(FiberRef.currentContext, isTold ? context : Context.add(context, Withheld, true)),
+          Effect.locally(Headers.currentRedactedNames, redactedNames(fiber.getFiberRef(Headers.currentRedactedNames)))
+        )
     })
-  return HttpClient.makeWith((request) => Effect.flatMap(request, send), preprocess)
+  return withSend(stages, send)
 }
 
 const baggageName = new RegExp(`^${Header.baggage}$`, "i")
@@ -128,20 +125,6 @@ const withBodyOf = (request: Request, context: Context.Context<never>): Request 
 
 /** What a request is sent with. */
 const ourTags = [Withheld, FetchHttpClient.Fetch] as const
-
-/** Where `HttpClient.withScope` keeps what aborts a request when the scope is closed. */
-const abortOnClose = GlobalValue.globalValue(
-  "@effect/platform/HttpClient/scopedRequests",
-  () => new WeakMap<Request, AbortController>()
-)
-
-// The platform's own functions would look at the body for its headers, and cannot remove one.
-const altered = (request: Request, fields: Partial<Pick<Request, "headers" | "body">>): Request => {
-  const copy: Request = Object.assign(Object.create(Object.getPrototypeOf(request)), request, fields)
-  const controller = abortOnClose.get(request)
-  if (controller !== undefined) abortOnClose.set(copy, controller)
-  return copy
-}
 
 /**
  * The request, for a client that may be one of `fetch`, which follows redirects by itself and with all headers. Such a client

@@ -1,20 +1,19 @@
 /**
  * The edge of an HTTP server: requests are worked on in the run that they bring, if they are believed.
  */
-import { type Headers, HttpApp, HttpServerError, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { HttpApp, HttpServerError, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Cause, Context, Effect, Equal, type FiberId, FiberRef, Option } from "effect"
 import { percentEncode, type ReadOptions } from "../baggage/BaggageHeader.js"
-import { type Arrival, type RequestRun, serve } from "../edge/ServerEdge.js"
-import { redactBaggage } from "../edge/ServerSpan.js"
+import { inNoReceivedRun, inOwnRun, inReceivedRun, type RequestRun, receive } from "../edge/ServerEdge.js"
+import { redactBaggage, stampCurrentSpan } from "../edge/ServerSpan.js"
 import { type Inbound, isTrusted } from "../edge/Trust.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
+import type { RequestEdge } from "../lifecycle/Interruption.js"
 import { RunCancelled } from "../lifecycle/ReceivedRun.js"
-import { stamp } from "../lifecycle/RunAnnotations.js"
 import type { RunContext } from "../RunContext.js"
 import { DeadlineExceeded } from "../run/Deadline.js"
 import type { InvalidRunContext } from "../run/NewRun.js"
 import type { Run } from "../run/Run.js"
-import { propagationModeFor } from "../run/Settings.js"
 import { Header } from "../wire/Wire.js"
 import * as ResponseBody from "./ResponseBody.js"
 import { inServerSpan, outsideRemoteTrace } from "./ServerSpan.js"
@@ -74,7 +73,7 @@ export const middleware: {
       if (request.headers[Header.baggage] !== undefined) redactBaggage(fiber.currentSpan)
       const { inbound } = options
       const answered = (isTrusted: boolean) =>
-        inServerSpan(answer(app, new Exchange<E>(request, isTrusted, options, fiber)), request, isTrusted, fiber)
+        inServerSpan(answer(app, request, isTrusted, options), request, isTrusted, fiber)
       return typeof inbound === "function"
         ? Effect.flatMap(outsideRemoteTrace(isTrusted(inbound, request), request), answered)
         : answered(inbound === "trusted")
@@ -85,46 +84,71 @@ export type Answered<E> = Exclude<E, DeadlineExceeded | RunCancelled>
 
 const answer = <E, R>(
   app: HttpApp.Default<E, R>,
-  exchange: Exchange<E>
+  request: Request,
+  isTrusted: boolean,
+  options: AnyOptions
 ): HttpApp.Default<Answered<E> | InvalidRunContext, R> =>
-  // The platform restores interruption for routes only.
-  Effect.matchCauseEffect(Effect.interruptible(serve(ResponseBody.carriedOn(app), exchange)), exchange)
+  Effect.withFiberRuntime((fiber) => {
+    const exchange = new Exchange<E>(fiber)
+    // The platform restores interruption for routes only.
+    return Effect.matchCauseEffect(Effect.interruptible(serve(app, request, isTrusted, options, exchange)), exchange)
+  })
+
+type AnyOptions = Options<unknown, unknown> & Partial<OptionsOrElse<unknown, unknown>>
+
+/** The app in the run that the request brings, in one of its own, or in none. */
+const serve = <E, R>(
+  app: HttpApp.Default<E, R>,
+  request: Request,
+  isTrusted: boolean,
+  options: AnyOptions,
+  exchange: Exchange<E>
+): HttpApp.Default<E | DeadlineExceeded | RunCancelled | InvalidRunContext, R> => {
+  const { orElse } = options
+  const { report, run } = receive(exchange.fiber, request.headers, isTrusted, options)
+  const work = ResponseBody.carriedOn(app)
+  let served: HttpApp.Default<E | DeadlineExceeded | RunCancelled | InvalidRunContext, R>
+  if (Option.isSome(run)) {
+    exchange.runIs(run.value)
+    const inFiber = run.value.deadline === undefined ? work : exchange.keepingAppended(work)
+    served = inReceivedRun(inFiber, run.value, exchange)
+  } else if (orElse === undefined) {
+    served = inNoReceivedRun(work, isTrusted, exchange)
+  } else {
+    const asRun = (work: HttpApp.Default<E, R>) =>
+      Effect.suspend(() =>
+        inOwnRun((run) => {
+          exchange.runIs(run)
+          return work
+        }, orElse(request))
+      )
+    served = inNoReceivedRun(ResponseBody.untilSent(exchange.keepingAppended(work), asRun), isTrusted, exchange)
+  }
+  return report === undefined ? served : Effect.zipRight(report, served)
+}
 
 /**
  * A request and its answer. An instance of a class, and no object literal: V8 may come to allocate those in its old generation,
  * where one keeps alive all that it leads to, until the next full collection: here whatever was made for the request.
  */
-class Exchange<E> implements Arrival<Response> {
-  readonly headers: Headers.Headers
-  readonly plusAsSpace: boolean | undefined
-  readonly orElse: (() => RequestRun<Response>) | undefined
+class Exchange<E> implements RequestEdge {
   readonly reasonOf = reasonOf
-  readonly lasting = ResponseBody.untilSent
   private run: Run | undefined = undefined
   private appended = Option.none<HttpApp.PreResponseHandler>()
 
-  constructor(
-    request: Request,
-    readonly isTrusted: boolean,
-    { orElse, plusAsSpace }: Options<unknown, unknown> & Partial<OptionsOrElse<unknown, unknown>>,
-    private readonly fiber: AnyFiber
-  ) {
-    this.headers = request.headers
-    this.plusAsSpace = plusAsSpace
-    this.orElse = orElse && (() => orElse(request))
-  }
+  constructor(readonly fiber: AnyFiber) {}
 
-  onRun(run: Run): void {
+  /** The run in which the request is worked on, whichever it is. */
+  runIs(run: Run): void {
     this.run = run
-    const span = this.fiber.currentSpan
-    if (span?._tag === "Span") stamp(span, run, propagationModeFor(this.fiber))
+    stampCurrentSpan(this.fiber, run)
   }
 
   /**
-   * What the app appends to responses, such as the headers of CORS, holds for the answer to a failure too, which else would not
-   * know of it.
+   * For an app in another fiber: what it appends to responses, such as the headers of CORS, holds for the answer to its failure
+   * too.
    */
-  elsewhere<E, R>(app: Effect.Effect<Response, E, R>): Effect.Effect<Response, E, R> {
+  keepingAppended<E, R>(app: Effect.Effect<Response, E, R>): Effect.Effect<Response, E, R> {
     return Effect.withFiberRuntime((fiber) =>
       Effect.onError(app, () =>
         Effect.sync(() => {

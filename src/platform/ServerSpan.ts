@@ -12,6 +12,7 @@ import {
 } from "@effect/platform"
 import { Context, Effect, Layer, Option, type Predicate, Tracer } from "effect"
 import * as TraceParent from "../baggage/TraceParent.js"
+import { hasValidIds, spanPlacement, withServerSpan } from "../edge/ServerSpan.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import { Header } from "../wire/Wire.js"
 
@@ -46,14 +47,9 @@ export const inServerSpan = <E, R>(
   if ((before ?? isDisabled)(request) || (before === undefined && isTrusted) || !namesSender(request)) return app
   const sender = Option.getOrUndefined(senderOf(request))
   const name = Context.get(fiber.currentContext, HttpMiddleware.SpanNameGenerator)(request)
-  const standing: Tracer.SpanOptions = isTrusted
-    ? sender === undefined
-      ? {}
-      : { parent: sender }
-    : { root: true, links: sender === undefined ? [] : [{ _tag: "SpanLink", span: sender, attributes: {} }] }
-  return Effect.useSpan(name, { ...standing, kind: "server", captureStackTrace: false }, (span) => {
+  return withServerSpan(name, spanPlacement(sender, isTrusted), (span) => {
     for (const [key, value] of Object.entries(attributesOf(request))) span.attribute(key, value)
-    return Effect.onExit(Effect.withParentSpan(app, span), (exit) =>
+    return Effect.onExit(app, (exit) =>
       Effect.sync(() => span.attribute("http.response.status_code", HttpServerError.exitResponse(exit).status))
     )
   })
@@ -76,9 +72,7 @@ const namesSender = ({ headers }: Request): boolean =>
 const senderOf = ({ headers }: Request): Option.Option<Tracer.ExternalSpan> => {
   const traceparent = headers[Header.traceparent]
   const sender = traceparent === undefined ? undefined : TraceParent.toSpan([traceparent])
-  return sender === undefined
-    ? Option.filter(HttpTraceContext.fromHeaders(headers), (span) => TraceParent.fromSpan(span) !== undefined)
-    : Option.some(sender)
+  return sender === undefined ? Option.filter(HttpTraceContext.fromHeaders(headers), hasValidIds) : Option.some(sender)
 }
 
 /** OpenTelemetry's semantic conventions for HTTP server spans. */

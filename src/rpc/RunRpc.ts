@@ -3,21 +3,21 @@
  */
 import { Headers } from "@effect/platform"
 import { type Rpc, RpcMiddleware } from "@effect/rpc"
-import { Context, Effect, Layer, Schema, Scope } from "effect"
+import { Context, Effect, Layer, Option, Schema, Scope } from "effect"
 import type { ReadOptions } from "../baggage/BaggageHeader.js"
 import { withoutRun, withRun } from "../baggage/RunMembers.js"
-import { type RequestRun, serve } from "../edge/ServerEdge.js"
-import { redactBaggage } from "../edge/ServerSpan.js"
+import { inNoReceivedRun, inOwnRun, inReceivedRun, type RequestRun, receive } from "../edge/ServerEdge.js"
+import { redactBaggage, stampCurrentSpan } from "../edge/ServerSpan.js"
 import { type Inbound, isTrusted } from "../edge/Trust.js"
 import { Withheld } from "../fiber/TracerWrapper.js"
 import { currentRun } from "../lifecycle/CurrentRun.js"
+import type { RequestEdge } from "../lifecycle/Interruption.js"
 import { baggageHeaderFor } from "../lifecycle/OutgoingRun.js"
 import { RunCancelled } from "../lifecycle/ReceivedRun.js"
-import { stamp } from "../lifecycle/RunAnnotations.js"
 import { RunContext } from "../RunContext.js"
 import { DeadlineExceeded } from "../run/Deadline.js"
 import { InvalidRunContext } from "../run/NewRun.js"
-import { propagationModeFor } from "../run/Settings.js"
+import type { Run } from "../run/Run.js"
 import { Header } from "../wire/Wire.js"
 import { disconnectReasonFor } from "./ClientGone.js"
 import { inServerSpan, outsideRemoteTrace } from "./ServerSpan.js"
@@ -113,25 +113,33 @@ export const layerServer: {
 
 type Work<R> = Effect.Effect<RpcMiddleware.SuccessValue, Failure, R>
 
+/** The handler in the run that the call brings, in one of its own, or in none. */
 const served = <R>(
   work: Work<R>,
   request: Request,
   isTrusted: boolean,
-  { orElse, plusAsSpace }: ReadOptions & Partial<Pick<ServerOptionsOrElse, "orElse">>
+  options: ReadOptions & Partial<Pick<ServerOptionsOrElse, "orElse">>
 ): Work<Exclude<R, RunContext>> =>
-  Effect.withFiberRuntime((fiber) =>
-    serve(work as Work<Exclude<R, RunContext>>, {
-      headers: request.headers,
-      isTrusted,
-      plusAsSpace,
-      reasonOf: disconnectReasonFor(fiber.currentContext),
-      orElse: orElse && (() => orElse(request)),
-      onRun: (run) => {
-        const span = fiber.currentSpan
-        if (span?._tag === "Span") stamp(span, run, propagationModeFor(fiber))
-      }
-    })
-  )
+  Effect.withFiberRuntime((fiber) => {
+    const { orElse } = options
+    const edge: RequestEdge = { fiber, reasonOf: disconnectReasonFor(fiber.currentContext) }
+    const { report, run } = receive(fiber, request.headers, isTrusted, options)
+    const stamped = (run: Run) => {
+      stampCurrentSpan(fiber, run)
+      return work
+    }
+    let inRun: Work<Exclude<R, RunContext>>
+    if (Option.isSome(run)) inRun = inReceivedRun(stamped(run.value), run.value, edge)
+    else {
+      const own: Work<Exclude<R, RunContext>> =
+        orElse === undefined
+          ? // Only a middleware with `orElse` promises its handlers a run.
+            (work as Work<Exclude<R, RunContext>>)
+          : Effect.suspend(() => inOwnRun(stamped, orElse(request)))
+      inRun = inNoReceivedRun(own, isTrusted, edge)
+    }
+    return report === undefined ? inRun : Effect.zipRight(report, inRun)
+  })
 
 /** Whether a client tells. */
 export interface ClientOptions {

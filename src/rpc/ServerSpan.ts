@@ -4,7 +4,7 @@
  */
 import { RpcServer } from "@effect/rpc"
 import { Context, Effect, Layer, Option, Tracer } from "effect"
-import * as TraceParent from "../baggage/TraceParent.js"
+import { hasValidIds, linksTo, spanPlacement, withServerSpan } from "../edge/ServerSpan.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 
 /**
@@ -53,10 +53,8 @@ class LeftToOpen extends Context.Tag("botanu/RunRpc/LeftToOpen")<
 const validSpan = (traceId: unknown, spanId: unknown, sampled: unknown): Tracer.ExternalSpan | undefined => {
   if (typeof traceId !== "string" || typeof spanId !== "string") return undefined
   const span = Tracer.externalSpan({ traceId, spanId, sampled: sampled !== false })
-  return isValid(span) ? span : undefined
+  return hasValidIds(span) ? span : undefined
 }
-
-const isValid = (span: Tracer.AnySpan): boolean => TraceParent.fromSpan(span) !== undefined
 
 /** `work` in a span for the request named `tag`, where the one that the server opened is not as it should be. */
 export const inServerSpan = <A, E, R>(
@@ -73,25 +71,15 @@ export const inServerSpan = <A, E, R>(
     left === undefined
       ? work
       : Effect.mapInputContext(work, (context: Context.Context<R>) => without(context, LeftToOpen))
-  const inSpan = (standing: Tracer.SpanOptions) =>
-    Effect.useSpan(
-      isOpen ? open.name : `RpcServer.${tag}`,
-      { ...standing, kind: "server", captureStackTrace: false },
-      (span) => Effect.withParentSpan(own, span)
-    )
-  if (isTrusted) {
-    if (left?.sender !== undefined) return inSpan({ parent: left.sender })
-    return left === undefined || isOpen ? own : inSpan({})
-  }
+  const name = isOpen ? open.name : `RpcServer.${tag}`
   const remote = remoteAncestor(open)
-  const links = linksTo(left?.sender ?? remote)
-  if (remote !== undefined || (left !== undefined && !isOpen)) return inSpan({ root: true, links })
-  if (isOpen) open.addLinks(links)
+  const sender = left?.sender ?? (isTrusted ? undefined : remote)
+  const isMissing = left !== undefined && !isOpen
+  const isMisplaced = isTrusted ? left?.sender !== undefined : remote !== undefined
+  if (isMissing || isMisplaced) return withServerSpan(name, spanPlacement(sender, isTrusted), () => own)
+  if (isOpen && !isTrusted) open.addLinks(linksTo(sender))
   return own
 }
-
-const linksTo = (span: Tracer.AnySpan | undefined): ReadonlyArray<Tracer.SpanLink> =>
-  span !== undefined && isValid(span) ? [{ _tag: "SpanLink", span, attributes: {} }] : []
 
 /** A context for what is done before it is known whether the sender is believed: not in the trace that the sender names. */
 export const outsideRemoteTrace = <R>(context: Context.Context<R>): Context.Context<R> => {

@@ -2,21 +2,7 @@
  * What the servers of all edges share: whom is believed, and in which run a request is worked on.
  */
 import { describe, expect, it } from "@effect/vitest"
-import {
-  Data,
-  Deferred,
-  Effect,
-  Exit,
-  Fiber,
-  FiberRef,
-  HashMap,
-  HashSet,
-  Logger,
-  Option,
-  TestClock,
-  type Tracer
-} from "effect"
-import { type Arrival, serve } from "../../src/edge/ServerEdge.js"
+import { Data, Effect, Exit, Fiber, FiberRef, HashMap, HashSet, Logger, Option, TestClock, type Tracer } from "effect"
 import { type Inbound, isTrusted } from "../../src/edge/Trust.js"
 import { currentTracerWrappers, Untrusted } from "../../src/fiber/TracerWrapper.js"
 import {
@@ -29,6 +15,7 @@ import {
 } from "../../src/index.js"
 import { completedRuns, endedSpans, observed, onlyRun } from "../observed.js"
 import { ids, instant, leanHeader, runId } from "../runs.js"
+import { type Arrival, arrival, serve } from "./requests.js"
 
 const full = BotanuConfig.layerOf({ environment: "production", propagationMode: "full" })
 
@@ -36,18 +23,9 @@ const foreign = "tenant=x%20y;ttl=1"
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736"
 const headers = { baggage: `${leanHeader},${foreign}`, traceparent: `00-${traceId}-00f067aa0ba902b7-01` }
 
-/** A request, and the runs that its edge learns of. */
-const arrive = (options: Partial<Arrival<unknown>> = {}) => {
-  const runs: Array<Run> = []
-  const arrival: Arrival<unknown> = {
-    headers,
-    isTrusted: true,
-    reasonOf: () => undefined,
-    orElse: undefined,
-    onRun: (run) => runs.push(run),
-    ...options
-  }
-  return { arrival, runs }
+const arrive = (options: Partial<Arrival> = {}) => {
+  const request = arrival({ headers, ...options })
+  return { arrival: request, runs: request.runs }
 }
 
 const currentRun = Effect.map(Effect.serviceOption(RunContext), Option.getOrUndefined)
@@ -55,7 +33,7 @@ const currentRun = Effect.map(Effect.serviceOption(RunContext), Option.getOrUnde
 const walkIn = () => ({ workflow: "Walk-in", ...ids, customerId: "unknown" })
 
 /** In a fiber of its own, as a server serves each request, which nobody joins. */
-const served = <A, E>(work: Effect.Effect<A, E>, arrival: Arrival<unknown>) => {
+const served = <A, E>(work: Effect.Effect<A, E>, arrival: Arrival) => {
   const request = serve(work as Effect.Effect<unknown, E>, arrival)
   return Effect.map(Effect.flatten(Effect.flatMap(Effect.fork(request), Fiber.await)), (result) => result as A)
 }
@@ -286,7 +264,7 @@ describe("a request that is not believed", () => {
 })
 
 describe("a request as a run of its own", () => {
-  const asRun = (options: Partial<ReturnType<NonNullable<Arrival<unknown>["orElse"]>>>) =>
+  const asRun = (options: Partial<ReturnType<NonNullable<Arrival["orElse"]>>>) =>
     arrive({ headers: {}, orElse: () => ({ ...walkIn(), ...options }) })
 
   it.effect("is one like any other", () =>
@@ -338,27 +316,10 @@ describe("a request as a run of its own", () => {
       expect(exit).toEqual(Exit.die(new RangeError("no such request")))
     })
   )
-
-  it.effect("may last longer than its work", () =>
-    Effect.gen(function* () {
-      const sent = yield* Deferred.make<void>()
-      const { arrival } = arrive({
-        headers: {},
-        orElse: walkIn,
-        lasting: (work, inRun) => inRun(Effect.tap(work, () => Deferred.await(sent)))
-      })
-      const fiber = yield* Effect.fork(served(Effect.succeed("answer"), arrival))
-      yield* Effect.yieldNow()
-      expect(yield* completedRuns).toEqual([])
-      yield* Deferred.succeed(sent, undefined)
-      expect(yield* Fiber.join(fiber)).toBe("answer")
-      expect((yield* onlyRun).completed.status).toBe("success")
-    }).pipe(Effect.provide(observed))
-  )
 })
 
 describe("the tracer that an integration wants", () => {
-  const requests: ReadonlyArray<readonly [which: string, options: Partial<Arrival<unknown>>]> = [
+  const requests: ReadonlyArray<readonly [which: string, options: Partial<Arrival>]> = [
     ["in a run that came in", {}],
     ["in a run of its own", { headers: {}, orElse: walkIn }],
     ["of someone who is not believed", { isTrusted: false }],

@@ -3,8 +3,8 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Equal, Fiber, FiberId, Schema, TestClock } from "effect"
-import { type Arrival, serve } from "../../src/edge/ServerEdge.js"
 import { Botanu, type Run, RunContext } from "../../src/index.js"
+import { type Arrival, arrival, serve } from "../edge/requests.js"
 import { completedRuns, observed } from "../observed.js"
 import { ids, instant, makeRun } from "../runs.js"
 
@@ -14,22 +14,19 @@ const abort = FiberId.runtime(-499, 0)
 const headersOf = (run: Run) => ({ baggage: Schema.encodeSync(RunContext.FromHeader)(run) })
 const headers = headersOf(makeRun())
 
-const arrival = (more?: Partial<Arrival<unknown>>): Arrival<unknown> => ({
-  headers: {},
-  isTrusted: true,
-  reasonOf: (interruptor) => (Equal.equals(interruptor, abort) ? "client_disconnected" : undefined),
-  orElse: undefined,
-  onRun: () => {},
-  ...more
-})
+const atEdge = (options?: Partial<Arrival>) =>
+  arrival({
+    reasonOf: (interruptor) => (Equal.equals(interruptor, abort) ? "client_disconnected" : undefined),
+    ...options
+  })
 
-const request = arrival({ orElse: () => ({ workflow: "Request", ...ids }) })
+const request = atEdge({ orElse: () => ({ workflow: "Request", ...ids }) })
 const inner = Botanu.workflow("Inner", ids)
 
 /** Serves `work`, interrupts it when it says that it has begun, and gives how its runs ended. */
 const interrupted = (
   work: (begun: Effect.Effect<unknown>) => Effect.Effect<unknown, unknown, RunContext>,
-  options: Arrival<unknown>,
+  options: Arrival,
   interruptor: FiberId.FiberId = abort,
   before: Effect.Effect<unknown> = Effect.void
 ) =>
@@ -60,7 +57,7 @@ describe("a run that is interrupted by a fiber that its edge knows", () => {
 
   it.effect("does so as a child of the run that came in", () =>
     Effect.gen(function* () {
-      const ended = yield* interrupted((begun) => inner(forever(begun)), arrival({ headers }))
+      const ended = yield* interrupted((begun) => inner(forever(begun)), atEdge({ headers }))
       expect(ended).toEqual([["Inner", ...disconnected]])
       expect((yield* completedRuns)[0]?.run.parentRunId).toBe(makeRun().runId)
     }).pipe(Effect.provide(observed))
@@ -69,7 +66,7 @@ describe("a run that is interrupted by a fiber that its edge knows", () => {
   it.effect("does so where there is no other run, and where nobody is believed", () =>
     Effect.gen(function* () {
       for (const isTrusted of [true, false]) {
-        yield* interrupted((begun) => inner(forever(begun)), arrival({ isTrusted }))
+        yield* interrupted((begun) => inner(forever(begun)), atEdge({ isTrusted }))
       }
       expect(yield* endings).toEqual([
         ["Inner", ...disconnected],
@@ -143,7 +140,7 @@ describe("the edge's reason", () => {
           yield* Effect.yieldNow()
           yield* Fiber.interruptAs(fiber, abort)
         }),
-        arrival()
+        atEdge()
       )
       yield* served
       expect(yield* endings).toEqual([["Inner", "canceled", "interrupted"]])
@@ -166,9 +163,9 @@ describe("the edge's reason", () => {
     }).pipe(Effect.provide(observed))
   )
 
-  const bounded: ReadonlyArray<readonly [whose: string, options: Arrival<unknown>]> = [
-    ["its own deadline", arrival({ orElse: () => ({ workflow: "Request", ...ids, deadline: "1 second" }) })],
-    ["the deadline that it inherited", arrival({ headers: headersOf(makeRun({ deadline: instant(1_000) })) })]
+  const bounded: ReadonlyArray<readonly [whose: string, options: Arrival]> = [
+    ["its own deadline", atEdge({ orElse: () => ({ workflow: "Request", ...ids, deadline: "1 second" }) })],
+    ["the deadline that it inherited", atEdge({ headers: headersOf(makeRun({ deadline: instant(1_000) })) })]
   ]
   for (const [whose, options] of bounded) {
     it.effect(`gives way to ${whose}, where that has come`, () =>
@@ -191,9 +188,9 @@ describe("the edge's reason", () => {
 
   it.effect("is that of the innermost edge", () =>
     Effect.gen(function* () {
-      const outer = arrival({ reasonOf: () => "outer" })
+      const outer = atEdge({ reasonOf: () => "outer" })
       const ended = yield* interrupted(
-        (begun) => serve(inner(forever(begun)), arrival({ reasonOf: () => "inner" })),
+        (begun) => serve(inner(forever(begun)), atEdge({ reasonOf: () => "inner" })),
         outer
       )
       expect(ended).toEqual([["Inner", "canceled", "inner"]])

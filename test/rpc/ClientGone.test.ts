@@ -69,34 +69,37 @@ const finalizersOf = (scope: Scope.Scope): number =>
   (scope as Scope.Scope & { readonly state: { readonly finalizers: ReadonlyMap<unknown, unknown> } }).state.finalizers
     .size
 
-it.scopedLive("interrupted calls leave nothing behind in the scope of their connection", () =>
-  Effect.gen(function* () {
-    const scopes = new Set<Scope.Scope>()
-    const { protocol, records } = yield* overTcp(serving, noting(scopes))
-    const client = yield* connect(group, protocol, RunRpc.layerClient({ outbound: "propagate" }))
-    const interrupt = (calls: number) =>
-      Effect.gen(function* () {
-        const before = (yield* SubscriptionRef.get(records.runs)).length
-        const reached = <A>(known: ReadonlyArray<A>) =>
-          Option.liftPredicate(known, () => known.length === before + calls)
-        const fibers = yield* Effect.forEach(Arr.range(1, calls), (call) =>
-          Effect.fork(client.Hang({ key: `${before + call}` }))
-        )
-        yield* until(records.started, reached)
-        yield* Fiber.interruptAll(fibers)
-        const runs = yield* until(records.runs, reached)
-        expect(new Set(runs.map(({ cancellationReason }) => cancellationReason))).toEqual(
-          new Set(["client_disconnected"])
-        )
-      })
+it.scopedLive(
+  "interrupted calls leave nothing behind in the scope of their connection",
+  () =>
+    Effect.gen(function* () {
+      const scopes = new Set<Scope.Scope>()
+      const { protocol, records } = yield* overTcp(serving, noting(scopes))
+      const client = yield* connect(group, protocol, RunRpc.layerClient({ outbound: "propagate" }))
+      const interrupt = (calls: number) =>
+        Effect.gen(function* () {
+          const before = (yield* SubscriptionRef.get(records.runs)).length
+          const reached = <A>(known: ReadonlyArray<A>) =>
+            Option.liftPredicate(known, () => known.length === before + calls)
+          const fibers = yield* Effect.forEach(Arr.range(1, calls), (call) =>
+            Effect.fork(client.Hang({ key: `${before + call}` }))
+          )
+          yield* until(records.started, reached)
+          yield* Fiber.interruptAll(fibers)
+          const runs = yield* until(records.runs, reached)
+          expect(new Set(runs.map(({ cancellationReason }) => cancellationReason))).toEqual(
+            new Set(["client_disconnected"])
+          )
+        })
 
-    yield* client.HasStarted({ key: "none" })
-    const counts = () => Array.from(scopes, finalizersOf)
-    const atFirst = counts()
-    expect(atFirst).toHaveLength(1)
-    yield* interrupt(100)
-    expect(counts()).toEqual(atFirst)
-    yield* interrupt(900)
-    expect(counts()).toEqual(atFirst)
-  })
+      yield* client.HasStarted({ key: "none" })
+      const counts = () => Array.from(scopes, finalizersOf)
+      const atFirst = counts()
+      expect(atFirst).toHaveLength(1)
+      yield* interrupt(100)
+      expect(counts()).toEqual(atFirst)
+      yield* interrupt(900)
+      expect(counts()).toEqual(atFirst)
+    }),
+  30_000
 )
