@@ -272,7 +272,7 @@ describe("Propagation.extract", () => {
     })
   )
 
-  it.effect("reads a plus as a space where asked to", () =>
+  it.effect("reads a plus as a space, unless asked not to", () =>
     Effect.gen(function* () {
       const header = { baggage: leanHeader.replace("%20", "+") }
       const workflow = (options?: Baggage.ReadOptions) =>
@@ -280,8 +280,8 @@ describe("Propagation.extract", () => {
           Propagation.extract(header, options),
           Option.map(({ workflow }) => workflow)
         )
-      expect(yield* workflow()).toEqual(Option.some("Customer+Support"))
-      expect(yield* workflow({ plusAsSpace: true })).toEqual(Option.some("Customer Support"))
+      expect(yield* workflow()).toEqual(Option.some("Customer Support"))
+      expect(yield* workflow({ plusAsSpace: false })).toEqual(Option.some("Customer+Support"))
     })
   )
 })

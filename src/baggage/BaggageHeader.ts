@@ -3,7 +3,7 @@
  * linear scan, and writing it within its limits.
  */
 import { Option } from "effect"
-import { maxHeaderBytes, maxHeaderMembers } from "../wire/Wire.js"
+import { keyPrefix, maxHeaderBytes, maxHeaderMembers } from "../wire/Wire.js"
 
 /** A property of a member, such as `ttl=60` or a bare `secret`. */
 export interface Property {
@@ -41,11 +41,13 @@ export interface Dropped {
 
 export interface ReadOptions {
   /**
-   * Read a raw `+` as a space, as OpenTelemetry Python writes it. In the W3C format a `+` is a plus, and OpenTelemetry Go sends it
-   * so.
-   * @default false
+   * Whether a raw `+` is read as a space. In the W3C format it is a plus, and OpenTelemetry Go sends it so; OpenTelemetry Python
+   * writes each space so, and a plus as `%2B`. With `"auto"` it is a space in the members of a run (`botanu.*`), unless the same
+   * header line contains a `%20`, which shows that its writer encodes spaces otherwise; in all other members it is a plus. `true`
+   * and `false` hold for all members.
+   * @default "auto"
    */
-  readonly plusAsSpace?: boolean | undefined
+  readonly plusAsSpace?: boolean | "auto" | undefined
 }
 
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
@@ -66,19 +68,28 @@ export const read = (
   header: string | ReadonlyArray<string>,
   options?: ReadOptions
 ): { readonly members: Map<string, Member>; readonly dropped: Dropped } => {
-  const reader = new Reader(options?.plusAsSpace === true)
-  reader.read(typeof header === "string" ? header : joinLines(header))
+  const reader = new Reader(options?.plusAsSpace ?? "auto")
+  reader.read(typeof header === "string" ? [header] : header)
   return { members: reader.members, dropped: reader.dropped }
 }
 
+/** A header of one or several lines, as one list. */
+interface Joined {
+  readonly text: string
+  /** Where each line ends in the text. */
+  readonly ends: ReadonlyArray<number>
+}
+
 /** The lines as one list; lines beyond the limit are not looked at. */
-const joinLines = (lines: ReadonlyArray<string>): string => {
+const joinLines = (lines: ReadonlyArray<string>): Joined => {
   let text = ""
+  const ends: Array<number> = []
   for (const [index, line] of lines.entries()) {
     text = index === 0 ? line : `${text},${line}`
+    ends.push(text.length)
     if (text.length > maxHeaderBytes) break
   }
-  return text
+  return { text, ends }
 }
 
 class Reader {
@@ -87,17 +98,22 @@ class Reader {
   private readonly first: Array<DroppedPart> = []
   private position = 0
   private isSuspect = false
+  private lineSeen: string | undefined
+  private isSpaceEncoded = false
 
-  constructor(private readonly plusAsSpace: boolean) {}
+  constructor(private readonly plusAsSpace: boolean | "auto") {}
 
   get dropped(): Dropped {
     return this.count === 0 ? nothingDropped : { count: this.count, first: this.first }
   }
 
-  read(header: string): void {
+  read(lines: ReadonlyArray<string>): void {
+    const { ends, text: header } = joinLines(lines)
     const text = this.wholeMembersWithinLimit(header)
     let start = 0
+    let line = 0
     while (start < text.length) {
+      while (start > (ends[line] ?? text.length)) line += 1
       const comma = text.indexOf(",", start)
       const end = comma === -1 ? text.length : comma
       this.position += 1
@@ -105,7 +121,7 @@ class Reader {
         this.drop("too_many_members")
         return
       }
-      const refusal = this.readMember(text.slice(start, end))
+      const refusal = this.readMember(text.slice(start, end), lines[line] as string)
       if (refusal !== undefined) this.drop(refusal)
       start = end + 1
     }
@@ -120,7 +136,7 @@ class Reader {
     return header.slice(0, Math.max(0, header.lastIndexOf(",", maxHeaderBytes)))
   }
 
-  private readMember(member: string): DropReason | undefined {
+  private readMember(member: string, line: string): DropReason | undefined {
     const equals = member.indexOf("=")
     const semicolon = member.indexOf(";")
     if (equals === -1 || (semicolon !== -1 && semicolon < equals)) {
@@ -132,7 +148,7 @@ class Reader {
     if (!baggageOctets.test(raw)) return "value_not_baggage_octets"
     if (this.members.size >= maxHeaderMembers && !this.members.has(key)) return "too_many_members"
     this.members.set(key, {
-      value: this.decode(raw),
+      value: this.decode(raw, this.isPlusSpace(key, raw, line)),
       properties: semicolon === -1 ? noProperties : this.readProperties(member.slice(semicolon + 1))
     })
     return undefined
@@ -149,13 +165,27 @@ class Reader {
       if (!token.test(key)) this.drop("property_key_not_a_token")
       else if (raw === undefined) properties.push({ key, value: Option.none() })
       else if (!baggageOctets.test(raw)) this.drop("property_value_not_baggage_octets")
-      else properties.push({ key, value: Option.some(this.decode(raw)) })
+      else properties.push({ key, value: Option.some(this.decode(raw, this.plusAsSpace === true)) })
     }
     return properties
   }
 
-  private decode(raw: string): string {
-    return this.percentDecode(this.plusAsSpace ? raw.replaceAll("+", " ") : raw)
+  private decode(raw: string, isPlusSpace: boolean): string {
+    return this.percentDecode(isPlusSpace ? raw.replaceAll("+", " ") : raw)
+  }
+
+  /** Whether a plus in the value of a member stands for a space. */
+  private isPlusSpace(key: string, raw: string, line: string): boolean {
+    if (this.plusAsSpace !== "auto") return this.plusAsSpace
+    return key.startsWith(keyPrefix) && raw.includes("+") && !this.encodesSpaces(line)
+  }
+
+  private encodesSpaces(line: string): boolean {
+    if (this.lineSeen !== line) {
+      this.lineSeen = line
+      this.isSpaceEncoded = line.slice(0, maxHeaderBytes).includes("%20")
+    }
+    return this.isSpaceEncoded
   }
 
   /** `raw` decoded once. Bytes that are not UTF-8 become U+FFFD, a malformed `%` stays as it is. */

@@ -32,7 +32,11 @@ interface Written extends Peer {
   /** The same, where the customer has the properties `ttl=60` and `secret`. */
   readonly withProperties?: string
   /** What is not read as it was meant. */
-  readonly readDifferently: { readonly byDefault: Partial<Text>; readonly plusAsSpace: Partial<Text> }
+  readonly readDifferently: {
+    readonly byDefault: Partial<Text>
+    readonly plusAsSpace: Partial<Text>
+    readonly plusIsPlus: Partial<Text>
+  }
 }
 
 const recorded: {
@@ -59,7 +63,7 @@ const expectRun = (header: string, expected: Run, options?: Baggage.ReadOptions)
     expect(dropped.count).toBe(0)
     expect(yield* Schema.decode(RunContext.FromBaggage)(baggage)).toEqual(expected)
     expect(yield* Propagation.extract({ baggage: header }, options)).toEqual(Option.some(expected))
-    if (!options?.plusAsSpace) expect(yield* Schema.decode(RunContext.FromHeader)(header)).toEqual(expected)
+    if (options === undefined) expect(yield* Schema.decode(RunContext.FromHeader)(header)).toEqual(expected)
   })
 
 describe("what OpenTelemetry writes is read", () => {
@@ -74,6 +78,10 @@ describe("what OpenTelemetry writes is read", () => {
 
     it.effect(`${titleOf(peer)}, with plusAsSpace: ${differs(readDifferently.plusAsSpace)}`, () =>
       expectRun(header, received(readDifferently.plusAsSpace), { plusAsSpace: true })
+    )
+
+    it.effect(`${titleOf(peer)}, with plusAsSpace: false: ${differs(readDifferently.plusIsPlus)}`, () =>
+      expectRun(header, received(readDifferently.plusIsPlus), { plusAsSpace: false })
     )
 
     if (withProperties !== undefined) {
@@ -98,6 +106,77 @@ describe("what OpenTelemetry writes is read", () => {
 
   it.effect.prop("in any order of its members", [inAnyOrder], ([{ fields, members }]) =>
     expectRun(members.join(","), received(fields))
+  )
+})
+
+const texts: {
+  readonly texts: ReadonlyArray<string>
+  readonly written: ReadonlyArray<Peer & { readonly headers: ReadonlyArray<string> }>
+} = JSON.parse(readFileSync(new URL("texts.json", import.meta.url), "utf8"))
+
+describe("16 texts as event and as customer, beside a workflow with a space", () => {
+  const runOf = (text: string) => received({ workflow: "Customer Support", eventId: text, customerId: text })
+
+  const headerWith = (encode: (value: string) => string, run: Run) =>
+    Baggage.entries(run.toBaggage("lean"))
+      .map(([key, value]) => `${key}=${encode(value)}`)
+      .join(",")
+
+  // From the source of go.opentelemetry.io/otel/baggage 1.31.0: all bytes but baggage-octets, and the percent sign.
+  const encodeAsGo = (value: string) =>
+    Array.from(new TextEncoder().encode(value), (byte) => {
+      const character = String.fromCharCode(byte)
+      return /[\x21\x23\x24\x26-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]/.test(character)
+        ? character
+        : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`
+    }).join("")
+
+  const writeAsJavaScript = (run: Run) => {
+    const carrier: Record<string, string> = {}
+    const entries = Baggage.entries(run.toBaggage("lean")).map(([key, value]) => [key, { value }] as const)
+    const context = propagation.setBaggage(ROOT_CONTEXT, propagation.createBaggage(Object.fromEntries(entries)))
+    new W3CBaggagePropagator().inject(context, carrier, defaultTextMapSetter)
+    return carrier["baggage"] ?? ""
+  }
+
+  it("are written by the rule of Go as Go itself wrote the run that was recorded", () => {
+    const [go] = recorded.written.filter(({ language, version }) => language === "Go" && version === "1.31.0")
+    const sorted = (header: string | undefined) => header?.split(",").sort()
+    expect(sorted(headerWith(encodeAsGo, received()))).toEqual(sorted(go?.header))
+  })
+
+  const writers: ReadonlyArray<readonly [name: string, write: (run: Run, index: number) => string]> = [
+    ...texts.written.map((peer) => [titleOf(peer), (_: Run, index: number) => peer.headers[index] ?? ""] as const),
+    ["OpenTelemetry JavaScript, as it is installed", writeAsJavaScript],
+    ["Botanu for TypeScript", (run) => headerWith(encodeURIComponent, run)],
+    ["OpenTelemetry Go 1.31.0", (run) => headerWith(encodeAsGo, run)],
+    ["this library", (run) => Baggage.encode(run.toBaggage("lean"))]
+  ]
+
+  for (const [name, write] of writers) {
+    it.effect(`are read by default as ${name} meant them`, () =>
+      Effect.forEach(texts.texts, (text, index) => expectRun(write(runOf(text), index), runOf(text)))
+    )
+  }
+
+  it.effect("in one header of two lines, of a writer in Python and of one in Go", () =>
+    Effect.gen(function* () {
+      const lines = ["botanu.workflow=Customer+Support,botanu.event_id=a+b", `botanu.run_id=${runOf("x").runId}`]
+      const go = `botanu.customer_id=a+b,tier=gold%20plus`
+      const run = yield* Propagation.extract({ baggage: [...lines, go] })
+      expect(Option.map(run, ({ customerId, eventId, workflow }) => [workflow, eventId, customerId])).toEqual(
+        Option.some(["Customer Support", "a b", "a+b"])
+      )
+    })
+  )
+
+  it.effect("that no other text in the header has a space beside: Go's plus cannot be told from Python's space", () =>
+    Effect.gen(function* () {
+      const run = received({ workflow: "Billing", eventId: "a+b", customerId: "c" })
+      const header = headerWith(encodeAsGo, run)
+      yield* expectRun(header, received({ ...run, eventId: "a b" }))
+      yield* expectRun(header, run, { plusAsSpace: false })
+    })
   )
 })
 
