@@ -45,14 +45,14 @@ export const make = (prices: Iterable<Price>): Either.Either<Service, InvalidPri
     return { priceOf: (usage, payer) => costOf(usage, find(index, usage, payer)) }
   })
 
+/** A book without prices: it knows the cost of a usage only where that names its cost itself, or where nothing was served. */
+export const empty: Service = { priceOf: (usage) => costOf(usage, undefined) }
+
 /** These prices. A wrong one fails with `InvalidPrice` where the layer is built; it names the entry and the field. */
 export const layer = (prices: Iterable<Price>): Layer.Layer<PriceBook, InvalidPrice> =>
   Layer.effect(PriceBook, make(prices))
 
 const free = new Priced({ usd: zero })
-
-/** @internal What a usage costs without any prices. */
-export const withoutPrices = (usage: Usage): Cost => costOf(usage, undefined)
 
 /** Prices of each model, by its name, and those for any model, whose name is empty. */
 type Index = ReadonlyMap<UsageKind, ReadonlyMap<string, ModelPrices>>

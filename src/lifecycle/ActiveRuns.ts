@@ -27,12 +27,12 @@ export const cancel = (runId: string, reason: string): Effect.Effect<boolean> =>
     return Effect.succeed(true)
   })
 
-/** @internal */
+/** Makes a run one that `activeRuns` lists and `cancel` finds. */
 export const add = (scope: RunScope): void => {
   scopes.set(scope.run.runId, scope)
 }
 
-/** @internal */
+/** Undoes `add`. */
 export const remove = (scope: RunScope): void => {
   // Ids are unique but in tests that seed them alike.
   if (scopes.get(scope.run.runId) === scope) scopes.delete(scope.run.runId)

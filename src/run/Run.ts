@@ -91,16 +91,16 @@ export class Run extends Schema.Class<Run>("botanu/Run")({
   }
 }
 
-/** @internal What the span of a cancelled run says of it; nothing for another. */
+/** The attributes of the span of a cancelled run; none for another. */
 export const cancellationAttributes = ({ cancelled, cancelledAt }: Run): Record<string, AttributeValue> => ({
   ...(cancelled && { [Attribute.cancelled]: true }),
   ...(cancelled && cancelledAt && { [Attribute.cancelledAt]: epochSeconds(cancelledAt) })
 })
 
-/** @internal */
+/** A key and its value, as both are sent. */
 export type Entry = readonly [key: string, value: string]
 
-/** @internal What is always sent, in the order in which it is sent. */
+/** What is always sent, in the order in which it is sent. */
 export const leanEntries = (run: Run): ReadonlyArray<Entry> => [
   [Key.runId, run.runId],
   [Key.workflow, run.workflow],
@@ -108,7 +108,7 @@ export const leanEntries = (run: Run): ReadonlyArray<Entry> => [
   [Key.customerId, run.customerId]
 ]
 
-/** @internal What full mode adds to the lean entries. */
+/** What full mode adds to the lean entries. */
 export const furtherEntries = (run: Run): ReadonlyArray<Entry> => {
   const entries: Array<Entry> = [[Key.environment, run.environment]]
   if (run.tenantId !== undefined) entries.push([Key.tenantId, run.tenantId])

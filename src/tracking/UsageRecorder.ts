@@ -4,7 +4,7 @@
 import { Effect, type Tracer } from "effect"
 import type { Cost } from "../cost/Cost.js"
 import { RecordedUsage, UsageTotals } from "../cost/CostTotals.js"
-import { PriceBook, withoutPrices } from "../cost/PriceBook.js"
+import { empty as noPrices, PriceBook } from "../cost/PriceBook.js"
 import { make, type Usage, type UsageDetails } from "../cost/UsageRecord.js"
 import { format } from "../cost/Usd.js"
 import { type AnyFiber, clockOf, nowOf } from "../fiber/CurrentFiber.js"
@@ -61,12 +61,12 @@ export const addFor = (fiber: AnyFiber, { run, scope, span }: RecordTarget, usag
 
 const costOf = (fiber: AnyFiber, run: Run, usage: Usage): Cost => {
   const book = fiber.currentContext.unsafeMap.get(PriceBook.key) as PriceBook["Type"] | undefined
-  if (book === undefined) return withoutPrices(usage)
+  if (book === undefined) return noPrices.priceOf(usage, run)
   try {
     return book.priceOf(usage, run)
   } catch (error) {
     warnFor(fiber, `the price book failed on ${usage.provider}: ${String(error)}`)
-    return withoutPrices(usage)
+    return noPrices.priceOf(usage, run)
   }
 }
 

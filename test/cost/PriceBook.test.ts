@@ -435,3 +435,17 @@ describe("a book", () => {
     }).pipe(Effect.provide(observed))
   )
 })
+
+describe("the empty book", () => {
+  const emptyCostOf = (details: Details) => told(PriceBook.empty.priceOf(usageOf(details), bigretail))
+
+  it("has no price for a model, nor for anything else", () => {
+    expect(emptyCostOf({ inputTokens: 1 })).toBe("0, unknown_model")
+    expect(emptyCostOf({ kind: "database", provider: "postgresql" })).toBe("0, no_price_for_kind")
+  })
+
+  it("knows what a usage says itself, and what was not served", () => {
+    expect(emptyCostOf({ usd: BigDecimal.unsafeFromString("0.25") })).toBe("0.25")
+    expect(emptyCostOf({ requests: 0 })).toBe("0")
+  })
+})

@@ -126,6 +126,12 @@ describe("an entry point", () => {
 })
 
 describe("in a project of its own", () => {
+  it("cannot be imported but by its entry points", async () => {
+    const paths = (await run(consumer, "node", "deep-imports.mjs")).trimEnd().split("\n")
+    // Each file at the top is in the folder `.`, which is the core.
+    expect(new Set(paths)).toEqual(new Set([".", "package.json"]))
+  })
+
   it.each(["nodenext", "bundler"])("compiles with moduleResolution %s", async (resolution) => {
     await run(consumer, bin("tsc", consumer), "-p", `tsconfig.${resolution}.json`)
   })

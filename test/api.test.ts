@@ -1,0 +1,46 @@
+/**
+ * What users can import is what the API reports in `api/` say, in the types and at run time.
+ */
+import { readdirSync } from "node:fs"
+import { join } from "node:path"
+import { pathToFileURL } from "node:url"
+import { beforeAll, describe, expect, it } from "vitest"
+import { apiReports } from "../scripts/ApiReport.js"
+import { entryPoints, makeProgram, type PublicName, publicNames, root } from "../scripts/PublicNames.js"
+import { read } from "./markdown.js"
+
+const patienceMillis = 120_000
+
+describe("the public surface", () => {
+  let reports: ReadonlyMap<string, string>
+  let names: ReadonlyArray<PublicName>
+
+  beforeAll(() => {
+    const program = makeProgram()
+    names = publicNames(program)
+    reports = apiReports(program)
+  }, patienceMillis)
+
+  it("is what the reports say; `npm run api` writes them", () => {
+    const kept = readdirSync(join(root, "api")).map((file) => `api/${file}`)
+    expect(kept.sort()).toEqual(Array.from(reports.keys()).sort())
+    for (const [path, text] of reports) expect(read(path)).toBe(text)
+  })
+
+  it.each(entryPoints())("of $entry has nothing more at run time", async ({ entry, source }) => {
+    const declared = names.filter((name) => name.entry === entry && name.isValue && !name.isStatic)
+    const module = await import(pathToFileURL(join(root, source)).href)
+    expect(namesAtRunTime(module).sort()).toEqual(
+      declared.map(({ name, within }) => [...within, name].join(".")).sort()
+    )
+  })
+})
+
+/** What a module exports, and what is exported by the namespaces in it. */
+const namesAtRunTime = (module: object, prefix = ""): Array<string> =>
+  Object.entries(module).flatMap(([name, value]) =>
+    isNamespace(value) ? namesAtRunTime(value, `${prefix}${name}.`) : [prefix + name]
+  )
+
+const isNamespace = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && Object.prototype.toString.call(value) === "[object Module]"
