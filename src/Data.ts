@@ -3,7 +3,7 @@
  */
 import type { Tracer } from "effect"
 import { normalizeSystem } from "./cost/Provider.js"
-import type { UsageKind } from "./cost/UsageRecord.js"
+import type { UsageDetails } from "./cost/UsageRecord.js"
 import { type CallDescription, makeTrack, type Track } from "./tracking/TrackedCall.js"
 import { Db, Messaging } from "./wire/SemanticConventions.js"
 import { CallAttribute } from "./wire/Wire.js"
@@ -43,8 +43,8 @@ export interface MessagingCall {
  * Tracks an effect or a stream as one operation of a database: opens its span, by OpenTelemetry's database conventions, and
  * records what it consumed, such as `rowsReturned` or `bytesScanned`, in a finalizer, however it ends.
  */
-export const trackDatabase: Track<DatabaseCall> = makeTrack(({ collection, database, operation, system }) =>
-  described("database", system, operation, collection ?? database, "client", {
+export const trackDatabase: Track<DatabaseCall, never> = makeTrack(({ collection, database, operation, system }) =>
+  described({ kind: "database", provider: system, operation, database, collection }, collection ?? database, "client", {
     [Db.systemName]: normalizeSystem("database", system),
     [Db.operationName]: operation,
     ...(database !== undefined && { [Db.namespace]: database }),
@@ -53,8 +53,8 @@ export const trackDatabase: Track<DatabaseCall> = makeTrack(({ collection, datab
 )
 
 /** Tracks an effect or a stream as one operation of a store: `bytesRead`, `bytesWritten`, `objects`. Else as `trackDatabase`. */
-export const trackStorage: Track<StorageCall> = makeTrack(({ bucket, operation, system }) =>
-  described("storage", system, operation, bucket, "client", {
+export const trackStorage: Track<StorageCall, never> = makeTrack(({ bucket, operation, system }) =>
+  described({ kind: "storage", provider: system, operation, bucket }, bucket, "client", {
     [CallAttribute.storageSystem]: normalizeSystem("storage", system),
     [CallAttribute.storageOperation]: operation,
     ...(bucket !== undefined && { [CallAttribute.storageBucket]: bucket })
@@ -65,9 +65,9 @@ export const trackStorage: Track<StorageCall> = makeTrack(({ bucket, operation, 
  * Tracks an effect or a stream as one operation of a messaging system: `messages`, `bytesWritten`. The span is that of a
  * producer or of a consumer, by the operation. Else as `trackDatabase`.
  */
-export const trackMessaging: Track<MessagingCall> = makeTrack(({ destination, operation, system }) => {
+export const trackMessaging: Track<MessagingCall, never> = makeTrack(({ destination, operation, system }) => {
   const type = operationTypes.get(operation.toLowerCase())
-  return described("messaging", system, operation, destination, spanKindOf(type), {
+  return described({ kind: "messaging", provider: system, operation, destination }, destination, spanKindOf(type), {
     [Messaging.system]: normalizeSystem("messaging", system),
     [Messaging.operationName]: operation,
     [Messaging.destinationName]: destination,
@@ -76,16 +76,14 @@ export const trackMessaging: Track<MessagingCall> = makeTrack(({ destination, op
 })
 
 const described = (
-  kind: UsageKind,
-  provider: string,
-  operation: string,
+  details: UsageDetails,
   target: string | undefined,
   spanKind: Tracer.SpanKind,
   attributes: Record<string, unknown>
 ): CallDescription => ({
-  details: { kind, provider, operation },
+  details,
   isModelCall: false,
-  spanName: `${operation} ${target ?? normalizeSystem(kind, provider)}`,
+  spanName: `${details.operation} ${target ?? normalizeSystem(details.kind, details.provider)}`,
   spanKind,
   attributes
 })

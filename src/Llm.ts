@@ -2,6 +2,7 @@
  * Calls of language models, embedding models and the tools that they use.
  */
 import { normalizeProvider } from "./cost/Provider.js"
+import type { RunContext } from "./RunContext.js"
 import { type CallDescription, makeTrack, type Track } from "./tracking/TrackedCall.js"
 import { GenAi } from "./wire/SemanticConventions.js"
 
@@ -51,7 +52,7 @@ export interface ToolCall extends Identity {
  * told of it until then, by the `usage` option or by `Usage.report`. A stream's usage stands on the run that started the
  * stream, whichever fiber consumes it. A call that `botanu-effect/ai` sees too is recorded once.
  */
-export const track: Track<ModelCall | ToolCall> = makeTrack((call, isStream) =>
+export const track: Track<ModelCall | ToolCall, RunContext> = makeTrack((call, isStream) =>
   "tool" in call ? toolCall(call) : modelCall(call, isStream)
 )
 

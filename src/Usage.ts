@@ -1,7 +1,7 @@
 /**
  * Saying what the current run consumes.
  */
-import { Effect, Schema } from "effect"
+import { Effect, Schedule, Schema } from "effect"
 import { type Consumption, make, type UsageDetails } from "./cost/UsageRecord.js"
 import { nowOf } from "./fiber/CurrentFiber.js"
 import { scopeOf } from "./lifecycle/RunScope.js"
@@ -51,10 +51,20 @@ export const record = (details: UsageDetails): Effect.Effect<void, InvalidUsage,
   )
 
 /**
- * Says what is known so far of what the tracked call consumes in which this is said. Later details replace earlier ones, one
- * by one. It is recorded when the call ends, also where that is interrupted.
+ * Reports what is known so far of what the enclosing tracked call consumes. Later details replace earlier ones, one by one. It
+ * is recorded when the call ends, also where that is interrupted.
+ *
+ * A provider bills each try of a retry that it served. So a report in another iteration of `Effect.retry` or `Effect.repeat`
+ * than the report before, or one with another `providerRequestId` or `attempt`, replaces nothing: the try before it becomes a
+ * usage of its own. A function of what was reported so far is for calls that add up parts; what it gives always replaces.
  */
 export const report = (
-  said: Consumption | ((soFar: Consumption) => Consumption)
+  details: Consumption | ((soFar: Consumption) => Consumption)
 ): Effect.Effect<void, never, CurrentCall> =>
-  Effect.map(CurrentCall, (call) => call.report(typeof said === "function" ? said(call.soFar) : said))
+  Effect.flatMap(CurrentCall, (call) =>
+    Effect.withFiberRuntime((fiber) => {
+      if (typeof details === "function") call.replace(details(call.soFar))
+      else call.report(details, fiber.currentContext.unsafeMap.get(Schedule.CurrentIterationMetadata.key))
+      return Effect.void
+    })
+  )

@@ -152,6 +152,82 @@ describe("on its span, of OpenTelemetry's conventions, and on record", () => {
   }
 })
 
+describe("what was used is on the usage", () => {
+  const targets: ReadonlyArray<readonly [call: Effect.Effect<void>, target: object]> = [
+    [
+      Data.trackDatabase(Effect.void, {
+        system: "pg",
+        operation: "SELECT",
+        database: "support",
+        collection: "tickets"
+      }),
+      { database: "support", collection: "tickets" }
+    ],
+    [Data.trackStorage(Effect.void, { system: "s3", operation: "GET", bucket: "letters" }), { bucket: "letters" }],
+    [
+      Data.trackMessaging(Effect.void, { system: "sqs", operation: "send", destination: "tickets" }),
+      { destination: "tickets" }
+    ]
+  ]
+  for (const [call, target] of targets) {
+    it.effect(Object.keys(target).join(" and "), () =>
+      Effect.gen(function* () {
+        yield* run(call)
+        expect((yield* allUsages).map((usage) => ({ ...usage }))).toEqual([expect.objectContaining(target)])
+      }).pipe(Effect.provide(observed))
+    )
+  }
+})
+
+describe("outside of a run", () => {
+  const ping = Data.trackDatabase(Effect.succeed(["a", "b"]), {
+    system: "pg",
+    operation: "SELECT",
+    collection: "tickets",
+    usage: (rows) => ({ rowsReturned: rows.length })
+  })
+  const rows = Data.trackDatabase(Stream.make("a", "b"), {
+    system: "pg",
+    operation: "SELECT",
+    collection: "tickets",
+    usage: (_, { rowsReturned = 0 }) => ({ rowsReturned: rowsReturned + 1 })
+  })
+  const calls: ReadonlyArray<readonly [name: string, call: Effect.Effect<unknown>]> = [
+    ["an effect", ping],
+    ["a stream", Stream.runCollect(rows)],
+    [
+      "from inside",
+      Data.trackDatabase(Usage.report({ rowsReturned: 2 }), {
+        system: "pg",
+        operation: "SELECT",
+        collection: "tickets"
+      })
+    ]
+  ]
+  for (const [name, call] of calls) {
+    it.effect(`there is the span, with what was consumed and no cost: ${name}`, () =>
+      Effect.gen(function* () {
+        yield* call
+        const span = yield* spanNamed("SELECT tickets")
+        expect(span.attributes).toEqual({
+          "db.system.name": "postgresql",
+          "db.operation.name": "SELECT",
+          "db.collection.name": "tickets",
+          "db.response.returned_rows": 2
+        })
+        expect(yield* allUsages).toEqual([])
+      }).pipe(Effect.provide(observed))
+    )
+  }
+
+  it.effect("a failure is the call's own", () =>
+    Effect.gen(function* () {
+      const failed = yield* Effect.flip(Data.trackStorage(Effect.fail("gone"), { system: "s3", operation: "GET" }))
+      expect(failed).toBe("gone")
+    }).pipe(Effect.provide(observed))
+  )
+})
+
 describe("the span of an operation of a messaging system, by its name", () => {
   const operations: ReadonlyArray<readonly [operation: string, type: string | undefined, kind: keyof typeof kinds]> = [
     ["create", "create", "producer"],

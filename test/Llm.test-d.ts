@@ -18,21 +18,28 @@ describe("a tracked call", () => {
     type Call = Effect.Effect<number, Broken, Api | RunContext>
     expectTypeOf(Llm.track(ask, quill)).toEqualTypeOf<Call>()
     expectTypeOf(ask.pipe(Llm.track(quill))).toEqualTypeOf<Call>()
+    // @ts-expect-error RunContext is missing
+    Effect.runPromise(Llm.track(Effect.void, quill))
+    Effect.runPromise(Llm.track(Effect.void, quill).pipe(Botanu.workflow("W", ids)))
+  })
+
+  it("needs no run, where it is an operation on data", () => {
+    type Call = Effect.Effect<number, Broken, Api>
     expectTypeOf(Data.trackDatabase(ask, { system: "pg", operation: "SELECT" })).toEqualTypeOf<Call>()
     expectTypeOf(ask.pipe(Data.trackStorage({ system: "s3", operation: "GET" }))).toEqualTypeOf<Call>()
     expectTypeOf(
       ask.pipe(Data.trackMessaging({ system: "sqs", operation: "send", destination: "q" }))
     ).toEqualTypeOf<Call>()
-    // @ts-expect-error RunContext is missing
-    Effect.runPromise(Llm.track(Effect.void, quill))
-    Effect.runPromise(Llm.track(Effect.void, quill).pipe(Botanu.workflow("W", ids)))
+    expectTypeOf(Data.trackDatabase(elements, { system: "pg", operation: "SELECT" })).toEqualTypeOf<
+      Stream.Stream<number, Broken, Api>
+    >()
+    Effect.runPromise(Data.trackDatabase(Usage.report({ rowsReturned: 1 }), { system: "pg", operation: "SELECT" }))
   })
 
   it("may be a stream", () => {
     type Call = Stream.Stream<number, Broken, Api | RunContext>
     expectTypeOf(Llm.track(elements, quill)).toEqualTypeOf<Call>()
     expectTypeOf(elements.pipe(Llm.track(quill))).toEqualTypeOf<Call>()
-    expectTypeOf(Data.trackDatabase(elements, { system: "pg", operation: "SELECT" })).toEqualTypeOf<Call>()
   })
 
   it("provides Usage.CurrentCall, which nobody else does", () => {

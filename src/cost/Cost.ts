@@ -3,7 +3,7 @@
  */
 import { Schema } from "effect"
 import { optional } from "../schema/SchemaRecord.js"
-import { Usd } from "./Usd.js"
+import { Usd, withAmountsAsText } from "./Usd.js"
 
 export { allocate, InvalidAllocation } from "./Allocation.js"
 
@@ -13,7 +13,12 @@ export { format, type UsdInput } from "./Usd.js"
 export class Priced extends Schema.TaggedClass<Priced>("botanu/Priced")("Priced", {
   /** In US dollars, exactly. */
   usd: Usd
-}) {}
+}) {
+  /** The record as plain JSON. */
+  toJSON(): unknown {
+    return withAmountsAsText(this)
+  }
+}
 
 /**
  * Why a cost is not known, or not all of it: there is no price for the model; there is one, but not for all that was consumed;
@@ -29,7 +34,12 @@ export class Unpriced extends Schema.TaggedClass<Unpriced>("botanu/Unpriced")("U
   missing: optional(Schema.String),
   /** The part that is known, in US dollars; zero where none is. */
   usd: Usd
-}) {}
+}) {
+  /** The record as plain JSON. */
+  toJSON(): unknown {
+    return withAmountsAsText(this)
+  }
+}
 
 /** What a call cost. */
 export type Cost = Priced | Unpriced

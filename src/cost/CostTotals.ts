@@ -7,7 +7,7 @@ import { optional } from "../schema/SchemaRecord.js"
 import { Attribute } from "../wire/Wire.js"
 import { Cost, type UnpricedReason } from "./Cost.js"
 import { Usage } from "./UsageRecord.js"
-import { toNumber, Usd, zero } from "./Usd.js"
+import { toNumber, Usd, withAmountsAsText, zero } from "./Usd.js"
 
 /** A usage and what it cost. */
 export class RecordedUsage extends Schema.Class<RecordedUsage>("botanu/RecordedUsage")({
@@ -43,6 +43,11 @@ export class CostTotals extends Schema.Class<CostTotals>("botanu/CostTotals")({
       [Attribute.outputTokens]: this.outputTokens,
       [Attribute.unpricedCalls]: this.unpricedCalls
     }
+  }
+
+  /** The record as plain JSON. */
+  toJSON(): unknown {
+    return withAmountsAsText(this)
   }
 }
 

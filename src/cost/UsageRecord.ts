@@ -8,7 +8,7 @@ import { type Aspect, type MeterName, meterNames, meterOf, type meters } from ".
 import { normalizeSystem } from "./Provider.js"
 import { normalizeServiceTier } from "./ServiceTier.js"
 import { UsageKind } from "./UsageKind.js"
-import { expectedAmount, fromNonNegative, Usd, type UsdInput } from "./Usd.js"
+import { expectedAmount, fromNonNegative, Usd, type UsdInput, withAmountsAsText } from "./Usd.js"
 
 export { UsageKind } from "./UsageKind.js"
 
@@ -28,6 +28,21 @@ const quantities = Object.fromEntries(
 
 /** Quantities by names that are not in the table of meters. */
 const NamedQuantities = Schema.Record({ key: Schema.String, value: Schema.NonNegative.pipe(Schema.finite()) })
+
+/** What was used of a database, a store or a messaging system. */
+const targets = {
+  /** The name of the database. */
+  database: optional(Schema.String),
+  /** The table or collection. */
+  collection: optional(Schema.String),
+  bucket: optional(Schema.String),
+  /** The queue or topic. */
+  destination: optional(Schema.String)
+}
+
+type Target = keyof typeof targets
+
+const targetNames = Object.keys(targets) as ReadonlyArray<Target>
 
 /** What one call consumed. */
 export class Usage extends Schema.Class<Usage>("botanu/Usage")({
@@ -67,8 +82,14 @@ export class Usage extends Schema.Class<Usage>("botanu/Usage")({
   /** The id that the program gave the request. */
   clientRequestId: optional(Schema.String),
   /** The class of the error, where the call failed. */
-  errorType: optional(Schema.String)
-}) {}
+  errorType: optional(Schema.String),
+  ...targets
+}) {
+  /** The record as plain JSON. */
+  toJSON(): unknown {
+    return withAmountsAsText(this)
+  }
+}
 
 /** The name of a quantity of what was consumed: that of its meter. */
 export type Quantity = MeterName
@@ -107,7 +128,7 @@ const wholes: ReadonlyArray<keyof Consumption> = [
 ]
 
 /** What there is to say of a call. */
-export interface UsageDetails extends Consumption {
+export interface UsageDetails extends Consumption, Readonly<Partial<Record<Target, string | undefined>>> {
   readonly kind: UsageKind
   readonly provider: string
   readonly operation: string
@@ -245,6 +266,7 @@ const rules: ReadonlyMap<keyof UsageDetails, Rule> = new Map<keyof UsageDetails,
   ["uncounted", names],
   ["serviceTier", refusal],
   ["region", refusal],
+  ...targetNames.map((target) => [target, refusal] as const),
   ["kind", oneOf(UsageKind)],
   ["status", oneOf(UsageStatus)],
   ["provider", refusal],

@@ -1,20 +1,42 @@
 /**
  * Amounts of US dollars: exact decimals, never binary floats.
  */
-import { BigDecimal, Option, Schema } from "effect"
+import { BigDecimal, Option, ParseResult, Schema } from "effect"
 
 /**
  * An amount as it may be given. A number counts as the shortest decimal that reads as it: `0.1` is a tenth, exactly.
  */
 export type UsdInput = BigDecimal.BigDecimal | bigint | number | string
 
-/** An amount in a record; JSON carries it as text. */
-export const Usd = Schema.BigDecimal
+/** An amount in a record. JSON carries it as decimal text without an exponent, such as `0.0125`. */
+export const Usd: Schema.Schema<BigDecimal.BigDecimal, string> = Schema.transformOrFail(
+  Schema.String,
+  Schema.BigDecimalFromSelf,
+  {
+    strict: true,
+    decode: (text, _, ast) => {
+      const amount = text.length > maxText ? Option.none() : BigDecimal.fromString(text)
+      return Option.isNone(amount) || bounded(amount.value) === undefined
+        ? ParseResult.fail(new ParseResult.Type(ast, text, "expected a decimal amount"))
+        : ParseResult.succeed(BigDecimal.normalize(amount.value))
+    },
+    encode: (amount) => ParseResult.succeed(format(amount))
+  }
+)
+
+/** A record as `JSON.stringify` takes it: its amounts are decimal text, as its Schema encodes them. */
+export const withAmountsAsText = (record: object): Record<string, unknown> => {
+  const plain: Record<string, unknown> = {}
+  for (const [field, value] of Object.entries(record))
+    plain[field] = BigDecimal.isBigDecimal(value) ? format(value) : value
+  return plain
+}
 
 export const zero: BigDecimal.BigDecimal = BigDecimal.make(0n, 0)
 
 // What 64 digits cannot hold is no amount of money, and an exponent of a million would take a million digits to add.
 const maxDigits = 64
+const maxText = 4 * maxDigits + 2
 const decimal = /^[+-]?(\d{1,64})(\.\d{1,64})?(e[+-]?\d{1,2})?$/i
 const limit = 10n ** BigInt(2 * maxDigits)
 

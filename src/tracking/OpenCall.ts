@@ -14,10 +14,13 @@ export interface ObservedCall {
   readonly record: () => void
 }
 
-/** A tracked call. What is said of it replaces what was said before, detail by detail. */
+/** A tracked call. A report replaces what was reported before, detail by detail, unless it is about another try. */
 export class OpenCall {
-  /** What is known so far. */
-  readonly soFar: Types.Mutable<Consumption> = {}
+  /** What is known so far of the try that is under way. */
+  soFar: Types.Mutable<Consumption> = {}
+  /** What the tries before it consumed, which the provider served and bills too. */
+  readonly earlierTries: Array<Consumption> = []
+  private iteration: unknown
   /** The call of a model around this one, if this is one too. */
   private readonly enclosing: OpenCall | undefined
   private isOver = false
@@ -33,11 +36,29 @@ export class OpenCall {
     this.enclosing = isModelCall ? nearestModelCall(parent) : undefined
   }
 
-  report(said: Consumption): void {
-    for (const key in said) {
-      const detail = key as keyof Consumption
-      if (said[detail] !== undefined) Object.assign(this.soFar, { [detail]: said[detail] })
+  /** Takes in a report that was made in an iteration of `Effect.retry` or `Effect.repeat`. */
+  report(details: Consumption, iteration: unknown): void {
+    if (this.isOfAnotherTry(details, iteration)) {
+      this.earlierTries.push(this.soFar)
+      this.soFar = {}
     }
+    this.iteration = iteration
+    this.replace(details)
+  }
+
+  /** Takes in what was made of all that was known. */
+  replace(details: Consumption): void {
+    for (const key in details) {
+      const detail = key as keyof Consumption
+      if (details[detail] !== undefined) Object.assign(this.soFar, { [detail]: details[detail] })
+    }
+  }
+
+  private isOfAnotherTry(details: Consumption, iteration: unknown): boolean {
+    if (!hasQuantity(this.soFar) || !hasQuantity(details)) return false
+    if (identifiers.some((name) => differ(this.soFar[name], details[name]))) return true
+    // What completes the report of an earlier iteration repeats nothing of it.
+    return iteration !== this.iteration && repeats(this.soFar, details)
   }
 
   /**
@@ -63,7 +84,8 @@ export class OpenCall {
     this.isOver = true
     // One that stands on a run that is over comes too late there.
     const isSeen = this.wasRefused || this.unreported.some(({ scope }) => !scope?.isClosed)
-    const those = this.isCounted || (isSeen && !hasQuantity(this.soFar)) ? this.unreported : [own]
+    const isReported = this.earlierTries.length > 0 || hasQuantity(this.soFar)
+    const those = this.isCounted || (isSeen && !isReported) ? this.unreported : [own]
     for (const seen of those) this.forward(seen)
   }
 
@@ -72,6 +94,16 @@ export class OpenCall {
     else this.enclosing.absorb(seen)
   }
 }
+
+/** What names a request of a provider. */
+const identifiers = ["providerRequestId", "attempt"] as const
+
+const differ = (one: unknown, other: unknown): boolean => one !== undefined && other !== undefined && one !== other
+
+const repeats = (known: Consumption, details: Consumption): boolean =>
+  Object.keys(details).some(
+    (key) => known[key as keyof Consumption] !== undefined && details[key as keyof Consumption] !== undefined
+  )
 
 /** Where a tracked call is found by what is done for it. */
 export class CurrentCall extends Context.Tag("botanu/Call")<CurrentCall, OpenCall>() {}

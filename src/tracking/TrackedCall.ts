@@ -17,8 +17,9 @@ import {
 import { type Consumption, hasQuantity, type UsageDetails } from "../cost/UsageRecord.js"
 import { type AnyFiber, clockOf } from "../fiber/CurrentFiber.js"
 import { warnFor } from "../fiber/FiberLog.js"
+import { currentRun } from "../lifecycle/CurrentRun.js"
 import { type RunScope, scopeOf } from "../lifecycle/RunScope.js"
-import { RunContext } from "../RunContext.js"
+import type { Run } from "../run/Run.js"
 import { callExitOf } from "./CallExit.js"
 import { CurrentCall, currentCallIn, OpenCall } from "./OpenCall.js"
 import { recordFor, yieldIfOverBudget } from "./UsageRecorder.js"
@@ -26,12 +27,12 @@ import { recordFor, yieldIfOverBudget } from "./UsageRecorder.js"
 /** What is tracked: an effect, or a stream. */
 export type Trackable<A = unknown, E = unknown, R = unknown> = Effect.Effect<A, E, R> | Stream.Stream<A, E, R>
 
-/** The same as a call: it needs a run, and what it does may say what it consumes. */
-export type Tracked<Self> =
+/** The same as a call. It requires `Needs`, and provides `CurrentCall` to what it does. */
+export type Tracked<Self, Needs = never> =
   Self extends Effect.Effect<infer A, infer E, infer R>
-    ? Effect.Effect<A, E, Exclude<R, CurrentCall> | RunContext>
+    ? Effect.Effect<A, E, Exclude<R, CurrentCall> | Needs>
     : Self extends Stream.Stream<infer A, infer E, infer R>
-      ? Stream.Stream<A, E, Exclude<R, CurrentCall> | RunContext>
+      ? Stream.Stream<A, E, Exclude<R, CurrentCall> | Needs>
       : never
 
 /** What a call says of itself. */
@@ -48,19 +49,19 @@ export interface CallOptions<in A = never, in E = never> {
   readonly isRefused?: ((error: E) => boolean) | undefined
 }
 
-/** Tracks effects and streams as calls of one kind, which `Details` describe. */
-export interface Track<Details> {
+/** Tracks effects and streams as calls of one kind, which `Details` describe and which require `Needs`. */
+export interface Track<Details, Needs = never> {
   <A0 = unknown, E0 = unknown>(
     options: Details & CallOptions<A0, E0>
-  ): <Self extends Trackable<A0, E0>>(self: Self) => Tracked<Self>
+  ): <Self extends Trackable<A0, E0>>(self: Self) => Tracked<Self, Needs>
   <A, E, R>(
     self: Effect.Effect<A, E, R>,
     options: Details & CallOptions<A, E>
-  ): Effect.Effect<A, E, Exclude<R, CurrentCall> | RunContext>
+  ): Effect.Effect<A, E, Exclude<R, CurrentCall> | Needs>
   <A, E, R>(
     self: Stream.Stream<A, E, R>,
     options: Details & CallOptions<A, E>
-  ): Stream.Stream<A, E, Exclude<R, CurrentCall> | RunContext>
+  ): Stream.Stream<A, E, Exclude<R, CurrentCall> | Needs>
 }
 
 /** A call as the modules for its kinds describe it. */
@@ -74,9 +75,9 @@ export interface CallDescription {
 }
 
 /** Makes a `Track` of how a call is described. */
-export const makeTrack = <Details>(
+export const makeTrack = <Details, Needs>(
   describe: (details: Details, isStream: boolean) => CallDescription
-): Track<Details> =>
+): Track<Details, Needs> =>
   Function.dual(2, (self: Trackable, options: Details & AnyOptions): Trackable => {
     const isEffect = Effect.isEffect(self)
     const call = { ...describe(options, !isEffect), usage: options.usage, isRefused: options.isRefused }
@@ -145,7 +146,8 @@ const openSpan = ({ attributes, spanKind, spanName }: CallDescription): Effect.E
 /** A call from its start to its end. It stands on the run in which it began, whoever ends it. */
 class CallSpan {
   private readonly open: OpenCall
-  private readonly run: Context.Tag.Service<typeof RunContext>
+  /** None outside of a run. */
+  private readonly run: Run | undefined
   private readonly scope: RunScope | undefined
 
   constructor(
@@ -154,10 +156,10 @@ class CallSpan {
     private readonly description: DescribedCall
   ) {
     const { details, isModelCall } = description
-    const context = starter.currentContext as Context.Context<RunContext>
-    this.run = Context.get(context, RunContext)
-    this.scope = scopeOf(context as Context.Context<never>, this.run)
-    this.open = new OpenCall(details.kind, isModelCall, currentCallIn(context as Context.Context<never>))
+    const context = starter.currentContext
+    this.run = currentRun(context)
+    this.scope = this.run && scopeOf(context, this.run)
+    this.open = new OpenCall(details.kind, isModelCall, currentCallIn(context))
   }
 
   /** The context of what is done for the call. */
@@ -174,7 +176,7 @@ class CallSpan {
     if (usage === undefined) return
     try {
       const said = usage(value, this.open.soFar)
-      if (said !== undefined) this.open.report(said)
+      if (said !== undefined) this.open.replace(said)
     } catch (error) {
       warnFor(fiber, `the usage option of "${this.description.spanName}" failed: ${String(error)}`)
     }
@@ -182,12 +184,19 @@ class CallSpan {
 
   end(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     const { description, open, run, scope, span } = this
+    const { length: earlierTries } = open.earlierTries
     const further: Partial<UsageDetails> & Consumption = Object.assign(
+      earlierTries === 0 ? {} : { attempt: earlierTries + 1 },
       open.soFar,
       callExitOf(exit),
       this.wasRefused(fiber, exit) && { requests: 0 }
     )
-    const record = () => recordFor(fiber, { run, scope, span }, description.details, further)
+    const record = () => {
+      for (const [index, earlier] of open.earlierTries.entries()) {
+        recordFor(fiber, { run, scope, span: undefined }, description.details, { attempt: index + 1, ...earlier })
+      }
+      recordFor(fiber, { run, scope, span }, description.details, further)
+    }
     open.end({ details: further, scope, record })
     try {
       span.end(clockOf(fiber).unsafeCurrentTimeNanos(), exit)

@@ -15,8 +15,8 @@ export type CallAttributeValue = string | number | boolean | ReadonlyArray<strin
 /** Puts an attribute somewhere. */
 export type Put = (name: string, value: CallAttributeValue) => void
 
-/** Puts on the span of a call what a usage tells of it, and nothing else. */
-export const putUsage = (usage: Usage, cost: Cost, put: Put): void => {
+/** Puts on the span of a call what its usage reports, and its cost. Outside of a run nobody pays, and there is no cost. */
+export const putUsage = (usage: Usage, cost: Cost | undefined, put: Put): void => {
   for (const field in usage) {
     if (field === "requests") continue
     const name = isMeterName(field) ? attributeOf(field, usage.kind) : nameOf(field, usage.kind)
@@ -27,6 +27,7 @@ export const putUsage = (usage: Usage, cost: Cost, put: Put): void => {
   putNamed(usage.other, CallAttribute.otherPrefix, put)
   if (usage.finishReason !== undefined) put(GenAi.responseFinishReasons, [usage.finishReason])
   if (usage.kind === "llm" && usage.providerRequestId !== undefined) put(GenAi.responseId, usage.providerRequestId)
+  if (cost === undefined) return
   if (cost._tag === "Unpriced") put(CallAttribute.unpriced, cost.reason)
   // What is not known is not zero.
   if (cost._tag === "Priced" || !BigDecimal.isZero(cost.usd)) put(CallAttribute.costUsd, toNumber(cost.usd))

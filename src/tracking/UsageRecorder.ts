@@ -17,7 +17,8 @@ import { type Put, putIdentity, putUsage } from "./UsageAttributes.js"
 
 /** Where a usage stands. */
 export interface RecordTarget {
-  readonly run: Run
+  /** None outside of a run: then there is only the span. */
+  readonly run: Run | undefined
   /** None where the run was provided without one: then there is only the span. */
   readonly scope: RunScope | undefined
   /** The span of the call, where it has one. */
@@ -44,8 +45,9 @@ export const recordFor = (
 
 /** Records a usage that is as it should be. */
 export const addFor = (fiber: AnyFiber, { run, scope, span }: RecordTarget, usage: Usage): void => {
-  const cost = costOf(fiber, run, usage)
+  const cost = run && costOf(fiber, run, usage)
   if (span !== undefined) describe(span, usage, cost)
+  if (cost === undefined) return
   if (!scope?.isOwned) {
     if (span === undefined) tellJoined(fiber, scope, usage, cost)
     return
@@ -70,7 +72,7 @@ const costOf = (fiber: AnyFiber, run: Run, usage: Usage): Cost => {
   }
 }
 
-const describe = (span: Tracer.Span, usage: Usage, cost: Cost): void => {
+const describe = (span: Tracer.Span, usage: Usage, cost: Cost | undefined): void => {
   try {
     putUsage(usage, cost, (key, value) => {
       // What the call has put there itself need not be put there again.

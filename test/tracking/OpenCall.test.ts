@@ -2,14 +2,14 @@
  * One call that is seen several times is recorded once: nested, retried, in a child run, or by an integration.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Deferred, Effect, FastCheck, Fiber, Stream } from "effect"
-import { Botanu, Data, Llm, RunContext, Usage } from "../../src/index.js"
+import { Context, Deferred, Effect, FastCheck, Fiber, Layer, Schedule, Stream } from "effect"
+import { Botanu, Data, Llm, PriceBook, RunContext, Usage } from "../../src/index.js"
 import { scopeOf } from "../../src/lifecycle/RunScope.js"
 import { enclosingModelCall, OpenCall } from "../../src/tracking/OpenCall.js"
 import { recordFor } from "../../src/tracking/UsageRecorder.js"
 import { completedRuns, observed } from "../observed.js"
 import { ids } from "../runs.js"
-import { allUsages, quill, usagesOf } from "../usages.js"
+import { allUsages, costOf, quill, usagesOf } from "../usages.js"
 
 const run = Botanu.workflow("Customer Support", ids)
 
@@ -168,6 +168,126 @@ describe("retries", () => {
       ["openai", "refused"],
       ["gateway", 5]
     ]
+  )
+
+  /** Fails twice after it was served and reported, then is served. */
+  const unusable = (...details: ReadonlyArray<Usage.Consumption>) => {
+    let tries = 0
+    return Effect.suspend(() => {
+      const index = tries++
+      const reported = Usage.report(details[Math.min(index, details.length - 1)] as Usage.Consumption)
+      return Effect.zipRight(reported, index < 2 ? Effect.fail("no JSON") : Effect.void)
+    })
+  }
+  const tracked = <E, R>(work: Effect.Effect<void, E, R>) => Effect.suspend(() => Llm.track(work, quill))
+  const thrice = Array(3).fill(["openai", 5])
+
+  scenario(
+    "inside of one call, each of which was served, are billed each",
+    tracked(Effect.suspend(() => Effect.retry(unusable({ outputTokens: 5 }), { times: 5 }))),
+    thrice
+  )
+  scenario(
+    "by a schedule",
+    tracked(Effect.suspend(() => Effect.retry(unusable({ outputTokens: 5 }), Schedule.recurs(5)))),
+    thrice
+  )
+  scenario(
+    "of which the last fails too",
+    tracked(Effect.suspend(() => Effect.retry(unusable({ outputTokens: 5 }), { times: 1 }))),
+    thrice.slice(1)
+  )
+  scenario(
+    "written by hand, told apart by the provider's ids",
+    tracked(
+      Effect.suspend(() => {
+        const work = unusable(...["a", "b", "c"].map((id) => ({ outputTokens: 5, providerRequestId: id })))
+        return Effect.catchAll(work, () => Effect.catchAll(work, () => work))
+      })
+    ),
+    thrice
+  )
+  scenario(
+    "written by hand, told apart by their numbers",
+    tracked(
+      Effect.suspend(() => {
+        const work = unusable(...[1, 2, 3].map((attempt) => ({ outputTokens: 5, attempt })))
+        return Effect.catchAll(work, () => Effect.catchAll(work, () => work))
+      })
+    ),
+    thrice
+  )
+  scenario(
+    "each of which reports in several steps",
+    tracked(
+      Effect.suspend(() =>
+        Effect.retry(
+          Effect.zipRight(
+            Effect.zipRight(Usage.report({ inputTokens: 1, outputTokens: 1 }), Usage.report({ outputTokens: 3 })),
+            unusable({ outputTokens: 5 })
+          ),
+          { times: 5 }
+        )
+      )
+    ),
+    thrice
+  )
+  scenario(
+    "that add up what they consume by themselves are not added again",
+    tracked(
+      Effect.suspend(() => {
+        let tries = 0
+        const add = Usage.report(({ outputTokens = 0 }) => ({ outputTokens: outputTokens + 5 }))
+        return Effect.retry(
+          Effect.zipRight(
+            add,
+            Effect.suspend(() => (++tries < 3 ? Effect.fail("no JSON") : Effect.void))
+          ),
+          { times: 5 }
+        )
+      })
+    ),
+    [["openai", 15]]
+  )
+  scenario(
+    "after which only the rest of a report comes are one call",
+    tracked(
+      Effect.suspend(() => {
+        let tries = 0
+        const parse = Effect.suspend(() => (++tries < 3 ? Effect.fail("no JSON") : Usage.report({ outputTokens: 5 })))
+        return Effect.zipRight(Usage.report({ inputTokens: 1 }), Effect.retry(parse, { times: 5 }))
+      })
+    ),
+    [["openai", 5]]
+  )
+  scenario(
+    "around the call do not make two of its reports",
+    Effect.suspend(() =>
+      Effect.retry(Llm.track(Effect.zipRight(told, unusable({ outputTokens: 5 })), quill), { times: 5 })
+    ),
+    thrice
+  )
+
+  it.effect("are numbered, and cost what all of them cost", () =>
+    Effect.gen(function* () {
+      const work = unusable({ inputTokens: 1000, outputTokens: 100 })
+      yield* run(tracked(Effect.retry(work, { times: 5 })))
+      expect((yield* allUsages).map(({ attempt, status }) => [attempt, status])).toEqual([
+        [1, "success"],
+        [2, "success"],
+        [3, "success"]
+      ])
+      expect((yield* completedRuns).map(costOf)).toEqual(["0.0105"])
+    }).pipe(
+      Effect.provide([
+        observed,
+        Layer.orDie(
+          PriceBook.layer([
+            { ...quill, usd: { inputToken: PriceBook.perMillion("2.5"), outputToken: PriceBook.perMillion(10) } }
+          ])
+        )
+      ])
+    )
   )
 
   scenario("that are all refused are nothing more", Llm.track(Effect.retry(inner(refused), { times: 1 }), outer), [
