@@ -58,6 +58,8 @@ export class Usage extends Schema.Class<Usage>("botanu/Usage")({
   /** When it was consumed; the time for which its price is looked up. */
   time: Schema.DateTimeUtc,
   status: UsageStatus,
+  /** How long the call took until `time`, in milliseconds. Absent where its start is not known. */
+  durationMs: optional(Schema.NonNegative.pipe(Schema.finite())),
   ...quantities,
   /** Requests that were served; 0 where the provider refused. */
   requests: Schema.NonNegativeInt,
@@ -137,6 +139,8 @@ export interface UsageDetails extends Consumption, Readonly<Partial<Record<Targe
   readonly time?: DateTime.Utc | undefined
   /** @default "success" */
   readonly status?: UsageStatus | undefined
+  /** How long the call took until `time`, in milliseconds. */
+  readonly durationMs?: number | undefined
 }
 
 /**
@@ -278,6 +282,7 @@ const rules: ReadonlyMap<keyof UsageDetails, Rule> = new Map<keyof UsageDetails,
   ["clientRequestId", refusal],
   ["errorType", refusal],
   ["time", (value) => (DateTime.isDateTime(value) && DateTime.isUtc(value) ? undefined : "expected an instant in UTC")],
+  ["durationMs", milliseconds],
   ["usd", (value) => (fromNonNegative(value) === undefined ? `expected ${expectedAmount}` : undefined)],
   ["isStreaming", (value) => (typeof value === "boolean" ? undefined : "expected true or false")],
   [

@@ -1,7 +1,7 @@
 /**
  * What becomes of a usage: it is priced, and stands on its run, on the span of its call and in budgets.
  */
-import { Effect, type Tracer } from "effect"
+import { type DateTime, Effect, type Tracer } from "effect"
 import type { Cost } from "../cost/Cost.js"
 import { RecordedUsage, UsageTotals } from "../cost/CostTotals.js"
 import { empty as noPrices, PriceBook } from "../cost/PriceBook.js"
@@ -36,11 +36,21 @@ export const recordFor = (
   further: Partial<UsageDetails> = {}
 ): void => {
   let problems = ""
-  const usage = make(details, further, nowOf(fiber), ({ field, problem }) => {
+  const now = nowOf(fiber)
+  const durationMs = place.span && durationOf(place.span, now)
+  const timed = durationMs === undefined || "durationMs" in details ? details : { ...details, durationMs }
+  const usage = make(timed, further, now, ({ field, problem }) => {
     problems += `; ${field}: ${problem}`
   })
   if (problems !== "") warnFor(fiber, `usage of ${usage.provider}${problems}`)
   addFor(fiber, place, usage)
+}
+
+/** How long the call of a span took until now; `undefined` where its tracer gives no start that can be one. */
+const durationOf = ({ status }: Tracer.Span, now: DateTime.Utc): number | undefined => {
+  if (typeof status?.startTime !== "bigint") return undefined
+  const millis = now.epochMillis - Number(status.startTime / 1_000_000n)
+  return millis >= 0 && Number.isSafeInteger(millis) ? millis : undefined
 }
 
 /** Records a usage that is as it should be. */

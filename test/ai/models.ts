@@ -37,9 +37,9 @@ export const inRun = Botanu.workflow("Support", ids)
 
 export const completedRuns = Effect.flatMap(RunExporter.Memory, (memory) => memory.runs)
 
-/** What a run has recorded, without the time. */
+/** What a run has recorded, without times. */
 export const usagesOf = ({ usages }: CompletedRun): ReadonlyArray<Record<string, unknown>> =>
-  usages.map(({ usage: { time: _, ...usage } }) => usage)
+  usages.map(({ usage: { durationMs: _duration, time: _time, ...usage } }) => usage)
 
 /** The usages of all runs that have completed. */
 export const recorded = Effect.map(completedRuns, (runs) => runs.flatMap(usagesOf))

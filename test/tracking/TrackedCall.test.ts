@@ -572,3 +572,13 @@ describe("every wrapper", () => {
     )
   }
 })
+
+it.effect("a usage says how long its call took", () =>
+  Effect.gen(function* () {
+    const call = Llm.track(Effect.delay(Effect.void, "1500 millis"), { ...quill, usage: () => ({ outputTokens: 1 }) })
+    const fiber = yield* Effect.fork(run(call))
+    yield* TestClock.adjust("2 seconds")
+    yield* Fiber.join(fiber)
+    expect((yield* usagesOf("Customer Support")).flat().map(({ durationMs }) => durationMs)).toEqual([1500])
+  }).pipe(Effect.provide(observed))
+)
