@@ -1,7 +1,7 @@
 /**
  * Incoming requests: the run that a request brings, and work in that run, in a run of its own, or in none.
  */
-import { Context, Effect, Option } from "effect"
+import { Context, Effect, identity, Option } from "effect"
 import type { ReadOptions } from "../baggage/BaggageHeader.js"
 import type { IncomingHeaders } from "../baggage/Carrier.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
@@ -46,19 +46,23 @@ const nothingReceived: ReceivedRequest = { run: Option.none(), report: undefined
 
 /**
  * `work` in the run that a request brings, as `Botanu.resume` does it. The fiber that serves a request does nothing else, so the
- * run stays on what the fiber does after the work, such as the access log.
+ * run stays on what the fiber does after the work, such as the access log. `inFiber` may start a fiber for the work.
  */
 export const inReceivedRun = <A, E, R>(
   work: Effect.Effect<A, E, R>,
   run: Run,
-  edge: RequestEdge
+  edge: RequestEdge,
+  inFiber?: (work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | DeadlineExceeded | RunCancelled, Exclude<R, RunContext>> => {
   const { fiber } = edge
   const joined = joinedRunFor(fiber, run)
   const { onLogs, onSpans, scope, span } = joined
   const values = { context: withRun(fiber.currentContext, scope, span, edge), onLogs, onSpans }
-  // A deadline moves the work to another fiber.
-  const inRun = run.deadline === undefined ? inFiberOfFor(fiber, joined, work) : inFiberOf(joined, work)
+  // A deadline moves the work to another fiber, and so may `inFiber`.
+  const inRun =
+    run.deadline === undefined && inFiber === undefined
+      ? inFiberOfFor(fiber, joined, work)
+      : (inFiber ?? identity)(inFiberOf(joined, work))
   return Effect.zipRight(FiberRefValues.set(values), whileItLasts(inRun, run, fiber)) as Effect.Effect<
     A,
     E | DeadlineExceeded | RunCancelled,

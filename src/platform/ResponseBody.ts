@@ -3,11 +3,12 @@
  * stays with the run all the same: what is done in the stream is done in the run, and the run ends with it.
  */
 import { HttpBody, HttpServerResponse } from "@effect/platform"
-import { DefaultServices, Deferred, Effect, Exit, Fiber, FiberRef, Scope, Stream } from "effect"
-import * as RunFiber from "../fiber/ChildFiber.js"
+import { DefaultServices, Deferred, Effect, Exit, type Fiber, FiberRef, Scope, Stream } from "effect"
+import * as ChildFiber from "../fiber/ChildFiber.js"
 import { type AnyFiber, nowOf } from "../fiber/CurrentFiber.js"
 import { currentScope } from "../lifecycle/RunScope.js"
 import { type DeadlineExceeded, deadlineExceeded } from "../run/Deadline.js"
+import type { RouteRegion } from "./RouteRegion.js"
 
 type Response = HttpServerResponse.HttpServerResponse
 
@@ -62,11 +63,13 @@ const inherit = (fiber: AnyFiber): Effect.Effect<void, never, Scope.Scope> => {
 }
 
 /**
- * `inRun` makes `app` a run. Its response is there as soon as the app has answered, and the run goes on until a stream in it is
- * sent, or is given up; where the run ends before, so does the stream.
+ * The app in a fiber of its own, which `inRun` may make a run. Its response is there as soon as the app has answered, and the
+ * fiber goes on until a stream in it is sent, or is given up: so do a run, and what the app forked. Where the run ends before, so
+ * does the stream.
  */
 export const untilSent = <E, R, E2, R2>(
   app: Effect.Effect<Response, E, R>,
+  region: RouteRegion,
   inRun: (app: Effect.Effect<Response, E, R>) => Effect.Effect<Response, E2, R2>
 ): Effect.Effect<Response, E2, R2> =>
   Effect.withFiberRuntime((caller, { runtimeFlags }) => {
@@ -86,7 +89,7 @@ export const untilSent = <E, R, E2, R2>(
           Deferred.unsafeDone(sent, Exit.isInterrupted(exit) ? Exit.interrupt(caller.id()) : Exit.void)
           return ended
         }
-        Deferred.unsafeDone(answered, RunFiber.inherit(fiber, Effect.as(whenRequestEnds(close), open)))
+        Deferred.unsafeDone(answered, ChildFiber.inherit(fiber, Effect.as(whenRequestEnds(close), open)))
         return Effect.as(Deferred.await(sent), response) as Effect.Effect<Response, E>
       })
 
@@ -95,19 +98,15 @@ export const untilSent = <E, R, E2, R2>(
     )
     let run: Fiber.RuntimeFiber<Response, E2>
     // An interruption finds no run, or one that it reaches.
-    return Effect.uninterruptibleMask((restore) => {
-      // What `inRun` requires is in the context of its caller.
-      run = RunFiber.start(inRun(work) as Effect.Effect<Response, E2>, caller, {
-        context: caller.currentContext,
-        runtimeFlags,
-        spanAnnotations: caller.getFiberRef(FiberRef.currentTracerSpanAnnotations),
-        logAnnotations: caller.getFiberRef(FiberRef.currentLogAnnotations),
-        depth: 0
+    return Effect.uninterruptible(
+      Effect.suspend(() => {
+        // What `inRun` requires is in the context of its caller.
+        run = region.start(inRun(work) as Effect.Effect<Response, E2>, caller, runtimeFlags)
+        if (run.unsafePoll() !== null) return ChildFiber.result(run)
+        run.addObserver((exit) => Deferred.unsafeDone(answered, ChildFiber.inherit(run, exit)))
+        return region.await(run, Deferred.await(answered))
       })
-      if (run.unsafePoll() !== null) return RunFiber.result(run)
-      run.addObserver((exit) => Deferred.unsafeDone(answered, RunFiber.inherit(run, exit)))
-      return Effect.onInterrupt(restore(Deferred.await(answered)), () => Fiber.interrupt(run))
-    })
+    )
   })
 
 const whenRequestEnds = (

@@ -2,7 +2,7 @@
  * The edge of an HTTP server: requests are worked on in the run that they bring, if they are believed.
  */
 import { HttpApp, HttpServerError, HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Cause, Context, Effect, Equal, type FiberId, FiberRef, Option } from "effect"
+import { Cause, Context, Effect, Equal, type FiberId, FiberRef, identity, Option } from "effect"
 import { percentEncode, type ReadOptions } from "../baggage/BaggageHeader.js"
 import { inNoReceivedRun, inOwnRun, inReceivedRun, type RequestRun, receive } from "../edge/ServerEdge.js"
 import { redactBaggage, stampCurrentSpan } from "../edge/ServerSpan.js"
@@ -16,6 +16,7 @@ import type { InvalidRunContext } from "../run/NewRun.js"
 import type { Run } from "../run/Run.js"
 import { Header } from "../wire/Wire.js"
 import * as ResponseBody from "./ResponseBody.js"
+import { RouteRegion } from "./RouteRegion.js"
 import { inServerSpan, outsideRemoteTrace } from "./ServerSpan.js"
 
 export type { RequestRun } from "../edge/ServerEdge.js"
@@ -90,8 +91,7 @@ const answer = <E, R>(
 ): HttpApp.Default<Answered<E> | InvalidRunContext, R> =>
   Effect.withFiberRuntime((fiber) => {
     const exchange = new Exchange<E>(fiber)
-    // The platform restores interruption for routes only.
-    return Effect.matchCauseEffect(Effect.interruptible(serve(app, request, isTrusted, options, exchange)), exchange)
+    return Effect.matchCauseEffect(serve(app, request, isTrusted, options, exchange), exchange)
   })
 
 type AnyOptions = Options<unknown, unknown> & Partial<OptionsOrElse<unknown, unknown>>
@@ -106,23 +106,24 @@ const serve = <E, R>(
 ): HttpApp.Default<E | DeadlineExceeded | RunCancelled | InvalidRunContext, R> => {
   const { orElse } = options
   const { report, run } = receive(exchange.fiber, request.headers, isTrusted, options)
-  const work = ResponseBody.carriedOn(app)
+  const { region } = exchange
+  const work = exchange.keepingAppended(region.enter(ResponseBody.carriedOn(app)))
+  const inFiber = (work: HttpApp.Default<E, R>) => ResponseBody.untilSent(work, region, identity)
   let served: HttpApp.Default<E | DeadlineExceeded | RunCancelled | InvalidRunContext, R>
   if (Option.isSome(run)) {
     exchange.runIs(run.value)
-    const inFiber = run.value.deadline === undefined ? work : exchange.keepingAppended(work)
-    served = inReceivedRun(inFiber, run.value, exchange)
+    served = inReceivedRun(work, run.value, exchange, inFiber)
   } else if (orElse === undefined) {
-    served = inNoReceivedRun(work, isTrusted, exchange)
+    served = inNoReceivedRun(inFiber(work), isTrusted, exchange)
   } else {
     const asRun = (work: HttpApp.Default<E, R>) =>
       Effect.suspend(() =>
         inOwnRun((run) => {
           exchange.runIs(run)
-          return work
+          return region.run(work)
         }, orElse(request))
       )
-    served = inNoReceivedRun(ResponseBody.untilSent(exchange.keepingAppended(work), asRun), isTrusted, exchange)
+    served = inNoReceivedRun(ResponseBody.untilSent(work, region, asRun), isTrusted, exchange)
   }
   return report === undefined ? served : Effect.zipRight(report, served)
 }
@@ -133,6 +134,7 @@ const serve = <E, R>(
  */
 class Exchange<E> implements RequestEdge {
   readonly reasonOf = reasonOf
+  readonly region = new RouteRegion()
   private run: Run | undefined = undefined
   private appended = Option.none<HttpApp.PreResponseHandler>()
 
@@ -145,7 +147,7 @@ class Exchange<E> implements RequestEdge {
   }
 
   /**
-   * For an app in another fiber: what it appends to responses, such as the headers of CORS, holds for the answer to its failure
+   * The app is in another fiber: what it appends to responses, such as the headers of CORS, holds for the answer to its failure
    * too.
    */
   keepingAppended<E, R>(app: Effect.Effect<Response, E, R>): Effect.Effect<Response, E, R> {

@@ -344,6 +344,26 @@ describe("the body of a streamed response", () => {
     }).pipe(Effect.provide(observed))
   )
 
+  for (const [which, options] of [
+    ["in the run that the request brings", { inbound: "trusted" }],
+    ["in no run", { inbound: "untrusted" }],
+    ["in a run of its own", { inbound: "untrusted", orElse: () => ({ workflow: "Request", ...ids }) }]
+  ] as const) {
+    it.scopedLive(`comes from a fiber that the app forked, ${which}`, () =>
+      Effect.gen(function* () {
+        const app = Effect.gen(function* () {
+          const parts = yield* Queue.unbounded<string>()
+          const produced = Effect.forEach(["a", "b", "c"], (part) => Effect.delay(parts.offer(part), "10 millis"))
+          yield* Effect.fork(Effect.zipRight(produced, parts.offer("")))
+          const body = Stream.takeWhile(Stream.fromQueue(parts), (part) => part !== "")
+          return HttpServerResponse.stream(Stream.encodeText(body))
+        })
+        const url = yield* serving(HttpServer.serve(middleware(options)(app)))
+        expect((yield* request(url, { headers: { baggage: leanHeader } })).text).toBe("abc")
+      })
+    )
+  }
+
   it.scopedLive("is cut at the deadline of that run", () =>
     Effect.gen(function* () {
       const ended = yield* Deferred.make<void>()
