@@ -1,9 +1,10 @@
 /**
  * Where completed runs go. Any number of exporters can be active; none can harm the program.
  */
-import { Context, Effect, Layer, type Scope } from "effect"
+import { Console, Context, Effect, Layer, type Scope } from "effect"
 import { activate, type RunExporter } from "./ActiveExporters.js"
 import type { CompletedRun } from "./CompletedRun.js"
+import { lineOf } from "./RunLine.js"
 
 export type { RunExporter } from "./ActiveExporters.js"
 
@@ -14,6 +15,25 @@ export const layer = (exporter: RunExporter): Layer.Layer<never> => layerScoped(
 export const layerScoped = <E, R>(
   exporter: Effect.Effect<RunExporter, E, R>
 ): Layer.Layer<never, E, Exclude<R, Scope.Scope>> => Layer.scopedDiscard(Effect.flatMap(exporter, activate))
+
+/**
+ * Writes one line about each completed run to the `Console`, for development: its workflow, status, duration, event, customer,
+ * outcome and cost.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, RunExporter } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const work = Effect.void.pipe(Botanu.workflow("Support", { eventId: "ticket-42", customerId: "bigretail" }))
+ *
+ * Effect.runPromise(Effect.provide(work, RunExporter.console))
+ * ```
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const console: Layer.Layer<never> = layer({ export: (run) => Console.log(lineOf(run)) })
 
 /** The runs that `layerMemory` has received. */
 export class Memory extends Context.Tag("botanu/RunExporter/Memory")<

@@ -2,5 +2,6 @@
  * Runs over HTTP, and prices from a file, for `@effect/platform`.
  */
 export * as PriceFile from "./PriceFile.js"
+export * as RunExporterFile from "./RunExporterFile.js"
 export * as RunHttpClient from "./RunHttpClient.js"
 export * as RunHttpServer from "./RunHttpServer.js"
