@@ -18,7 +18,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["cost"],
   ["lifecycle"],
   ["RunContext"],
-  ["tracking", "Outcome", "BusinessContext", "Resume", "Propagation"],
+  ["tracking", "Outcome", "BusinessContext", "Resume", "Propagation", "report"],
   ["Workflow", "Usage"],
   ["Llm", "Data", "ai", "opentelemetry", "edge"],
   ["index"],

@@ -88,6 +88,7 @@ describe("the core", () => {
 
 /** What each folder of `src/` may import beside the core. */
 const integrations: Record<string, ReadonlyArray<string>> = {
+  report: [],
   platform: ["@effect/platform"],
   rpc: ["@effect/platform", "@effect/rpc"],
   opentelemetry: ["@opentelemetry/api", "@opentelemetry/context-async-hooks", "@opentelemetry/core"],

@@ -1,6 +1,7 @@
 import { RunAi } from "botanu-effect/ai"
 import { RunContextSpanProcessor, RunOpenTelemetry } from "botanu-effect/opentelemetry"
 import { RunHttpClient, RunHttpServer } from "botanu-effect/platform"
+import { Summary } from "botanu-effect/report"
 import { RunRpc } from "botanu-effect/rpc"
 
 for (const [name, value] of Object.entries({
@@ -8,6 +9,7 @@ for (const [name, value] of Object.entries({
   layer: RunOpenTelemetry.layer,
   middleware: RunHttpServer.middleware,
   tell: RunHttpClient.propagateTo,
+  summary: Summary.of,
   layerServer: RunRpc.layerServer,
   layerAi: RunAi.layer
 })) {
