@@ -28,12 +28,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
 /** Entry points that lean on a package of their own, which not every program has. */
 const integrations: Record<string, ReadonlyArray<string>> = {
   ai: ["@effect/ai", "@effect/platform"],
-  opentelemetry: [
-    "@opentelemetry/api",
-    "@opentelemetry/context-async-hooks",
-    "@opentelemetry/core",
-    "@opentelemetry/sdk-trace-base"
-  ],
+  opentelemetry: ["@opentelemetry/api", "@opentelemetry/context-async-hooks", "@opentelemetry/core"],
   platform: ["@effect/platform"],
   rpc: ["@effect/platform", "@effect/rpc"]
 }

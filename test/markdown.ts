@@ -25,3 +25,15 @@ export const programsOn = (markdown: string): ReadonlyArray<Block> =>
     markdown.matchAll(/^```ts\n(.*?)^```$(?:\n+[^\n`]*prints[^\n`]*\n+^```text\n(.*?)^```$)?/gms),
     ([, code, prints]) => ({ code: code ?? "", prints })
   )
+
+/** What each `npm install` line of a page installs: packages, with a version where the line names one. */
+export const installsOn = (markdown: string): ReadonlyArray<ReadonlyArray<string>> =>
+  Array.from(markdown.replaceAll(/\\\n\s*/g, "").matchAll(/^npm install (.+)$/gm), ([, line = ""]) =>
+    line.split(/\s+/).filter((word) => !word.startsWith("-"))
+  )
+
+/** The packages that programs import, without built-in modules. */
+export const packagesIn = (programs: ReadonlyArray<Block>): ReadonlyArray<string> => {
+  const specifiers = programs.flatMap(({ code }) => Array.from(code.matchAll(/ from "([^".:]+)"/g), ([, name]) => name))
+  return [...new Set(specifiers.map((name = "") => name.split("/", name.startsWith("@") ? 2 : 1).join("/")))]
+}

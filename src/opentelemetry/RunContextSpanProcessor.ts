@@ -1,8 +1,13 @@
 /**
  * The run on spans that Effect did not create.
  */
-import { type Baggage as OtelBaggage, type Context as OtelContext, propagation } from "@opentelemetry/api"
-import type { Span, SpanProcessor } from "@opentelemetry/sdk-trace-base"
+import {
+  type Attributes,
+  type Baggage as OtelBaggage,
+  type Context as OtelContext,
+  propagation,
+  type Span
+} from "@opentelemetry/api"
 import { DateTime, Option } from "effect"
 import { type Entry, leanEntries } from "../run/Run.js"
 import * as RunBaggage from "../run/RunBaggage.js"
@@ -19,19 +24,22 @@ export interface SpanProcessorOptions {
   readonly inbound: "trusted" | "untrusted"
 }
 
+/** A span of an OpenTelemetry SDK. Its type is in another package in each major of the SDK. */
+type StartedSpan = Pick<Span, "setAttribute"> & { readonly attributes: Attributes }
+
 /**
  * Stamps spans that Effect did not create with the keys that every span inside of a run carries: `botanu.run_id`,
  * `botanu.workflow`, `botanu.event_id` and `botanu.customer_id`; in full mode also `botanu.environment`, `botanu.tenant_id` and
  * `botanu.parent_run_id`. What a span says itself stands. Goes before the processors that export.
  */
-export class RunContextSpanProcessor implements SpanProcessor {
+export class RunContextSpanProcessor {
   private readonly isTrusted: boolean
 
   constructor({ inbound }: SpanProcessorOptions) {
     this.isTrusted = inbound === "trusted"
   }
 
-  onStart(span: Span, parent: OtelContext): void {
+  onStart(span: StartedSpan, parent: OtelContext): void {
     if (isByEffect(parent)) return
     const shown = runOtelContextIn(parent)
     const entries =
