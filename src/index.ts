@@ -1,6 +1,7 @@
 /**
  * Run context and cost attribution for Effect programs.
  */
+import "./fiber/EffectMajor.js"
 
 export { InvalidAnnotation } from "./BusinessContext.js"
 export * as Baggage from "./baggage/Baggage.js"

@@ -1,4 +1,6 @@
 /**
  * Runs over RPC, for `@effect/rpc`.
  */
+import "../fiber/EffectMajor.js"
+
 export * as RunRpc from "./RunRpc.js"
