@@ -1,160 +1,351 @@
 /**
- * Prices times quantities.
+ * Prices times quantities: the charges of a usage, in whole numbers of a decimal place, without Effect's runtime.
  */
-import type { UnpricedReason } from "./Cost.js"
-import type { Rates, Unit } from "./Price.js"
-import type { Usage } from "./UsageRecord.js"
-import { fromNonNegative } from "./Usd.js"
+import { type MeterName, type MeterRow, meterNames, meterOf, type Unit } from "./Meter.js"
 
-/** What a usage comes to, as a multiple of 10^-scale of the rates; and what is missing of it, if anything is. */
-export interface Charge {
-  readonly amount: bigint
-  readonly problem: { readonly reason: UnpricedReason; readonly missing: string } | undefined
+/** The price of one of a unit. */
+export interface Rate<Source> {
+  /** What one of the quantity costs, as a multiple of 10^-scale of its rates; what one unit costs where `isRounded`. */
+  readonly value: bigint
+  /** Where the price comes from. */
+  readonly source: Source
+}
+
+/** The prices that hold for a usage. */
+export interface Rates<R extends Rate<unknown> = Rate<unknown>> {
+  readonly scale: number
+  readonly byUnit: Readonly<Partial<Record<Unit, R>>>
+  readonly toolCalls: ReadonlyMap<string, R>
+  readonly other: ReadonlyMap<string, R>
+  /** Whether the price is for the request alone, whatever is consumed in it. */
+  readonly isFlat: boolean
+}
+
+/** The quantities of a usage, as far as charges need them. */
+export interface Quantities extends Readonly<Partial<Record<MeterName, number | undefined>>> {
+  readonly operation: string
+  readonly toolCalls?: Readonly<Record<string, number>> | undefined
+  readonly other?: Readonly<Record<string, number>> | undefined
+  readonly uncounted?: ReadonlyArray<string> | undefined
+}
+
+/** What one meter comes to: `value` times 10^-`scale` US dollars. */
+export interface ChargeLine<R> {
+  readonly meter: string
+  readonly quantity: number
+  readonly unit: string
+  readonly value: bigint
+  readonly scale: number
+  readonly rate: R
+}
+
+/** The charges of a usage, and the meters that could not be charged. */
+export interface Charged<R> {
+  readonly lines: ReadonlyArray<ChargeLine<R>>
+  /** Meters of the usage that have no price. */
+  readonly unpriced: ReadonlyArray<string>
+  /** Meters that have a price, of which it is not known how much was consumed, or not consistently. */
+  readonly uncounted: ReadonlyArray<string>
 }
 
 /**
- * What a usage comes to. Tokens and characters are paid in full: a quantity of them that has no price, or a price whose quantity
- * was not told, is a problem. Of all else, what has no price is not what is paid for.
+ * The charges of a usage at these rates. Each quantity is charged once: a total without its parts, and one of several measures of
+ * the same thing.
  */
-export const chargeOf = (usage: Usage, rates: Rates): Charge => {
-  const bill = new Sum(usage, rates)
-  const isByToken = has(rates, tokenUnits)
-  const isByCharacter = has(rates, characterUnits)
-  if (isByToken && (!isByCharacter || tells(usage, tokenQuantities) || !tells(usage, characterQuantities)))
-    bill.tokens()
-  else if (isByCharacter) bill.characters()
-  bill.others(isByToken || isByCharacter)
-  return bill
+export const chargesOf = <R extends Rate<unknown>>(usage: Quantities, rates: Rates<R>): Charged<R> => {
+  const charges = new Charges(usage, rates)
+  charges.charge()
+  return charges
 }
 
-type Quantity = keyof Usage
+const inputs = ["inputTokens", "inputCharacters"] as const
+const outputs = ["outputTokens", "outputCharacters"] as const
 
-const tokenUnits = ["inputToken", "cacheReadToken", "cacheWriteToken", "outputToken", "reasoningToken"] as const
-const characterUnits = ["inputCharacter", "outputCharacter"] as const
-const tokenQuantities = ["inputTokens", "outputTokens"] as const
-const characterQuantities = ["inputCharacters", "outputCharacters"] as const
+/** Operations of which only the input is paid. */
+const withoutOutput: ReadonlySet<string> = new Set(["embeddings", "rerank", "moderation"])
 
-/** Quantities of one thing, which are told together: to tell one of them is to say that there is none of the others. */
-const families: ReadonlyArray<ReadonlyArray<readonly [Unit, ReadonlyArray<Quantity>]>> = [
-  [["image", ["images"]]],
-  [["row", ["rowsReturned", "rowsAffected"]]],
-  [
-    ["gigabyteScanned", ["bytesScanned"]],
-    ["gigabyteRead", ["bytesRead"]],
-    ["gigabyteWritten", ["bytesWritten"]]
-  ],
-  [["object", ["objects"]]],
-  [["message", ["messages"]]]
-]
-
-const has = (rates: Rates, units: ReadonlyArray<Unit>): boolean => units.some((unit) => rates[unit] !== undefined)
-
-const tells = (usage: Usage, quantities: ReadonlyArray<Quantity>): boolean =>
-  quantities.some((quantity) => usage[quantity] !== undefined)
-
-/** What is paid for on the side of a model; a usage that tells others of them than the price is for has no price. */
-const modelQuantities = [...tokenQuantities, ...characterQuantities, "images", "computeMs"] as const
-
-class Sum implements Charge {
-  amount = 0n
-  problem: Charge["problem"] = undefined
+class Charges<R extends Rate<unknown>> implements Charged<R> {
+  readonly lines: Array<ChargeLine<R>> = []
+  readonly unpriced: Array<string> = []
+  readonly uncounted: Array<string> = []
 
   constructor(
-    private readonly usage: Usage,
-    private readonly rates: Rates
+    private readonly usage: Quantities,
+    private readonly rates: Rates<R>
   ) {}
 
-  tokens(): void {
-    const {
-      cacheReadTokens = 0,
-      cacheWriteTokens = 0,
-      inputTokens,
-      operation,
-      outputTokens,
-      reasoningTokens = 0
-    } = this.usage
-    const fresh = (inputTokens ?? 0) - cacheReadTokens - cacheWriteTokens
-    if (inputTokens === undefined) this.expect("inputToken", "inputTokens")
-    else if (fresh >= 0) this.charge("inputToken", "inputTokens", fresh)
-    // Fewer in all than in the cache: those that no cache was concerned with, as some providers tell them, or nonsense.
-    else this.refuse("no_usage", "inputTokens")
-    this.charge("cacheReadToken", "cacheReadTokens", cacheReadTokens)
-    this.charge("cacheWriteToken", "cacheWriteTokens", cacheWriteTokens)
-    if (outputTokens === undefined) {
-      if (operation !== "embeddings") this.expect("outputToken", "outputTokens")
+  charge(): void {
+    const { rates, usage } = this
+    if (rates.isFlat) {
+      this.add("requests", usage.requests ?? 0, rates.byUnit.request as R)
       return
     }
-    const apart = this.rates.reasoningToken === undefined ? 0 : Math.min(reasoningTokens, outputTokens)
-    this.charge("reasoningToken", "reasoningTokens", apart)
-    this.charge("outputToken", "outputTokens", outputTokens - apart)
-  }
-
-  characters(): void {
-    this.measured("inputCharacter", "inputCharacters")
-    if (this.usage.operation !== "embeddings" || this.usage.outputCharacters !== undefined) {
-      this.measured("outputCharacter", "outputCharacters")
+    const overlaps = this.overlaps()
+    for (const row of rows) {
+      const quantity = usage[row.name]
+      if (quantity !== undefined) this.meter(row, quantity, overlaps)
+    }
+    this.named("toolCalls", usage.toolCalls, rates.toolCalls)
+    this.named("other", usage.other, rates.other)
+    if (usage.uncounted !== undefined) for (const name of usage.uncounted) this.refuse(this.uncounted, name)
+    if (this.unpriced.length === 0) this.expectAll()
+    if (this.lines.length === 0 && !this.isRefused && !hasRates(rates)) {
+      this.unpriced.push(rows.find(({ name }) => name !== "requests" && usage[name] !== undefined)?.name ?? "requests")
     }
   }
 
-  /** What is neither tokens nor characters, which a call of a model may do without. */
-  others(isPaidOtherwise: boolean): void {
-    this.charge("request", "requests", this.usage.requests)
-    this.computing(isPaidOtherwise)
-    for (const family of families) {
-      if (!family.some(([unit]) => this.rates[unit] !== undefined)) continue
-      const isTold = family.some(([, quantities]) => tells(this.usage, quantities))
-      for (const [unit, quantities] of family) {
-        if (this.rates[unit] === undefined) continue
-        for (const quantity of quantities)
-          this.charge(unit, quantity, (this.usage[quantity] as number | undefined) ?? 0)
-        if (!isTold && !isPaidOtherwise) this.expect(unit, quantities[0] as Quantity)
+  private get isRefused(): boolean {
+    return this.unpriced.length > 0 || this.uncounted.length > 0
+  }
+
+  private meter(row: Row, quantity: number, overlaps: ReadonlyMap<MeterName, Overlap> | undefined): void {
+    if (quantity === 0) return
+    const { inherits, isIncidental, measuredAs, name, parts, unit } = row
+    if (overlaps?.get(name)?.isUnknown) return
+    let rest = quantity
+    for (const { factor, name } of parts) rest += factor * (this.usage[name] ?? overlaps?.get(name)?.least ?? 0)
+    if (rest === 0) return
+    const rate = this.rates.byUnit[unit] ?? (inherits === undefined ? undefined : this.rates.byUnit[inherits])
+    // Another measure of the same thing is charged in its place.
+    if (measuredAs.some((other) => this.isCharged(other)) || (rate === undefined && isIncidental)) return
+    if (rate === undefined) {
+      this.refuse(this.unpriced, name)
+      return
+    }
+    const inside = measuredAs.find((other) => this.isInsideTotal(other))
+    if (inside !== undefined) this.refuse(this.uncounted, inside)
+    else if (rest < 0) this.refuse(this.uncounted, name)
+    else this.add(name, rest, rate)
+  }
+
+  private isCharged(name: MeterName): boolean {
+    return (this.usage[name] ?? 0) > 0 && this.rates.byUnit[rowOf(name).unit] !== undefined
+  }
+
+  /** Whether a part that has a price of its own may be in a total, in an amount that is not known. */
+  private isInsideTotal(name: MeterName): boolean {
+    const { totals, unit } = rowOf(name)
+    return (
+      this.usage[name] === undefined &&
+      this.rates.byUnit[unit] !== undefined &&
+      totals.some((total) => (this.usage[total] ?? 0) > 0)
+    )
+  }
+
+  /**
+   * What is known of the quantities that are parts of two totals, such as cached tokens of audio, where both totals are counted
+   * and the part is not.
+   */
+  private overlaps(): ReadonlyMap<MeterName, Overlap> | undefined {
+    let overlaps: Map<MeterName, Overlap> | undefined
+    for (const { name, one, other, unit, whole } of shared) {
+      const first = this.usage[one]
+      const second = this.usage[other]
+      if (!first || !second || this.usage[name] !== undefined) continue
+      const all = this.usage[whole]
+      const least = all === undefined ? 0 : Math.max(0, first + second - all)
+      if (least === Math.min(first, second) || this.isIndifferent(unit, one, other, whole)) {
+        overlaps ??= new Map()
+        overlaps.set(name, { least, isUnknown: false })
+        continue
       }
+      overlaps ??= new Map()
+      overlaps.set(name, { least, isUnknown: true })
+      for (const total of [one, other]) overlaps.set(total, { least: 0, isUnknown: true })
+      this.refuse(this.uncounted, name)
     }
-    if (!isPaidOtherwise && Object.keys(this.rates).length === 1) {
-      this.refuse("no_price_for_kind", this.firstTold() ?? "requests")
+    for (const [name, { isUnknown, least }] of overlaps ?? []) {
+      if (isUnknown || least === 0 || this.usage[name] !== undefined) continue
+      const rate = this.rates.byUnit[rowOf(name).unit]
+      if (rate === undefined) this.refuse(this.unpriced, name)
+      else this.add(name, least, rate)
+    }
+    return overlaps
+  }
+
+  /** Whether the cost is the same, however much of one part is in the other. */
+  private isIndifferent(unit: Unit, one: MeterName, other: MeterName, whole: MeterName): boolean {
+    const { byUnit } = this.rates
+    const [both, rest] = [byUnit[unit], byUnit[rowOf(whole).unit]]
+    const [first, second] = [byUnit[rowOf(one).unit], byUnit[rowOf(other).unit]]
+    if (both === undefined || rest === undefined || first === undefined || second === undefined) return false
+    return both.value + rest.value === first.value + second.value
+  }
+
+  private named(
+    field: "toolCalls" | "other",
+    quantities: Readonly<Record<string, number>> | undefined,
+    rates: ReadonlyMap<string, R>
+  ): void {
+    if (quantities === undefined) return
+    for (const [name, quantity] of Object.entries(quantities)) {
+      if (quantity === 0) continue
+      const rate = rates.get(name)
+      if (rate === undefined) this.refuse(this.unpriced, `${field}.${name}`)
+      else this.push(`${field}.${name}`, quantity, name, rate)
     }
   }
 
-  private measured(unit: Unit, quantity: Quantity): void {
-    const told = this.usage[quantity] as number | undefined
-    if (told === undefined) this.expect(unit, quantity)
-    else this.charge(unit, quantity, told)
+  /** Refuses the meters that have a price above zero, and of which the usage says nothing. */
+  private expectAll(): void {
+    const { usage } = this
+    const told = rows.filter((row) => row.role === "alternative" && usage[row.name] !== undefined && this.isPaid(row))
+    const isByToken = tokenTotals.some((row) => this.isPaid(row))
+    const saysTokens = tokenTotals.some(({ name }) => usage[name] !== undefined)
+    for (const row of tokenTotals) {
+      if (usage[row.name] !== undefined || !this.isPaid(row) || this.needsNoOutput(row.name)) continue
+      const isMeasuredElse = told.some(({ side }) => side === row.side)
+      if (!isMeasuredElse && (saysTokens || told.length === 0)) this.refuse(this.uncounted, row.name)
+    }
+    this.expectCharacters()
+    if (!isByToken && told.length === 0) {
+      for (const row of rows) if (row.role === "alternative" && this.isPaid(row)) this.refuse(this.uncounted, row.name)
+    }
+    if (isByToken || told.length > 0) return
+    for (const family of families) {
+      if (family.some(({ name }) => usage[name] !== undefined)) continue
+      const first = family.find((row) => this.isPaid(row))
+      if (first !== undefined) this.refuse(this.uncounted, first.name)
+    }
   }
 
-  private charge(unit: Unit, quantity: Quantity, count: number): void {
-    if (count === 0) return
-    const rate = this.rates[unit]
-    if (rate !== undefined) this.amount += rate * BigInt(count)
-    else if (unit !== "request") this.refuse("no_price_for_kind", quantity)
+  /** Characters are counted on both sides. */
+  private expectCharacters(): void {
+    const { inputCharacters, outputCharacters, outputTokens } = this.usage
+    if (inputCharacters === undefined || outputCharacters !== undefined || outputTokens !== undefined) return
+    const row = rowOf("outputCharacters")
+    if (this.isPaid(row) && !this.needsNoOutput(row.name)) this.refuse(this.uncounted, row.name)
   }
 
-  /** A price above zero is for something that was not told. */
-  private expect(unit: Unit, quantity: Quantity): void {
-    if (!this.rates[unit]) return
-    const other = this.usage.kind === "llm" && this.rates.inputToken === undefined ? this.firstTold() : undefined
-    if (other === undefined) this.refuse("no_usage", quantity)
-    else this.refuse("no_price_for_kind", other)
+  private needsNoOutput(name: MeterName): boolean {
+    return withoutOutput.has(this.usage.operation) && (outputs as ReadonlyArray<MeterName>).includes(name)
   }
 
-  private computing(isPaidOtherwise: boolean): void {
-    const rate = this.rates.computeHour
-    if (rate === undefined) return
-    const millis = fromNonNegative(this.usage.computeMs)
-    if (millis !== undefined)
-      this.amount += roundedHalfUp(rate * millis.value, millisOfHour * 10n ** BigInt(millis.scale))
-    else if (!isPaidOtherwise) this.expect("computeHour", "computeMs")
+  private isPaid({ unit }: Row): boolean {
+    const rate = this.rates.byUnit[unit]
+    return rate !== undefined && rate.value > 0n
   }
 
-  private firstTold(): Quantity | undefined {
-    return modelQuantities.find((quantity) => this.usage[quantity] !== undefined)
+  private refuse(list: Array<string>, name: string): void {
+    if (!list.includes(name)) list.push(name)
   }
 
-  private refuse(reason: UnpricedReason, missing: string): void {
-    this.problem ??= { reason, missing }
+  private add(name: MeterName, quantity: number, rate: R): void {
+    if (quantity > 0) this.push(name, quantity, rowOf(name).unit, rate, rowOf(name).divisor)
+  }
+
+  private push(meter: string, quantity: number, unit: string, rate: R, divisor = 1n): void {
+    const { scale } = this.rates
+    if (divisor === 1n && Number.isSafeInteger(quantity)) {
+      this.lines.push({ meter, quantity, unit, value: rate.value * BigInt(quantity), scale, rate })
+      return
+    }
+    const { places, value } = decimalOf(quantity)
+    const product = rate.value * value
+    this.lines.push(
+      divisor === 1n
+        ? { meter, quantity, unit, value: product, scale: scale + places, rate }
+        : { meter, quantity, unit, value: roundedHalfUp(product, divisor * 10n ** BigInt(places)), scale, rate }
+    )
   }
 }
 
-const millisOfHour = 3_600_000n
+/** A quantity that is a part of two totals, which are parts of one whole. */
+interface Overlap {
+  /** How much of it there is at least. */
+  readonly least: number
+  readonly isUnknown: boolean
+}
+
+/** A row of the table, ready for use. */
+interface Row {
+  readonly name: MeterName
+  readonly unit: Unit
+  readonly inherits: Unit | undefined
+  readonly role: MeterRow["role"]
+  readonly side: MeterRow["side"]
+  readonly isIncidental: boolean
+  readonly measuredAs: ReadonlyArray<MeterName>
+  readonly totals: ReadonlyArray<MeterName>
+  /** What is to be added to the quantity for what no part of it says: each part, with its sign. */
+  readonly parts: ReadonlyArray<{ readonly name: MeterName; readonly factor: number }>
+  /** By what a product is divided, where that is no power of ten. */
+  readonly divisor: bigint
+}
+
+const totalsOf = (name: MeterName): ReadonlyArray<MeterName> =>
+  Object.keys(meterOf(name).partOf ?? {}) as ReadonlyArray<MeterName>
+
+const isInside = (name: MeterName, total: MeterName): boolean =>
+  totalsOf(name).some((other) => other === total || isInside(other, total))
+
+/** By inclusion and exclusion, so that what is in two parts is not taken away twice. */
+const partsOf = (total: MeterName): Row["parts"] => {
+  const factors = new Map<MeterName, number>([[total, 1]])
+  const factorOf = (name: MeterName): number => {
+    const known = factors.get(name)
+    if (known !== undefined) return known
+    const above = meterNames.filter((other) => isInside(name, other) && (other === total || isInside(other, total)))
+    const factor = -above.reduce((sum, other) => sum + factorOf(other), 0)
+    factors.set(name, factor)
+    return factor
+  }
+  return meterNames
+    .filter((name) => isInside(name, total))
+    .map((name) => ({ name, factor: factorOf(name) }))
+    .filter(({ factor }) => factor !== 0)
+}
+
+/** Whether the units of a price are a power of ten of the quantity, such that a price of one is exact. */
+export const decimalPlacesOf = ({ perUnit = 1 }: MeterRow): number | undefined => {
+  const places = Math.round(Math.log10(perUnit))
+  return 10 ** places === perUnit ? places : undefined
+}
+
+const rows: ReadonlyArray<Row> = meterNames.map((name) => {
+  const row = meterOf(name)
+  return {
+    name,
+    unit: row.unit as Unit,
+    inherits: row.inherits === undefined ? undefined : (meterOf(row.inherits as MeterName).unit as Unit),
+    role: row.role,
+    side: row.side,
+    isIncidental: row.isIncidental ?? false,
+    measuredAs: (row.measuredAs ?? []) as ReadonlyArray<MeterName>,
+    totals: totalsOf(name),
+    parts: partsOf(name),
+    divisor: decimalPlacesOf(row) === undefined ? BigInt(row.perUnit as number) : 1n
+  }
+})
+
+const byName = new Map(rows.map((row) => [row.name, row]))
+const rowOf = (name: MeterName): Row => byName.get(name) as Row
+
+const tokenTotals = [rowOf(inputs[0]), rowOf(outputs[0])]
+
+/** Quantities that are parts of two totals at once. */
+const shared = rows.flatMap(({ name, totals: [one, other], unit }) => {
+  const whole = one === undefined ? undefined : totalsOf(one)[0]
+  return one === undefined || other === undefined || whole === undefined ? [] : [{ name, unit, one, other, whole }]
+})
+
+/** Quantities of one thing, which are counted together: to count one of them is to say that there is none of the others. */
+const families: ReadonlyArray<ReadonlyArray<Row>> = Array.from(
+  new Set(meterNames.map((name) => meterOf(name).family).filter((family) => family !== undefined)),
+  (family) => rows.filter(({ name }) => meterOf(name).family === family)
+)
+
+const hasRates = ({ byUnit, other, toolCalls }: Rates): boolean =>
+  Object.keys(byUnit).length > 0 || toolCalls.size > 0 || other.size > 0
+
+/** A finite number as the shortest decimal that reads as it: `value` times 10^-`places`. */
+const decimalOf = (quantity: number): { readonly value: bigint; readonly places: number } => {
+  const [mantissa = "0", exponent = "0"] = String(quantity).split("e")
+  const [whole = "0", fraction = ""] = mantissa.split(".")
+  const value = BigInt(whole + fraction)
+  const places = fraction.length - Number(exponent)
+  return places >= 0 ? { value, places } : { value: value * 10n ** BigInt(-places), places: 0 }
+}
 
 const roundedHalfUp = (numerator: bigint, denominator: bigint): bigint =>
   (2n * numerator + denominator) / (2n * denominator)

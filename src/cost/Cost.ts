@@ -9,10 +9,57 @@ export { allocate, InvalidAllocation } from "./Allocation.js"
 
 export { format, type UsdInput } from "./Usd.js"
 
+/**
+ * Where the price of a charge comes from.
+ *
+ * @since 0.2.0
+ * @category charges
+ */
+export const PriceSource = Schema.Struct({
+  /** The list of prices: the path of a price file, `override` for a price of your own, `provider` for a cost that it reported. */
+  source: Schema.String,
+  /** The model, else the provider, else the kind that the price is for. */
+  entry: optional(Schema.String),
+  /** The service tier of the price: `standard` also where the price is the same in all tiers. */
+  tier: optional(Schema.String),
+  /** The threshold that the request passed, in input tokens. */
+  aboveInputTokens: optional(Schema.NonNegativeInt),
+  /** The region by whose factor the price was multiplied. */
+  region: optional(Schema.String),
+  /** Since when the price holds. */
+  from: optional(Schema.DateTimeUtc)
+})
+export type PriceSource = typeof PriceSource.Type
+
+/**
+ * What one meter of a usage comes to.
+ *
+ * @since 0.2.0
+ * @category charges
+ */
+export const Charge = Schema.Struct({
+  /** The meter: the name of a quantity of the usage, such as `inputTokens`, or `toolCalls.<name>`, or `usd`. */
+  meter: Schema.String,
+  /** What is charged of it, in the measure of the usage. Of a total, what is in no part that is charged by itself. */
+  quantity: Schema.NonNegative.pipe(Schema.finite()),
+  /** What the unit price is for: one of it. */
+  unit: Schema.String,
+  /** In US dollars. */
+  unitPrice: Usd,
+  /** What it comes to, in US dollars. */
+  usd: Usd,
+  price: PriceSource
+})
+export type Charge = typeof Charge.Type
+
+const charges = Schema.optionalWith(Schema.Array(Charge), { default: (): ReadonlyArray<Charge> => [] })
+
 /** The cost is known. */
 export class Priced extends Schema.TaggedClass<Priced>("botanu/Priced")("Priced", {
   /** In US dollars, exactly. */
-  usd: Usd
+  usd: Usd,
+  /** What it is the sum of: one for each meter. */
+  charges
 }) {
   /** The record as plain JSON. */
   toJSON(): unknown {
@@ -22,7 +69,7 @@ export class Priced extends Schema.TaggedClass<Priced>("botanu/Priced")("Priced"
 
 /**
  * Why a cost is not known, or not all of it: there is no price for the model; there is one, but not for all that was consumed;
- * or it was not told what was consumed.
+ * or it is not known what was consumed.
  */
 export const UnpricedReason = Schema.Literal("unknown_model", "no_price_for_kind", "no_usage")
 export type UnpricedReason = typeof UnpricedReason.Type
@@ -30,10 +77,12 @@ export type UnpricedReason = typeof UnpricedReason.Type
 /** The cost is not known, which is not the same as zero. */
 export class Unpriced extends Schema.TaggedClass<Unpriced>("botanu/Unpriced")("Unpriced", {
   reason: UnpricedReason,
-  /** The quantity that has no price, or that was not told. */
-  missing: optional(Schema.String),
+  /** The meters that have no price, or whose quantity is not known. */
+  missing: optional(Schema.Array(Schema.String)),
   /** The part that is known, in US dollars; zero where none is. */
-  usd: Usd
+  usd: Usd,
+  /** What that part is the sum of. */
+  charges
 }) {
   /** The record as plain JSON. */
   toJSON(): unknown {
@@ -44,5 +93,3 @@ export class Unpriced extends Schema.TaggedClass<Unpriced>("botanu/Unpriced")("U
 /** What a call cost. */
 export type Cost = Priced | Unpriced
 export const Cost = Schema.Union(Priced, Unpriced)
-// A share is cut off after so many places, or after as many as the amount itself has.
-// Keys settle ties, so that the order in which they are given does not.

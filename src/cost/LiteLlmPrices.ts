@@ -45,7 +45,7 @@ export const fromText = (text: string, options: LiteLlmOptions): Either.Either<L
     const { badEntries, name, ...validity } = options
     for (const [model, entry] of Object.entries(entries)) {
       if (model === "sample_spec") continue
-      const price = priceOf(model, entry, validity)
+      const price = priceOf(model, entry, { ...validity, source: name })
       if (Either.isRight(price)) {
         prices.push(price.right)
         continue
@@ -119,7 +119,11 @@ const Entry = Schema.Struct({
 
 const decodeEntry = Schema.decodeUnknownEither(Entry)
 
-const priceOf = (model: string, json: unknown, validity: Validity): Either.Either<Price, FieldProblem> => {
+const priceOf = (
+  model: string,
+  json: unknown,
+  validity: Pick<Price, keyof Validity | "source">
+): Either.Either<Price, FieldProblem> => {
   const expected = refusal(model)
   if (expected !== undefined) return Either.left({ field: "name", problem: expected })
   if (Array.isArray(json)) return Either.left({ field: "", problem: "expected an object, got a list" })

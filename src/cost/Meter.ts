@@ -30,6 +30,10 @@ export interface MeterRow {
    */
   readonly role: "total" | "alternative" | "family" | "addition"
   readonly family?: string
+  /** For totals and alternatives: whether the quantity goes into the call or comes out of it. */
+  readonly side?: "input" | "output"
+  /** Whether the price is the same in all service tiers. */
+  readonly isTierless?: boolean
   /** Whether the quantity is charged only where a price names it. Such quantities describe a call and are often free. */
   readonly isIncidental?: boolean
   readonly attribute: string
@@ -47,6 +51,7 @@ export const meters = {
   inputTokens: {
     unit: "inputToken",
     role: "total",
+    side: "input",
     attribute: GenAi.inputTokens,
     keys: ["input_cost_per_token"]
   },
@@ -129,6 +134,7 @@ export const meters = {
   outputTokens: {
     unit: "outputToken",
     role: "total",
+    side: "output",
     attribute: GenAi.outputTokens,
     keys: ["output_cost_per_token"]
   },
@@ -175,6 +181,7 @@ export const meters = {
   inputCharacters: {
     unit: "inputCharacter",
     role: "alternative",
+    side: "input",
     measuredAs: [input],
     attribute: "botanu.usage.input_characters",
     keys: ["input_cost_per_character"]
@@ -182,6 +189,7 @@ export const meters = {
   outputCharacters: {
     unit: "outputCharacter",
     role: "alternative",
+    side: "output",
     measuredAs: [output],
     attribute: "botanu.usage.output_characters",
     keys: ["output_cost_per_character"]
@@ -190,6 +198,7 @@ export const meters = {
   inputImages: {
     unit: "inputImage",
     role: "alternative",
+    side: "input",
     measuredAs: ["inputImageTokens"],
     attribute: "botanu.usage.input_images",
     keys: [{ key: "input_cost_per_image", modes: ["chat", "embedding"] }]
@@ -198,6 +207,7 @@ export const meters = {
   images: {
     unit: "image",
     role: "alternative",
+    side: "output",
     measuredAs: ["outputImageTokens", "pixels"],
     attribute: "botanu.usage.images",
     keys: ["output_cost_per_image", { key: "input_cost_per_image", modes: pictures }]
@@ -206,6 +216,7 @@ export const meters = {
   pixels: {
     unit: "pixel",
     role: "alternative",
+    side: "output",
     measuredAs: ["outputImageTokens"],
     attribute: "botanu.usage.pixels",
     keys: ["output_cost_per_pixel", "input_cost_per_pixel"]
@@ -215,6 +226,7 @@ export const meters = {
     unit: "inputAudioSecond",
     isFractional: true,
     role: "alternative",
+    side: "input",
     measuredAs: ["inputAudioTokens"],
     attribute: "botanu.usage.audio.input_seconds",
     keys: ["input_cost_per_audio_per_second", { key: "input_cost_per_second", modes: speech }]
@@ -224,6 +236,7 @@ export const meters = {
     unit: "outputAudioSecond",
     isFractional: true,
     role: "alternative",
+    side: "output",
     measuredAs: ["outputAudioTokens"],
     attribute: "botanu.usage.audio.output_seconds",
     keys: [{ key: "output_cost_per_second", modes: ["audio_speech", "realtime"] }]
@@ -233,6 +246,7 @@ export const meters = {
     unit: "inputVideoSecond",
     isFractional: true,
     role: "alternative",
+    side: "input",
     measuredAs: ["inputVideoTokens"],
     attribute: "botanu.usage.video.input_seconds",
     keys: ["input_cost_per_video_per_second"]
@@ -242,6 +256,7 @@ export const meters = {
     unit: "outputVideoSecond",
     isFractional: true,
     role: "alternative",
+    side: "output",
     measuredAs: ["outputVideoTokens"],
     attribute: "botanu.usage.video.output_seconds",
     keys: ["output_cost_per_video_per_second", { key: "output_cost_per_second", modes: ["video_generation"] }]
@@ -250,22 +265,23 @@ export const meters = {
   pages: {
     unit: "page",
     role: "alternative",
+    side: "input",
     measuredAs: ["credits"],
     attribute: "botanu.usage.pages",
     keys: ["ocr_cost_per_page"]
   },
-  /** Of the pages, those that were annotated as well. */
+  /** Pages that were annotated. Sources differ on whether that is paid beside `pages`, so no key of LiteLLM's file is read. */
   annotatedPages: {
     unit: "annotatedPage",
     role: "addition",
-    attribute: "botanu.usage.annotated_pages",
-    keys: ["annotation_cost_per_page"]
+    attribute: "botanu.usage.annotated_pages"
   },
   /** Credits of the provider that were used. */
   credits: {
     unit: "credit",
     isFractional: true,
     role: "alternative",
+    side: "input",
     attribute: "botanu.usage.credits",
     keys: ["ocr_cost_per_credit"]
   },
@@ -273,6 +289,7 @@ export const meters = {
   queries: {
     unit: "query",
     role: "alternative",
+    side: "input",
     attribute: "botanu.usage.queries",
     keys: ["input_cost_per_query"]
   },
@@ -280,6 +297,7 @@ export const meters = {
   webSearches: {
     unit: "webSearch",
     role: "addition",
+    isTierless: true,
     attribute: "botanu.usage.web_searches",
     keys: ["web_search_cost_per_request"]
   },
@@ -289,6 +307,7 @@ export const meters = {
     partOf: { webSearches: "context" },
     inherits: "webSearches",
     role: "addition",
+    isTierless: true,
     attribute: "botanu.usage.web_searches.low_context"
   },
   /** Of the web searches, those with a medium search context. */
@@ -297,6 +316,7 @@ export const meters = {
     partOf: { webSearches: "context" },
     inherits: "webSearches",
     role: "addition",
+    isTierless: true,
     attribute: "botanu.usage.web_searches.medium_context"
   },
   /** Of the web searches, those with a large search context. */
@@ -305,18 +325,21 @@ export const meters = {
     partOf: { webSearches: "context" },
     inherits: "webSearches",
     role: "addition",
+    isTierless: true,
     attribute: "botanu.usage.web_searches.high_context"
   },
   /** Sessions, such as containers in which a model runs code. */
   sessions: {
     unit: "session",
     role: "addition",
+    isTierless: true,
     attribute: "botanu.usage.sessions",
     keys: ["code_interpreter_cost_per_session"]
   },
   rowsReturned: {
     unit: "row",
     role: "family",
+    isTierless: true,
     family: "row",
     isIncidental: true,
     attribute: "botanu.data.rows_returned"
@@ -324,6 +347,7 @@ export const meters = {
   rowsAffected: {
     unit: "row",
     role: "family",
+    isTierless: true,
     family: "row",
     isIncidental: true,
     attribute: "botanu.data.rows_affected"
@@ -332,6 +356,7 @@ export const meters = {
     unit: "gigabyteScanned",
     perUnit: 1_000_000_000,
     role: "family",
+    isTierless: true,
     family: "byte",
     isIncidental: true,
     attribute: "botanu.warehouse.bytes_scanned"
@@ -340,6 +365,7 @@ export const meters = {
     unit: "gigabyteRead",
     perUnit: 1_000_000_000,
     role: "family",
+    isTierless: true,
     family: "byte",
     isIncidental: true,
     attribute: "botanu.data.bytes_read"
@@ -348,6 +374,7 @@ export const meters = {
     unit: "gigabyteWritten",
     perUnit: 1_000_000_000,
     role: "family",
+    isTierless: true,
     family: "byte",
     isIncidental: true,
     attribute: "botanu.data.bytes_written"
@@ -355,6 +382,7 @@ export const meters = {
   objects: {
     unit: "object",
     role: "family",
+    isTierless: true,
     family: "object",
     isIncidental: true,
     attribute: "botanu.data.objects_count"
@@ -362,6 +390,7 @@ export const meters = {
   messages: {
     unit: "message",
     role: "family",
+    isTierless: true,
     family: "message",
     isIncidental: true,
     attribute: Messaging.messageCount
@@ -372,6 +401,7 @@ export const meters = {
     perUnit: 3_600_000,
     isFractional: true,
     role: "family",
+    isTierless: true,
     family: "compute",
     isIncidental: true,
     attribute: "botanu.usage.compute_ms"
@@ -380,6 +410,7 @@ export const meters = {
   requests: {
     unit: "request",
     role: "addition",
+    isTierless: true,
     isIncidental: true,
     attribute: "botanu.usage.requests",
     keys: ["input_cost_per_request"]

@@ -3,34 +3,29 @@
  */
 import { BigDecimal, DateTime, Either, Schema } from "effect"
 import { type FieldProblem, quote, refusal } from "../schema/FieldText.js"
+import { decimalPlacesOf, type Rate, type Rates } from "./Charge.js"
+import type { PriceSource } from "./Cost.js"
+import { meterNames, meterOf, type Unit, units } from "./Meter.js"
 import { normalizeSystem } from "./Provider.js"
+import { normalizeServiceTier, standardTier } from "./ServiceTier.js"
 import { UsageKind } from "./UsageRecord.js"
 import { expectedAmount, fromNonNegative, type UsdInput } from "./Usd.js"
 
-const units = [
-  "inputToken",
-  "cacheReadToken",
-  "cacheWriteToken",
-  "outputToken",
-  "reasoningToken",
-  "inputCharacter",
-  "outputCharacter",
-  "image",
-  "request",
-  "row",
-  "gigabyteScanned",
-  "gigabyteRead",
-  "gigabyteWritten",
-  "object",
-  "message",
-  "computeHour"
-] as const
+export type { Unit } from "./Meter.js"
 
-/** What a price is for: one of it. A gigabyte is 10^9 bytes. */
-export type Unit = (typeof units)[number]
+/** Prices of what has no meter, in US dollars, each for one of it. */
+export type NamedPrices = Readonly<Record<string, UsdInput>>
 
-/** Prices in US dollars, each for one of its unit. A reasoning token costs what an output token does, unless said otherwise. */
-export interface UnitPrices extends Readonly<Partial<Record<Unit, UsdInput | undefined>>> {}
+/**
+ * Prices in US dollars, each for one of its unit. A reasoning token costs what an output token does, and a web search of a known
+ * context what any web search does, unless the price names them.
+ */
+export interface UnitPrices extends Readonly<Partial<Record<Unit, UsdInput | undefined>>> {
+  /** Of a call of a tool that the provider runs, by the name of the tool. */
+  readonly toolCalls?: NamedPrices | undefined
+  /** Of quantities that are in `other` of a usage, by their names. */
+  readonly other?: NamedPrices | undefined
+}
 
 /** When and for whom a price holds. */
 export interface Validity {
@@ -44,6 +39,19 @@ export interface Validity {
   readonly tenantId?: string | undefined
 }
 
+/** Prices for requests of more input tokens than `aboveInputTokens`: for the whole of such a request. */
+export interface PriceTier {
+  readonly aboveInputTokens: number
+  /** Prices that differ. `undefined` says that there is none. */
+  readonly usd: UnitPrices
+}
+
+/** Prices of a service tier. A meter of tokens that they do not name has no price in that tier. */
+export interface ServiceTierPrices {
+  readonly usd: UnitPrices
+  readonly tiers?: ReadonlyArray<PriceTier> | undefined
+}
+
 /** What a model, or anything else that is used, costs. */
 export interface Price extends Validity {
   /** @default "llm" */
@@ -55,8 +63,17 @@ export interface Price extends Validity {
   /** Any operation, where it is not given. */
   readonly operation?: string | undefined
   readonly usd: UnitPrices
-  /** Other prices for requests of more input tokens: for the whole of such a request. */
-  readonly tiers?: ReadonlyArray<{ readonly aboveInputTokens: number; readonly usd: UnitPrices }> | undefined
+  /** Other prices for requests of more input tokens. The highest tier that fits holds for the whole request. */
+  readonly tiers?: ReadonlyArray<PriceTier> | undefined
+  /** Prices by service tier, such as `priority`, `flex` or `batch`. `usd` and `tiers` are those of the standard tier. */
+  readonly serviceTiers?: Readonly<Record<string, ServiceTierPrices>> | undefined
+  /** By what the prices of tokens are multiplied where the call was served in a region, such as `{ us: "1.1" }`. */
+  readonly regions?: Readonly<Record<string, UsdInput>> | undefined
+  /**
+   * The list that the price was taken from, such as the path of a price file. A price without a source is an override: it comes
+   * before all prices that have one.
+   */
+  readonly source?: string | undefined
 }
 
 /** A price was refused: `field` of `entry` is not what was expected. */
@@ -83,10 +100,13 @@ const shifted = (usd: UsdInput, places: number): UsdInput => {
   return amount === undefined ? usd : BigDecimal.make(amount.value, amount.scale + places)
 }
 
-/** Prices as multiples of 10^-scale US dollars. */
-export interface Rates extends Readonly<Partial<Record<Unit, bigint>>> {
-  readonly scale: number
+/** The rate of a unit, with what its price was. */
+export interface PriceRate extends Rate<PriceSource> {
+  /** The price of one unit, in US dollars. */
+  readonly unitPrice: BigDecimal.BigDecimal
 }
+
+export type PriceRates = Rates<PriceRate>
 
 /** A price whose fields are as they should be. */
 export interface CheckedPrice {
@@ -99,28 +119,22 @@ export interface CheckedPrice {
   /** In epoch milliseconds. */
   readonly from: number
   readonly until: number
-  readonly rates: Rates
-  /** The highest first. */
-  readonly tiers: ReadonlyArray<{ readonly above: number; readonly rates: Rates }>
+  /** `undefined` for an override. */
+  readonly source: string | undefined
+  /** The prices that hold for so many input tokens, in a service tier and a region. */
+  readonly ratesFor: (inputTokens: number, serviceTier: string | undefined, region: string | undefined) => PriceRates
 }
+
+/** What prices without a source are called where they are shown. */
+export const overrideSource = "override"
 
 /** The price at a place in a list, checked. */
 export const check = (price: Price, index: number): Either.Either<CheckedPrice, InvalidPrice> => {
-  const rates = ratesOf(price.usd, "usd")
-  const tiers = (price.tiers ?? []).map(({ aboveInputTokens, usd }, i) => ({
-    above: aboveInputTokens,
-    // A tier changes the prices that it names.
-    rates: ratesOf({ ...price.usd, ...usd }, `tiers.${i}.usd`)
-  }))
   const from = instantOf(price.from) ?? Number.NEGATIVE_INFINITY
   const until = instantOf(price.until) ?? Number.POSITIVE_INFINITY
-  const wrong =
-    selectorProblem(price) ??
-    periodProblem(price, from, until) ??
-    [rates, ...tiers.map((tier) => tier.rates)].find(isProblem) ??
-    tierProblem(price)
+  const wrong = selectorProblem(price) ?? periodProblem(price, from, until) ?? amountsProblem(price)
   if (wrong !== undefined) return Either.left(new InvalidPrice({ entry: nameOf(price, index), ...wrong }))
-  const { customerId, kind = "llm", model, operation, provider, tenantId } = price
+  const { customerId, kind = "llm", model, operation, provider, source, tenantId } = price
   return Either.right({
     kind,
     model,
@@ -130,8 +144,8 @@ export const check = (price: Price, index: number): Either.Either<CheckedPrice, 
     provider: provider === undefined ? undefined : normalizeSystem(kind, provider),
     from,
     until,
-    rates: rates as Rates,
-    tiers: (tiers as CheckedPrice["tiers"]).toSorted((a, b) => b.above - a.above)
+    source,
+    ratesFor: ratesOf(price, from)
   })
 }
 
@@ -169,34 +183,212 @@ const instantOf = (instant: Validity["from"]): number | undefined => {
   return instant instanceof Date ? instant.getTime() : Date.parse(instant)
 }
 
-const tierProblem = ({ tiers }: Price): FieldProblem | undefined => {
-  const at = (tiers ?? []).findIndex(({ aboveInputTokens: above }) => !Number.isSafeInteger(above) || above < 0)
-  return at === -1
-    ? undefined
-    : { field: `tiers.${at}.aboveInputTokens`, problem: "expected a whole number, zero or more" }
+const amountsProblem = (price: Price): FieldProblem | undefined => {
+  const standard = tierPricesProblem(price, "")
+  if (standard !== undefined) return standard
+  for (const [name, prices] of Object.entries(price.serviceTiers ?? {})) {
+    const problem = tierPricesProblem(prices, `serviceTiers.${name}.`)
+    if (problem !== undefined) return problem
+  }
+  return namedProblem(price.regions, "regions", "a factor, zero or more")
 }
 
-const isProblem = (rates: Rates | FieldProblem): rates is FieldProblem => "problem" in rates
-
-/** What a unit is given in, as a power of ten: the price of a byte has nine places more than that of a gigabyte. */
-const placesOf = (unit: Unit): number => (unit.startsWith("gigabyte") ? 9 : 0)
-
-const ratesOf = (prices: UnitPrices, path: string): Rates | FieldProblem => {
-  const amounts: Array<readonly [Unit, BigDecimal.BigDecimal]> = []
-  for (const unit of units) {
-    const price = prices[unit]
-    if (price === undefined) continue
-    const amount = fromNonNegative(price)
-    if (amount === undefined)
-      return { field: `${path}.${unit}`, problem: `expected ${expectedAmount}, got ${quote(price)}` }
-    amounts.push([unit, BigDecimal.make(amount.value, amount.scale + placesOf(unit))])
+const tierPricesProblem = ({ tiers = [], usd }: ServiceTierPrices, path: string): FieldProblem | undefined => {
+  const problem = pricesProblem(usd, `${path}usd`)
+  if (problem !== undefined) return problem
+  for (const [i, { aboveInputTokens: above, usd }] of tiers.entries()) {
+    if (!Number.isSafeInteger(above) || above < 0) {
+      return { field: `${path}tiers.${i}.aboveInputTokens`, problem: "expected a whole number, zero or more" }
+    }
+    const problem = pricesProblem(usd, `${path}tiers.${i}.usd`)
+    if (problem !== undefined) return problem
   }
-  const scale = amounts.reduce((most, [, amount]) => Math.max(most, amount.scale), minScale)
+  return undefined
+}
+
+const pricesProblem = (prices: UnitPrices, path: string): FieldProblem | undefined => {
+  for (const unit in prices) {
+    if (!isUnit(unit)) continue
+    const price = prices[unit]
+    if (price !== undefined && !isAmount(price)) return amountProblem(`${path}.${unit}`, price)
+  }
+  return namedProblem(prices.toolCalls, `${path}.toolCalls`) ?? namedProblem(prices.other, `${path}.other`)
+}
+
+const namedProblem = (
+  prices: NamedPrices | undefined,
+  path: string,
+  expected: string = expectedAmount
+): FieldProblem | undefined => {
+  for (const [name, price] of Object.entries(prices ?? {})) {
+    if (!isAmount(price)) return amountProblem(`${path}.${name}`, price, expected)
+  }
+  return undefined
+}
+
+const amountProblem = (field: string, price: unknown, expected: string = expectedAmount): FieldProblem => ({
+  field,
+  problem: `expected ${expected}, got ${quote(price)}`
+})
+
+const isAmount = (price: unknown): boolean => isOrdinary(price) || fromNonNegative(price) !== undefined
+
+/** Whether a value is a number that is surely an amount, as nearly all of them are. */
+export const isOrdinary = (amount: unknown): amount is number =>
+  typeof amount === "number" && (amount === 0 || (amount > 1e-20 && amount < 1e20))
+
+const knownUnits: ReadonlySet<string> = new Set(units)
+
+const isUnit = (name: string): name is Unit => knownUnits.has(name)
+
+/** Units of which the price depends on the service tier and the region; and those of tokens, which regions multiply. */
+const tieredUnits: ReadonlySet<Unit> = new Set(
+  meterNames.filter((name) => !meterOf(name).isTierless).map((name) => meterOf(name).unit as Unit)
+)
+const tokenUnits: ReadonlySet<Unit> = new Set(units.filter((unit) => unit.endsWith("Token")))
+
+/** Prices of one size of requests. */
+interface Step {
+  readonly above: number | undefined
+  readonly usd: UnitPrices
+}
+
+/** Gives the rates of a price. They are computed when they are asked for first, for of thousands of prices few are. */
+const ratesOf = (price: Price, from: number): CheckedPrice["ratesFor"] => {
+  const standard = stepsOf(price)
+  const tiers = new Map(
+    Object.entries(price.serviceTiers ?? {}).map(([name, prices]) => [normalizeServiceTier(name), stepsOf(prices)])
+  )
+  const regions = new Map(Object.entries(price.regions ?? {}))
+  const known = new Map<string, PriceRates>()
+  const base: Partial<PriceSource> = {
+    source: price.source ?? overrideSource,
+    entry: price.model ?? price.provider ?? price.kind ?? "llm",
+    ...(Number.isFinite(from) && { from: DateTime.unsafeMake(from) })
+  }
+  return (inputTokens, serviceTier = standardTier, region) => {
+    const step = stepFor(standard, inputTokens)
+    const factor = region === undefined ? undefined : regions.get(region.toLowerCase())
+    const tierSteps = serviceTier === standardTier ? undefined : (tiers.get(serviceTier) ?? [])
+    const tierStep = tierSteps && stepFor(tierSteps, inputTokens)
+    const key = `${step?.above} ${serviceTier} ${tierStep?.above} ${factor === undefined ? "" : region}`
+    const computed = known.get(key)
+    if (computed !== undefined) return computed
+    const rates = compile(
+      [
+        { usd: onlyTierless(step?.usd ?? {}), source: sourceOf(base, standardTier, step) },
+        tierSteps === undefined
+          ? { usd: step?.usd ?? {}, source: sourceOf(base, standardTier, step) }
+          : { usd: pricesOfTier(tierStep, step), source: sourceOf(base, serviceTier, tierStep) }
+      ],
+      factor === undefined ? undefined : { factor, name: region as string }
+    )
+    // A provider may name tiers and regions without end.
+    if (known.size < maxRemembered) known.set(key, rates)
+    return rates
+  }
+}
+
+const maxRemembered = 100
+
+/** The highest step first. Each holds the prices of the first, changed by its own. */
+const stepsOf = ({ tiers = [], usd }: ServiceTierPrices): ReadonlyArray<Step> => [
+  ...tiers
+    .map(({ aboveInputTokens, usd: changed }) => ({ above: aboveInputTokens, usd: { ...usd, ...changed } }))
+    .sort((a, b) => b.above - a.above),
+  { above: undefined, usd }
+]
+
+const stepFor = (steps: ReadonlyArray<Step>, inputTokens: number): Step | undefined =>
+  steps.find(({ above }) => above === undefined || inputTokens > above)
+
+const onlyTierless = (usd: UnitPrices): UnitPrices =>
+  Object.fromEntries(Object.entries(usd).filter(([unit]) => !tieredUnits.has(unit as Unit)))
+
+/**
+ * The prices of a service tier. Where the standard tier has other prices for long requests and this one does not, what it has is
+ * not known to hold for those.
+ */
+const pricesOfTier = (tier: Step | undefined, standard: Step | undefined): UnitPrices => {
+  if (tier === undefined) return {}
+  if (standard?.above === undefined || tier.above === standard.above) return tier.usd
+  return onlyTierless(tier.usd)
+}
+
+const sourceOf = (base: Partial<PriceSource>, tier: string, step: Step | undefined): PriceSource => ({
+  ...(base as PriceSource),
+  tier,
+  ...(step?.above !== undefined && { aboveInputTokens: step.above })
+})
+
+interface Layer {
+  readonly usd: UnitPrices
+  readonly source: PriceSource
+}
+
+interface Region {
+  readonly name: string
+  readonly factor: UsdInput
+}
+
+/** The rates of some prices; a later one replaces an earlier one of the same unit. */
+const compile = (layers: ReadonlyArray<Layer>, region: Region | undefined): PriceRates => {
+  const byUnit = new Map<Unit, Amount>()
+  const toolCalls = new Map<string, Amount>()
+  const other = new Map<string, Amount>()
+  for (const { source, usd } of layers) {
+    for (const unit of units) {
+      const price = usd[unit]
+      if (price === undefined) continue
+      byUnit.set(unit, amountOf(price, source, placesOf(unit), tokenUnits.has(unit) ? region : undefined))
+    }
+    for (const [name, price] of Object.entries(usd.toolCalls ?? {})) toolCalls.set(name, amountOf(price, source))
+    for (const [name, price] of Object.entries(usd.other ?? {})) other.set(name, amountOf(price, source))
+  }
+  let scale = minScale
+  for (const amounts of [byUnit, toolCalls, other]) {
+    for (const { amount } of amounts.values()) scale = Math.max(scale, amount.scale)
+  }
+  const rateOf = ({ amount, source, unitPrice }: Amount): PriceRate => ({
+    value: BigDecimal.scale(amount, scale).value,
+    unitPrice,
+    source
+  })
+  const ratesIn = (amounts: ReadonlyMap<string, Amount>) =>
+    new Map(Array.from(amounts, ([name, amount]) => [name, rateOf(amount)] as const))
   return {
     scale,
-    ...Object.fromEntries(amounts.map(([unit, amount]) => [unit, BigDecimal.scale(amount, scale).value]))
+    byUnit: Object.fromEntries(ratesIn(byUnit)),
+    toolCalls: ratesIn(toolCalls),
+    other: ratesIn(other),
+    isFlat: byUnit.size === 1 && byUnit.has("request") && toolCalls.size === 0 && other.size === 0
   }
 }
+
+interface Amount {
+  /** The price of one of the quantity. */
+  readonly amount: BigDecimal.BigDecimal
+  readonly unitPrice: BigDecimal.BigDecimal
+  readonly source: PriceSource
+}
+
+const amountOf = (price: UsdInput, source: PriceSource, places = 0, region?: Region): Amount => {
+  const amount = fromNonNegative(price) as BigDecimal.BigDecimal
+  const factor = region && fromNonNegative(region.factor)
+  const unitPrice = factor === undefined ? amount : BigDecimal.multiply(amount, factor)
+  return {
+    amount: BigDecimal.make(unitPrice.value, unitPrice.scale + places),
+    unitPrice,
+    source: region === undefined ? source : { ...source, region: region.name }
+  }
+}
+
+/** What a unit is given in, as a power of ten: the price of a byte has nine places more than that of a gigabyte. */
+const placesOf = (unit: Unit): number => unitPlaces.get(unit) ?? 0
+
+const unitPlaces: ReadonlyMap<string, number> = new Map(
+  meterNames.map((name) => [meterOf(name).unit, decimalPlacesOf(meterOf(name)) ?? 0])
+)
 
 // What computing costs is rounded there, for an hour has no decimal part that is a millisecond.
 const minScale = 18

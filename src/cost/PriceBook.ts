@@ -3,21 +3,26 @@
  */
 import { BigDecimal, Context, Either, Layer } from "effect"
 import { makeUnsafe } from "../schema/SchemaRecord.js"
-import { type Charge, chargeOf } from "./Charge.js"
-import { type Cost, Priced, Unpriced, type UnpricedReason } from "./Cost.js"
-import { type CheckedPrice, check, type InvalidPrice, type Price, type Rates } from "./Price.js"
-import type { Usage, UsageKind } from "./UsageRecord.js"
+import { type Charged, type ChargeLine, chargesOf } from "./Charge.js"
+import { type Charge, type Cost, Priced, type PriceSource, Unpriced, type UnpricedReason } from "./Cost.js"
+import { type CheckedPrice, check, type InvalidPrice, type Price, type PriceRate } from "./Price.js"
+import { type Explanation, type Lookup, PriceIndex } from "./PriceIndex.js"
+import type { Usage } from "./UsageRecord.js"
 import { zero } from "./Usd.js"
 
 export {
   InvalidPrice,
+  type NamedPrices,
   type Price,
+  type PriceTier,
   perMillion,
   perThousand,
+  type ServiceTierPrices,
   type Unit,
   type UnitPrices,
   type Validity
 } from "./Price.js"
+export type { ConsideredPrice, Explanation } from "./PriceIndex.js"
 
 /** Who pays. */
 export interface Payer {
@@ -29,145 +34,102 @@ export interface Payer {
 export interface Service {
   /** What a usage cost, at the prices of its time for who pays. Total and pure. */
   readonly priceOf: (usage: Usage, payer: Payer) => Cost
+  /** Which prices were considered for a usage, and which won. A book of your own need not explain itself. */
+  readonly explain?: ((usage: Usage, payer: Payer) => Explanation) | undefined
 }
 
 /** The prices in scope. Without them every usage is unpriced that does not say itself what it cost. */
 export class PriceBook extends Context.Tag("botanu/PriceBook")<PriceBook, Service>() {}
 
+/** How a book finds prices. */
+export interface BookOptions {
+  /**
+   * The models behind deployments and inference profiles, by the name or ARN that calls ask for, such as
+   * `{ "support-chat": "gpt-4o" }`.
+   */
+  readonly deployments?: Readonly<Record<string, string>> | undefined
+}
+
 /**
- * A book of these prices. Of those that fit a usage, one for its customer comes first, then one for its tenant, then those for
- * all; of those, one for the model that answered, then for the one that was asked for, then for any; then the one that says most
- * of the call, came into force last, or stands last.
+ * A book of these prices. Of those that fit a usage, in this order:
+ *
+ * 1. an override, which is a price without a `source`, before one with a source;
+ * 2. one for the customer in the tenant, for the customer, for the tenant, for all;
+ * 3. one for the model of a deployment that is asked for, for the model that answered, for the one that was asked for, for any; an
+ *    override for a model also fits its dated versions;
+ * 4. one that has exactly that name, before one that has it without the provider in front;
+ * 5. one for the provider, then one for the operation, then one for any;
+ * 6. the one that came into force last;
+ * 7. the one that is last in the list.
  */
-export const make = (prices: Iterable<Price>): Either.Either<Service, InvalidPrice> =>
-  Either.map(Either.all(Array.from(prices, check)), (checked) => {
-    const index = indexed(checked)
-    return { priceOf: (usage, payer) => costOf(usage, find(index, usage, payer)) }
+export const make = (prices: Iterable<Price>, options: BookOptions = {}): Either.Either<Service, InvalidPrice> =>
+  Either.map(checkAll(prices), (checked) => {
+    const index = new PriceIndex(checked, options.deployments ?? {})
+    return {
+      priceOf: (usage, payer) => costOf(usage, () => index.find(usage, payer)),
+      explain: (usage, payer) => index.explain(usage, payer)
+    }
   })
 
-/** A book without prices: it knows the cost of a usage only where that names its cost itself, or where nothing was served. */
-export const empty: Service = { priceOf: (usage) => costOf(usage, undefined) }
+const checkAll = (prices: Iterable<Price>): Either.Either<ReadonlyArray<CheckedPrice>, InvalidPrice> => {
+  const checked: Array<CheckedPrice> = []
+  for (const price of prices) {
+    const result = check(price, checked.length)
+    if (Either.isLeft(result)) return Either.left(result.left)
+    checked.push(result.right)
+  }
+  return Either.right(checked)
+}
 
 /** These prices. A wrong one fails with `InvalidPrice` where the layer is built; it names the entry and the field. */
-export const layer = (prices: Iterable<Price>): Layer.Layer<PriceBook, InvalidPrice> =>
-  Layer.effect(PriceBook, make(prices))
+export const layer = (prices: Iterable<Price>, options?: BookOptions): Layer.Layer<PriceBook, InvalidPrice> =>
+  Layer.effect(PriceBook, make(prices, options))
 
-const free = new Priced({ usd: zero })
+/** A book without prices: it knows the cost of a usage only where that names its cost itself, or where nothing was served. */
+export const empty: Service = { priceOf: (usage) => costOf(usage, () => undefined) }
 
-/** Prices of each model, by its name, and those for any model, whose name is empty. */
-type Index = ReadonlyMap<UsageKind, ReadonlyMap<string, ModelPrices>>
-
-interface ModelPrices {
-  readonly forAll: ReadonlyArray<CheckedPrice>
-  /** By customer and tenant. */
-  readonly owned: ReadonlyMap<string, ReadonlyArray<CheckedPrice>>
-}
-
-const indexed = (prices: ReadonlyArray<CheckedPrice>): Index => {
-  const index = new Map<
-    UsageKind,
-    Map<string, { forAll: Array<CheckedPrice>; owned: Map<string, Array<CheckedPrice>> }>
-  >()
-  for (const price of prices) {
-    const owner = ownerOf(price.customerId, price.tenantId)
-    const models = getOrAdd(index, price.kind, () => new Map())
-    for (const model of namesOf(price)) {
-      const { forAll, owned } = getOrAdd(models, model, () => ({ forAll: [], owned: new Map() }))
-      if (owner === "") forAll.push(price)
-      else getOrAdd(owned, owner, (): Array<CheckedPrice> => []).push(price)
-    }
-  }
-  for (const models of index.values()) {
-    for (const { forAll, owned } of models.values()) {
-      for (const some of [forAll, ...owned.values()]) some.reverse().sort(byPrecedence)
-    }
-  }
-  return index
-}
-
-const getOrAdd = <Key, A>(map: Map<Key, A>, key: Key, make: () => A): A => {
-  const known = map.get(key)
-  if (known !== undefined) return known
-  const made = make()
-  map.set(key, made)
-  return made
-}
-
-/** A model is known by its name, and without the provider in front of it, as in `azure/…`; such a price names the provider. */
-const namesOf = ({ model, provider }: CheckedPrice): ReadonlyArray<string> => {
-  if (model === undefined) return [""]
-  const slash = model.indexOf("/")
-  return provider === undefined || slash === -1 ? [model] : [model, model.slice(slash + 1)]
-}
-
-const byPrecedence = (a: CheckedPrice, b: CheckedPrice): number =>
-  detailOf(b) - detailOf(a) || (a.from === b.from ? 0 : a.from > b.from ? -1 : 1)
-
-const detailOf = ({ operation, provider }: CheckedPrice): number =>
-  (provider === undefined ? 0 : 2) + (operation === undefined ? 0 : 1)
-
-// No field holds a line break.
-const ownerOf = (customerId: string | undefined, tenantId: string | undefined): string =>
-  customerId === undefined ? (tenantId ?? "") : `${customerId}\n${tenantId ?? ""}`
-
-const find = (index: Index, usage: Usage, payer: Payer): CheckedPrice | undefined => {
-  const models = index.get(usage.kind)
-  if (models === undefined) return undefined
-  const { model, responseModel } = usage
-  const answered = responseModel === undefined ? undefined : models.get(responseModel)
-  const asked = model === undefined || model === responseModel ? undefined : models.get(model)
-  const any = models.get("")
-  for (const owner of ownersOf(payer, answered, asked, any)) {
-    const found =
-      fitting(answered?.owned.get(owner), usage) ??
-      fitting(asked?.owned.get(owner), usage) ??
-      fitting(any?.owned.get(owner), usage)
-    if (found !== undefined) return found
-  }
-  return fitting(answered?.forAll, usage) ?? fitting(asked?.forAll, usage) ?? fitting(any?.forAll, usage)
-}
-
-const nobody: ReadonlyArray<string> = []
-
-/** Whose prices come before those for all, where there are any of that kind. */
-const ownersOf = (
-  { customerId, tenantId }: Payer,
-  ...prices: ReadonlyArray<ModelPrices | undefined>
-): ReadonlyArray<string> => {
-  if (prices.every((some) => some === undefined || some.owned.size === 0)) return nobody
-  const ofCustomer = ownerOf(customerId, undefined)
-  return tenantId === undefined
-    ? [ofCustomer]
-    : [ownerOf(customerId, tenantId), ofCustomer, ownerOf(undefined, tenantId)]
-}
-
-const fitting = (prices: ReadonlyArray<CheckedPrice> | undefined, usage: Usage): CheckedPrice | undefined =>
-  prices?.find(
-    ({ from, operation, provider, until }) =>
-      (provider === undefined || provider === usage.provider) &&
-      (operation === undefined || operation === usage.operation) &&
-      from <= usage.time.epochMillis &&
-      usage.time.epochMillis < until
-  )
-
-const costOf = (usage: Usage, price: CheckedPrice | undefined): Cost => {
-  if (usage.usd !== undefined) return priced(usage.usd)
+const costOf = (usage: Usage, find: () => Lookup): Cost => {
+  if (usage.usd !== undefined) return reported(usage.usd)
   // Nothing was served.
   if (usage.requests === 0) return free
+  const price = find()
   if (price === undefined) return usage.kind === "llm" ? unknownModel : noPriceForKind
-  const rates = ratesFor(price, usage)
-  const bill = chargeOf(usage, rates)
-  const usd = BigDecimal.make(bill.amount, rates.scale)
-  return bill.problem === undefined ? priced(usd) : unpriced(bill.problem, usd)
+  return sum(chargesOf(usage, price.ratesFor(usage.inputTokens ?? 0, usage.serviceTier, usage.region)))
 }
 
-const ratesFor = ({ rates, tiers }: CheckedPrice, { inputTokens = 0 }: Usage): Rates =>
-  tiers.find(({ above }) => inputTokens > above)?.rates ?? rates
+const sum = ({ lines, uncounted, unpriced }: Charged<PriceRate>): Cost => {
+  let scale = 0
+  for (const line of lines) if (line.scale > scale) scale = line.scale
+  let amount = 0n
+  for (const line of lines) amount += line.scale === scale ? line.value : line.value * 10n ** BigInt(scale - line.scale)
+  const usd = BigDecimal.make(amount, scale)
+  const charges = lines.map(chargeOf)
+  if (unpriced.length === 0 && uncounted.length === 0) return makeUnsafe(Priced, { _tag: "Priced", usd, charges })
+  const reason: UnpricedReason = unpriced.length > 0 ? "no_price_for_kind" : "no_usage"
+  const fields = { _tag: "Unpriced" as const, reason, missing: [...unpriced, ...uncounted], usd, charges }
+  return makeUnsafe(Unpriced, fields)
+}
 
-const priced = (usd: BigDecimal.BigDecimal): Priced => makeUnsafe(Priced, { _tag: "Priced", usd })
+const chargeOf = ({ meter, quantity, rate, scale, unit, value }: ChargeLine<PriceRate>): Charge => ({
+  meter,
+  quantity,
+  unit,
+  unitPrice: rate.unitPrice,
+  usd: BigDecimal.make(value, scale),
+  price: rate.source
+})
 
-const unpriced = ({ missing, reason }: NonNullable<Charge["problem"]>, usd: BigDecimal.BigDecimal): Unpriced =>
-  makeUnsafe(Unpriced, { _tag: "Unpriced", reason, missing, usd })
+const fromProvider: PriceSource = { source: "provider" }
+
+/** A cost that the provider itself reported. */
+const reported = (usd: BigDecimal.BigDecimal): Priced =>
+  makeUnsafe(Priced, {
+    _tag: "Priced",
+    usd,
+    charges: [{ meter: "usd", quantity: 1, unit: "usd", unitPrice: usd, usd, price: fromProvider }]
+  })
+
+const free = new Priced({ usd: zero })
 
 const withoutPrice = (reason: UnpricedReason) => new Unpriced({ reason, usd: zero })
 const unknownModel = withoutPrice("unknown_model")

@@ -27,10 +27,18 @@ export const Usd: Schema.Schema<BigDecimal.BigDecimal, string> = Schema.transfor
 /** A record as `JSON.stringify` takes it: its amounts are decimal text, as its Schema encodes them. */
 export const withAmountsAsText = (record: object): Record<string, unknown> => {
   const plain: Record<string, unknown> = {}
-  for (const [field, value] of Object.entries(record))
-    plain[field] = BigDecimal.isBigDecimal(value) ? format(value) : value
+  for (const [field, value] of Object.entries(record)) plain[field] = amountsAsText(value)
   return plain
 }
+
+const amountsAsText = (value: unknown): unknown => {
+  if (BigDecimal.isBigDecimal(value)) return format(value)
+  if (Array.isArray(value)) return value.map(amountsAsText)
+  return isPlainObject(value) ? withAmountsAsText(value) : value
+}
+
+const isPlainObject = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype
 
 export const zero: BigDecimal.BigDecimal = BigDecimal.make(0n, 0)
 

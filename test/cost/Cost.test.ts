@@ -113,8 +113,8 @@ describe("a cost", () => {
   const costs: ReadonlyArray<readonly [json: object, cost: Cost.Cost]> = [
     [{ _tag: "Priced", usd: "0.000000000000000001" }, new Cost.Priced({ usd: BigDecimal.make(1n, 18) })],
     [
-      { _tag: "Unpriced", reason: "no_price_for_kind", missing: "images", usd: "2.5" },
-      new Cost.Unpriced({ reason: "no_price_for_kind", missing: "images", usd: BigDecimal.make(25n, 1) })
+      { _tag: "Unpriced", reason: "no_price_for_kind", missing: ["images"], usd: "2.5" },
+      new Cost.Unpriced({ reason: "no_price_for_kind", missing: ["images"], usd: BigDecimal.make(25n, 1) })
     ],
     [
       { _tag: "Unpriced", reason: "unknown_model", usd: "0" },

@@ -83,7 +83,7 @@ describe("tokens", () => {
     ],
     ["of which the output was not told", { inputTokens: 100 }, byToken, "1, no_usage of outputTokens"],
     ["of which the input was not told", { outputTokens: 10 }, byToken, "0.3, no_usage of inputTokens"],
-    ["of which nothing was told", {}, byToken, "0, no_usage of inputTokens"],
+    ["of which nothing was told", {}, byToken, "0, no_usage of inputTokens,outputTokens"],
     ["that were refused cost nothing", { requests: 0 }, byToken, "0"],
     ["that are free need not be told", {}, model({ inputToken: 0, outputToken: "0" }), "0"],
     ["of embeddings come in alone", { operation: "embeddings", inputTokens: 100 }, byToken, "1"],
@@ -97,7 +97,7 @@ describe("tokens", () => {
       "are not what a price for images is for",
       { inputTokens: 100, outputTokens: 10 },
       model({ image: 2 }),
-      "0, no_price_for_kind of inputTokens"
+      "0, no_price_for_kind of inputTokens,outputTokens"
     ],
     ["are not what a price for a request is for", { inputTokens: 100, outputTokens: 10 }, model({ request: 2 }), "2"],
     [
@@ -136,7 +136,7 @@ describe("other quantities", () => {
       "characters where tokens were told",
       { inputTokens: 3, outputTokens: 1 },
       model({ inputCharacter: 1, outputCharacter: 1 }),
-      "0, no_price_for_kind of inputTokens"
+      "0, no_price_for_kind of inputTokens,outputTokens"
     ],
     [
       "characters where they were told, not tokens",

@@ -22,7 +22,7 @@ const amount = FastCheck.tuple(
 
 const anyCost: FastCheck.Arbitrary<Cost.Cost> = FastCheck.oneof(
   amount.map((usd) => new Cost.Priced({ usd })),
-  amount.map((usd) => new Cost.Unpriced({ reason: "no_price_for_kind", missing: "images", usd }))
+  amount.map((usd) => new Cost.Unpriced({ reason: "no_price_for_kind", missing: ["images"], usd }))
 )
 
 const completed = FastCheck.record({

@@ -1,0 +1,448 @@
+/**
+ * The charges of a usage: one for each meter, each quantity once, nothing unknown as zero.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import { BigDecimal, DateTime, Either, FastCheck, Schema } from "effect"
+import { RecordedUsage } from "../../src/cost/CostTotals.js"
+import { type MeterName, meterNames, meterOf, meters, type Unit } from "../../src/cost/Meter.js"
+import { Cost, PriceBook, Usage } from "../../src/index.js"
+import { instant } from "../runs.js"
+
+type Details = Partial<ConstructorParameters<typeof Usage.Usage>[0]>
+
+const usageOf = (details: Details): Usage.Usage =>
+  new Usage.Usage({
+    kind: "llm",
+    provider: "openai",
+    operation: "chat",
+    model: "quill-2",
+    time: instant(1_770_000_000_000),
+    status: "success",
+    requests: 1,
+    ...details
+  })
+
+const costOf = (details: Details, price: Partial<PriceBook.Price>): Cost.Cost =>
+  Either.getOrThrow(PriceBook.make([{ model: "quill-2", usd: {}, ...price }])).priceOf(usageOf(details), {
+    customerId: "bigretail"
+  })
+
+/** A cost as text: `0.5`, or `0.5, no_usage of outputTokens`. */
+const shown = (cost: Cost.Cost): string =>
+  cost._tag === "Priced"
+    ? Cost.format(cost.usd)
+    : `${Cost.format(cost.usd)}, ${cost.reason}${cost.missing === undefined ? "" : ` of ${cost.missing}`}`
+
+type Row = readonly [what: string, details: Details, price: Partial<PriceBook.Price>, expected: string]
+
+const check = (rows: ReadonlyArray<Row>) => {
+  for (const [what, details, price, expected] of rows) {
+    it(what, () => expect(shown(costOf(details, price))).toBe(expected))
+  }
+}
+
+const text = { inputToken: "0.01", outputToken: "0.03" }
+const claude = { ...text, cacheReadToken: "0.001", cacheWriteToken: "0.0125", cacheWrite1hToken: "0.02" }
+const voice = { ...text, cacheReadToken: "0.001", inputAudioToken: "0.1", outputAudioToken: "0.2" }
+
+describe("parts of tokens", () => {
+  check([
+    [
+      "written to a cache for an hour cost what those do",
+      { inputTokens: 100, cacheWriteTokens: 60, cacheWrite1hTokens: 40, outputTokens: 0 },
+      { usd: claude },
+      "1.45"
+    ],
+    [
+      "written for an hour have no price where there is none for an hour",
+      { inputTokens: 100, cacheWriteTokens: 60, cacheWrite1hTokens: 40, outputTokens: 0 },
+      { usd: { ...text, cacheWriteToken: "0.0125" } },
+      "0.65, no_price_for_kind of cacheWrite1hTokens"
+    ],
+    [
+      "written for a time that is not known are not known",
+      { inputTokens: 100, cacheWriteTokens: 60, uncounted: ["cacheWrite1hTokens"], outputTokens: 0 },
+      { usd: claude },
+      "1.15, no_usage of cacheWrite1hTokens"
+    ],
+    [
+      "of audio cost what those do",
+      { inputTokens: 100, inputAudioTokens: 60, outputTokens: 20, outputAudioTokens: 15 },
+      { usd: voice },
+      "9.55"
+    ],
+    [
+      "of audio without a price have none",
+      { inputTokens: 100, inputAudioTokens: 60, outputTokens: 20, outputAudioTokens: 15 },
+      { usd: text },
+      "0.55, no_price_for_kind of inputAudioTokens,outputAudioTokens"
+    ],
+    [
+      "of images and video cost what those do",
+      { inputTokens: 100, inputImageTokens: 50, inputVideoTokens: 20, outputTokens: 10, outputImageTokens: 9 },
+      { usd: { ...text, inputImageToken: 1, inputVideoToken: 2, outputImageToken: 3 } },
+      "117.33"
+    ],
+    [
+      "of audio in the cache are in both, and charged once",
+      { inputTokens: 100, cacheReadTokens: 40, inputAudioTokens: 60, cacheReadAudioTokens: 30, outputTokens: 0 },
+      { usd: { ...voice, cacheReadAudioToken: "0.005" } },
+      // 30 of text, 10 of text in the cache, 30 of audio, 30 of audio in the cache.
+      "3.46"
+    ],
+    [
+      "of audio in the cache are unknown where only the two totals are counted",
+      { inputTokens: 100, cacheReadTokens: 40, inputAudioTokens: 50, outputTokens: 0 },
+      { usd: { ...voice, cacheReadAudioToken: "0.005" } },
+      "0.1, no_usage of cacheReadAudioTokens"
+    ],
+    [
+      "of audio in the cache are known where all is in the cache",
+      { inputTokens: 100, cacheReadTokens: 100, inputAudioTokens: 50, outputTokens: 0 },
+      { usd: { ...voice, cacheReadAudioToken: "0.005" } },
+      "0.3"
+    ],
+    [
+      "of audio in the cache need not be known where they cost the same",
+      { inputTokens: 100, cacheReadTokens: 40, inputAudioTokens: 50, outputTokens: 0 },
+      { usd: { ...text, cacheReadToken: "0.001", inputAudioToken: "0.01", cacheReadAudioToken: "0.001" } },
+      "0.64"
+    ],
+    [
+      "that are more than their total are not known",
+      { inputTokens: 0, outputTokens: 5, outputAudioTokens: 3, reasoningTokens: 3 },
+      { usd: voice },
+      "0.69, no_usage of outputTokens"
+    ],
+    [
+      "of citations are beside the input",
+      { inputTokens: 1, citationTokens: 5, outputTokens: 0 },
+      { usd: { ...text, citationToken: 1 } },
+      "5.01"
+    ]
+  ])
+})
+
+describe("measures of one thing", () => {
+  const picture = { ...text, image: "0.134", inputImage: "0.0011", outputImageToken: "0.001" }
+  check([
+    ["images that were made cost that", { images: 2 }, { usd: { image: "0.04", inputImage: 7 } }, "0.08"],
+    ["images that were looked at cost that", { inputImages: 2 }, { usd: { image: 7, inputImage: "0.001" } }, "0.002"],
+    ["images are made of no tokens where none are counted", { images: 1 }, { usd: picture }, "0.134"],
+    ["images are made beside no tokens", { images: 1, inputTokens: 0, outputTokens: 0 }, { usd: picture }, "0.134"],
+    [
+      "images are charged as tokens where those are counted",
+      { images: 1, inputTokens: 10, outputTokens: 130, outputImageTokens: 130 },
+      { usd: picture },
+      "0.23"
+    ],
+    [
+      "images may be in the output that is counted",
+      { images: 1, inputTokens: 10, outputTokens: 130 },
+      { usd: picture },
+      "4, no_usage of outputImageTokens"
+    ],
+    [
+      "images without a price have none",
+      { images: 1, inputTokens: 1, outputTokens: 1 },
+      { usd: text },
+      "0.04, no_price_for_kind of images"
+    ],
+    ["images are charged by pixel", { pixels: 1_048_576 }, { usd: { pixel: "0.000000019" } }, "0.019922944"],
+    ["seconds may be parts of one", { inputAudioSeconds: 2.5 }, { usd: { inputAudioSecond: "0.0001" } }, "0.00025"],
+    [
+      "speech is measured in characters and seconds",
+      { inputCharacters: 40, outputAudioSeconds: 3 },
+      { usd: { inputCharacter: "0.01", outputAudioSecond: 1 } },
+      "3.4"
+    ],
+    [
+      "speech is measured in tokens and seconds",
+      { inputTokens: 40, outputAudioSeconds: 3 },
+      { usd: { ...text, outputAudioSecond: 1 } },
+      "3.4"
+    ],
+    ["video is measured in seconds", { outputVideoSeconds: 8 }, { usd: { outputVideoSecond: "0.5" } }, "4"],
+    [
+      "queries are charged, though tokens are free",
+      { inputTokens: 0, outputTokens: 0, queries: 3 },
+      { usd: { inputToken: 0, outputToken: 0, query: "0.002" } },
+      "0.006"
+    ],
+    [
+      "queries are expected, though tokens are free",
+      { inputTokens: 9, outputTokens: 0 },
+      { usd: { inputToken: 0, outputToken: 0, query: "0.002" } },
+      "0, no_usage of queries"
+    ],
+    ["pages cost that", { pages: 3 }, { usd: { page: "0.004" } }, "0.012"],
+    ["credits stand for pages", { pages: 3, credits: 1.5 }, { usd: { credit: "0.015" } }, "0.0225"]
+  ])
+})
+
+describe("what is beside tokens", () => {
+  const search = { ...text, webSearch: "0.01" }
+  check([
+    ["web searches cost that", { inputTokens: 1, outputTokens: 0, webSearches: 3 }, { usd: search }, "0.04"],
+    [
+      "web searches without a price have none",
+      { inputTokens: 1, outputTokens: 0, webSearches: 3 },
+      { usd: text },
+      "0.01, no_price_for_kind of webSearches"
+    ],
+    ["no web searches need no price", { inputTokens: 1, outputTokens: 0, webSearches: 0 }, { usd: text }, "0.01"],
+    [
+      "web searches cost by their context",
+      { inputTokens: 0, outputTokens: 0, webSearches: 3, lowContextWebSearches: 2, highContextWebSearches: 1 },
+      { usd: { ...text, lowContextWebSearch: 1, mediumContextWebSearch: 2, highContextWebSearch: 5 } },
+      "7"
+    ],
+    [
+      "web searches of an unknown context are not known",
+      { inputTokens: 0, outputTokens: 0, webSearches: 3 },
+      { usd: { ...text, lowContextWebSearch: 1, mediumContextWebSearch: 2, highContextWebSearch: 5 } },
+      "0, no_price_for_kind of webSearches"
+    ],
+    [
+      "web searches of any context cost the same where the price says so",
+      { inputTokens: 0, outputTokens: 0, webSearches: 3, lowContextWebSearches: 3 },
+      { usd: search },
+      "0.03"
+    ],
+    [
+      "tools cost that by name",
+      { inputTokens: 1, outputTokens: 0, toolCalls: { code: 2 } },
+      { usd: { ...text, toolCalls: { code: "0.5" } } },
+      "1.01"
+    ],
+    [
+      "tools without a price have none",
+      { inputTokens: 1, outputTokens: 0, toolCalls: { code: 2, x: 0 } },
+      { usd: text },
+      "0.01, no_price_for_kind of toolCalls.code"
+    ],
+    [
+      "what has no meter has no price",
+      { inputTokens: 1, outputTokens: 0, other: { smells: 2 } },
+      { usd: text },
+      "0.01, no_price_for_kind of other.smells"
+    ],
+    [
+      "what has no meter may have one by name",
+      { inputTokens: 1, outputTokens: 0, other: { smells: 2.5 } },
+      { usd: { ...text, other: { smells: 2 } } },
+      "5.01"
+    ],
+    [
+      "a name of an object's own is a name",
+      { inputTokens: 1, outputTokens: 0, other: { constructor: 1 } },
+      { usd: text },
+      "0.01, no_price_for_kind of other.constructor"
+    ],
+    ["sessions cost that", { sessions: 2 }, { usd: { session: "0.03" } }, "0.06"],
+    [
+      "a price for the request alone includes all",
+      { inputTokens: 1, images: 3, toolCalls: { x: 1 } },
+      { usd: { request: 2 } },
+      "2"
+    ],
+    [
+      "a cost that the provider reports is all",
+      { inputTokens: 1, images: 3, uncounted: ["x"], usd: BigDecimal.make(62n, 2) },
+      { usd: text },
+      "0.62"
+    ]
+  ])
+})
+
+describe("a service tier", () => {
+  const price: Partial<PriceBook.Price> = {
+    usd: { ...claude, webSearch: "0.01" },
+    tiers: [{ aboveInputTokens: 200, usd: { inputToken: "0.02" } }],
+    serviceTiers: {
+      priority: {
+        usd: { inputToken: "0.02", outputToken: "0.06" },
+        tiers: [{ aboveInputTokens: 200, usd: { inputToken: "0.05" } }]
+      },
+      flex: { usd: { inputToken: "0.005", outputToken: "0.015" } },
+      batch: { usd: { inputToken: "0.004" } }
+    }
+  }
+  const tokens = { inputTokens: 100, outputTokens: 10 }
+  check([
+    ["that is standard is that of the price", { ...tokens, serviceTier: "standard" }, price, "1.3"],
+    ["has its own prices", { ...tokens, serviceTier: "priority" }, price, "2.6"],
+    [
+      "has its own prices for long requests",
+      { inputTokens: 300, outputTokens: 0, serviceTier: "priority" },
+      price,
+      "15"
+    ],
+    [
+      "without prices for long requests has none",
+      { inputTokens: 300, outputTokens: 1, serviceTier: "flex" },
+      price,
+      "0, no_price_for_kind of inputTokens,outputTokens"
+    ],
+    [
+      "without a price for output has none",
+      { ...tokens, serviceTier: "batch" },
+      price,
+      "0.4, no_price_for_kind of outputTokens"
+    ],
+    [
+      "without a price for the cache has none",
+      { ...tokens, cacheReadTokens: 50, serviceTier: "flex" },
+      price,
+      "0.4, no_price_for_kind of cacheReadTokens"
+    ],
+    [
+      "that is not known has no prices",
+      { ...tokens, serviceTier: "reserved" },
+      price,
+      "0, no_price_for_kind of inputTokens,outputTokens"
+    ],
+    ["does not change the price of a search", { ...tokens, webSearches: 1, serviceTier: "priority" }, price, "2.61"],
+    ["prices reasoning as its output", { ...tokens, reasoningTokens: 4, serviceTier: "priority" }, price, "2.6"]
+  ])
+
+  it("is on each charge, the standard one too where the price is that", () => {
+    const { charges } = costOf({ ...tokens, webSearches: 1, serviceTier: "priority" }, price)
+    expect(charges.map(({ meter, price }) => [meter, price.tier])).toEqual([
+      ["inputTokens", "priority"],
+      ["outputTokens", "priority"],
+      ["webSearches", "standard"]
+    ])
+  })
+})
+
+describe("a region", () => {
+  const price = { usd: { ...text, webSearch: 1 }, regions: { us: "1.1" } }
+  check([
+    ["multiplies tokens, not fees", { inputTokens: 100, outputTokens: 0, webSearches: 1, region: "US" }, price, "2.1"],
+    ["without a factor changes nothing", { inputTokens: 100, outputTokens: 0, region: "eu" }, price, "1"],
+    [
+      "of an object's own name changes nothing",
+      { inputTokens: 100, outputTokens: 0, region: "constructor" },
+      price,
+      "1"
+    ]
+  ])
+})
+
+describe("charges", () => {
+  it("say what was charged, at which price, from where", () => {
+    const cost = costOf(
+      { inputTokens: 300, cacheReadTokens: 100, outputTokens: 10, region: "us" },
+      {
+        usd: claude,
+        tiers: [{ aboveInputTokens: 200, usd: { inputToken: "0.02" } }],
+        regions: { us: "1.1" },
+        source: "prices.json",
+        from: "2026-01-01T00:00:00Z"
+      }
+    )
+    const price = {
+      source: "prices.json",
+      entry: "quill-2",
+      tier: "standard",
+      aboveInputTokens: 200,
+      region: "us",
+      from: DateTime.unsafeMake("2026-01-01T00:00:00Z")
+    }
+    const shown = cost.charges.map((charge) => ({
+      ...charge,
+      unitPrice: Cost.format(charge.unitPrice),
+      usd: Cost.format(charge.usd)
+    }))
+    expect(shown).toEqual([
+      { meter: "inputTokens", quantity: 200, unit: "inputToken", unitPrice: "0.022", usd: "4.4", price },
+      { meter: "cacheReadTokens", quantity: 100, unit: "cacheReadToken", unitPrice: "0.0011", usd: "0.11", price },
+      { meter: "outputTokens", quantity: 10, unit: "outputToken", unitPrice: "0.033", usd: "0.33", price }
+    ])
+    expect(Cost.format(cost.usd)).toBe("4.84")
+  })
+
+  it("of a cost that the provider reports are one", () => {
+    const { charges } = costOf({ usd: BigDecimal.make(62n, 2) }, {})
+    expect(charges).toMatchObject([{ meter: "usd", quantity: 1, price: { source: "provider" } }])
+  })
+
+  it("of bytes and of computing are those of a gigabyte and of an hour", () => {
+    const { charges, usd } = costOf(
+      { kind: "database", provider: "gcp.bigquery", bytesScanned: 1_500_000_000, computeMs: 1_800_000 },
+      { kind: "database", model: undefined, usd: { gigabyteScanned: 2, computeHour: 1 } }
+    )
+    expect(charges.map(({ unitPrice, usd }) => [Cost.format(unitPrice), Cost.format(usd)])).toEqual([
+      ["2", "3"],
+      ["1", "0.5"]
+    ])
+    expect(Cost.format(usd)).toBe("3.5")
+  })
+})
+
+const priced = FastCheck.uniqueArray(FastCheck.constantFrom(...meterNames), { maxLength: 20 })
+const amounts = FastCheck.tuple(FastCheck.bigInt(1n, 10n ** 9n), FastCheck.integer({ min: 0, max: 12 }))
+
+/** Quantities of some meters. Those with parts are large enough for them. */
+const quantitiesOf = (names: ReadonlyArray<MeterName>, quantity: number): Partial<Record<MeterName, number>> =>
+  Object.fromEntries(
+    names.map((name) => [
+      name,
+      meterNames.some((part) => meterOf(part).partOf?.[name] !== undefined) ? 1000 * quantity : quantity
+    ])
+  )
+
+const isCovered = (name: MeterName, units: ReadonlySet<string>): boolean => {
+  const { inherits, isIncidental, unit } = meterOf(name)
+  return (
+    units.has(unit) ||
+    isIncidental === true ||
+    (inherits !== undefined && units.has(meters[inherits as MeterName].unit))
+  )
+}
+
+describe("any usage", () => {
+  it.prop(
+    "is priced only where each of its meters has a price, and the charges sum to the cost to the last digit",
+    [priced, priced, amounts, FastCheck.integer({ min: 1, max: 1_000_000 })],
+    ([used, withPrice, [value, scale], quantity]) => {
+      const usd: Partial<Record<Unit, Cost.UsdInput>> = {}
+      withPrice.forEach((name, i) => {
+        usd[meters[name].unit] = BigDecimal.make(value + BigInt(i), scale)
+      })
+      const cost = costOf(quantitiesOf(used, quantity), { usd })
+      const sum = BigDecimal.sumAll(cost.charges.map((charge) => charge.usd))
+      expect(BigDecimal.equals(sum, cost.usd)).toBe(true)
+      const units = new Set(Object.keys(usd))
+      const isFlat = units.size === 1 && units.has("request")
+      if (cost._tag === "Priced" && !isFlat) {
+        for (const name of used) {
+          const isMeasuredElse = (meterOf(name).measuredAs ?? []).some(
+            (other) => used.includes(other as MeterName) && units.has(meters[other as MeterName].unit)
+          )
+          expect(isCovered(name, units) || isMeasuredElse, name).toBe(true)
+        }
+      }
+      for (const { quantity, unitPrice, usd } of cost.charges) {
+        expect(quantity).toBeGreaterThan(0)
+        expect(unitPrice.value > 0n).toBe(true)
+        expect(usd.value > 0n).toBe(true)
+      }
+    }
+  )
+
+  it.prop("comes back from JSON with its charges", [priced, priced], ([used, withPrice]) => {
+    const usage = usageOf(quantitiesOf(used, 7))
+    const usd = Object.fromEntries(withPrice.map((name) => [meters[name].unit, "0.25"]))
+    const cost = costOf(quantitiesOf(used, 7), { usd, from: "2026-01-01", source: "prices.json" })
+    const json: unknown = JSON.parse(
+      JSON.stringify(Schema.encodeSync(RecordedUsage)(new RecordedUsage({ usage, cost })))
+    )
+    const back = Schema.decodeUnknownSync(RecordedUsage)(json)
+    expect(JSON.parse(JSON.stringify(Schema.encodeSync(RecordedUsage)(back)))).toEqual(json)
+    expect(shown(back.cost)).toBe(shown(cost))
+    expect(JSON.parse(JSON.stringify(cost))).toEqual((json as { readonly cost: unknown }).cost)
+    expect(back.cost.charges).toHaveLength(cost.charges.length)
+  })
+})

@@ -1,0 +1,188 @@
+/**
+ * Which price wins, and how a book explains it.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import { Either } from "effect"
+import { Cost, PriceBook, Usage } from "../../src/index.js"
+import { instant } from "../runs.js"
+
+type Details = Partial<ConstructorParameters<typeof Usage.Usage>[0]>
+
+const usageOf = (details: Details): Usage.Usage =>
+  new Usage.Usage({
+    kind: "llm",
+    provider: "openai",
+    operation: "chat",
+    model: "quill-2",
+    time: instant(1_770_000_000_000),
+    status: "success",
+    requests: 1,
+    inputTokens: 1,
+    outputTokens: 0,
+    ...details
+  })
+
+const payer: PriceBook.Payer = { customerId: "bigretail", tenantId: "acme" }
+
+const priced = (usd: number, price: Partial<PriceBook.Price>): PriceBook.Price => ({
+  ...price,
+  usd: { inputToken: usd, outputToken: 0 }
+})
+
+const listed = (usd: number, provider: string, model: string): PriceBook.Price =>
+  priced(usd, { provider, model, source: "prices.json" })
+
+const costOf = (details: Details, prices: ReadonlyArray<PriceBook.Price>, options?: PriceBook.BookOptions): string => {
+  // The order in a list must not matter between prices that differ otherwise.
+  const costs = [prices, prices.toReversed()].map((prices) => {
+    const cost = Either.getOrThrow(PriceBook.make(prices, options)).priceOf(usageOf(details), payer)
+    return cost._tag === "Priced" ? Cost.format(cost.usd) : cost.reason
+  })
+  expect(new Set(costs).size).toBe(1)
+  return costs[0] as string
+}
+
+describe("an override", () => {
+  const file = [listed(2.5, "openai", "quill-2"), listed(3, "openai", "quill-2-2026-08-06")]
+
+  it.each<readonly [string, Partial<PriceBook.Price>]>([
+    ["without a provider", { model: "quill-2" }],
+    ["for the provider alone", { provider: "openai", kind: "llm" }],
+    ["for the tenant", { model: "quill-2", tenantId: "acme" }],
+    ["for the operation", { model: "quill-2", operation: "chat" }],
+    ["for the dated model", { model: "quill-2-2026-08-06" }]
+  ])("%s comes before the file", (_, price) => {
+    expect(costOf({ responseModel: "quill-2-2026-08-06" }, [...file, priced(1, price)])).toBe("1")
+  })
+
+  it("that does not fit leaves the file its price", () => {
+    expect(costOf({}, [...file, priced(1, { model: "quill-2", customerId: "smallretail" })])).toBe("2.5")
+    expect(costOf({}, [...file, priced(1, { model: "quill-2", provider: "groq" })])).toBe("2.5")
+    expect(costOf({}, [...file, priced(1, { model: "quill-2", from: "2099-01-01" })])).toBe("2.5")
+  })
+
+  it("comes before the file also where that has a price for the customer", () => {
+    const own = { ...listed(9, "openai", "quill-2"), customerId: "bigretail" }
+    expect(costOf({}, [own, priced(1, { model: "quill-2" })])).toBe("1")
+    expect(costOf({}, [own, ...file])).toBe("9")
+  })
+
+  it.each([
+    ["quill-2-2026-08-06"],
+    ["quill-2-20260806"],
+    ["quill-2@20260806"],
+    ["quill-2-0806"],
+    ["quill-2-20260806-v1:0"]
+  ])("for a model covers its dated version %s", (dated) => {
+    const override = priced(1, { model: "quill-2" })
+    expect(costOf({ model: dated }, [override, listed(3, "openai", dated)])).toBe("1")
+    expect(costOf({ model: "other", responseModel: dated }, [override, listed(3, "openai", dated)])).toBe("1")
+    // One for the dated version says more.
+    expect(costOf({ model: dated }, [override, priced(4, { model: dated })])).toBe("4")
+  })
+
+  it("for a model covers no other model", () => {
+    expect(costOf({ model: "quill-2-mini" }, [priced(1, { model: "quill-2" })])).toBe("unknown_model")
+  })
+
+  it("for a deployment comes before the model that answered", () => {
+    const override = priced(1, { model: "support-chat", provider: "azure" })
+    const file = listed(2.5, "azure", "azure/quill-2-2026-08-06")
+    const usage = { provider: "azure.ai.openai", model: "support-chat", responseModel: "quill-2-2026-08-06" }
+    expect(costOf(usage, [override, file])).toBe("1")
+    expect(costOf(usage, [file])).toBe("2.5")
+  })
+})
+
+describe("a list", () => {
+  it("has no price for a dated version that it does not name", () => {
+    expect(costOf({ model: "quill-2-0806" }, [listed(3, "openai", "quill-2")])).toBe("unknown_model")
+    expect(costOf({ model: "quill-2", responseModel: "quill-2-0806" }, [listed(3, "openai", "quill-2")])).toBe("3")
+  })
+
+  it("has the exact name before one with a provider in front of it", () => {
+    const prices = [
+      listed(1, "perplexity", "perplexity/sonar"),
+      listed(2, "perplexity", "gateway/perplexity/sonar"),
+      listed(3, "openrouter", "openrouter/perplexity/sonar")
+    ]
+    expect(costOf({ provider: "perplexity", model: "perplexity/sonar" }, prices)).toBe("1")
+    expect(costOf({ provider: "perplexity", model: "sonar" }, prices)).toBe("1")
+    expect(costOf({ provider: "openrouter", model: "perplexity/sonar" }, prices)).toBe("3")
+    expect(costOf({ provider: "openrouter", model: "openrouter/perplexity/sonar" }, prices)).toBe("3")
+  })
+
+  it("knows a model that is asked for with its provider in front", () => {
+    const prices = [listed(1, "bedrock", "anthropic.quill-2-v1:0"), listed(2, "azure", "azure/quill-2")]
+    expect(costOf({ provider: "aws.bedrock", model: "bedrock/anthropic.quill-2-v1:0" }, prices)).toBe("1")
+    expect(costOf({ provider: "azure.ai.openai", model: "azure/quill-2" }, prices)).toBe("2")
+    expect(costOf({ provider: "openai", model: "azure/quill-2" }, prices)).toBe("unknown_model")
+  })
+})
+
+describe("deployments", () => {
+  const arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123"
+  const options = { deployments: { "support-chat": "quill-2", [arn]: "anthropic.quill-9", "quill-3": "quill-2" } }
+  const prices = [
+    listed(1, "azure", "azure/quill-2"),
+    listed(2, "bedrock", "anthropic.quill-9"),
+    listed(3, "azure", "azure/quill-3")
+  ]
+
+  it("stand for models", () => {
+    expect(costOf({ provider: "azure.ai.openai", model: "support-chat" }, prices, options)).toBe("1")
+    expect(costOf({ provider: "aws.bedrock", model: arn }, prices, options)).toBe("2")
+    expect(costOf({ provider: "aws.bedrock", model: arn }, prices)).toBe("unknown_model")
+  })
+
+  it("are no models, even where they are called like one", () => {
+    expect(costOf({ provider: "azure.ai.openai", model: "quill-3" }, prices, options)).toBe("1")
+  })
+
+  it("may have a price of their own, and their model one", () => {
+    const own = priced(7, { model: "support-chat" })
+    const ofModel = priced(8, { model: "quill-2" })
+    const usage = { provider: "azure.ai.openai", model: "support-chat" }
+    expect(costOf(usage, [...prices, own, ofModel], options)).toBe("7")
+    expect(costOf(usage, [...prices, ofModel], options)).toBe("8")
+  })
+
+  it("are names and nothing else", () => {
+    expect(costOf({ model: "constructor" }, [], options)).toBe("unknown_model")
+  })
+})
+
+describe("an explanation", () => {
+  it("names what was looked for, what was considered, and why one won", () => {
+    const book = Either.getOrThrow(
+      PriceBook.make([
+        listed(2.5, "openai", "quill-2"),
+        priced(1, { model: "quill-2", customerId: "smallretail" }),
+        priced(3, { model: "quill-2", until: "2020-01-01" }),
+        priced(4, { model: "quill-2", provider: "groq" }),
+        priced(5, { model: "quill-2", operation: "embeddings" }),
+        listed(6, "openai", "quill-3")
+      ])
+    )
+    const explanation = book.explain?.(usageOf({ responseModel: "quill-2-0806" }), payer)
+    expect(explanation?.names).toEqual(["quill-2-0806", "quill-2", ""])
+    expect(explanation?.considered.map(({ isWinner, source, why }) => [source, isWinner, why])).toEqual([
+      ["override", false, "holds for the provider groq"],
+      ["override", false, "holds for the operation embeddings"],
+      ["override", false, "held up to 2020-01-01T00:00:00.000Z"],
+      ["override", false, "holds for smallretail"],
+      ["prices.json", true, "fits, and comes first"]
+    ])
+    expect(explanation?.winner).toMatchObject({ model: "quill-2", provider: "openai" })
+  })
+
+  it("says that nothing was found", () => {
+    const book = Either.getOrThrow(PriceBook.make([listed(2.5, "openai", "quill-2")]))
+    expect(book.explain?.(usageOf({ model: "quill-9" }), payer)).toEqual({
+      names: ["quill-9", ""],
+      considered: [],
+      winner: undefined
+    })
+    expect(book.explain?.(usageOf({ kind: "database" }), payer)?.considered).toEqual([])
+  })
+})
