@@ -157,10 +157,11 @@ const docsOf = (symbol: ts.Symbol, checker: ts.TypeChecker): Docs => {
     tags.filter(({ name }) => name === tag).map(({ text }) => ts.displayPartsToString(text).trim())
   return {
     description: ts.displayPartsToString(symbol.getDocumentationComment(checker)).trim(),
-    examples: textsOf("example").flatMap((text) =>
-      Array.from(text.matchAll(/^```ts\n(.*?)^```$/gms), ([, code]) => code ?? "")
-    ),
+    examples: textsOf("example").map(codeIn),
     since: textsOf("since")[0],
     category: textsOf("category")[0]
   }
 }
+
+/** An example is code, in a block or bare. */
+const codeIn = (text: string): string => /^```ts\n(.*?)^```$/ms.exec(text)?.[1] ?? text

@@ -1,5 +1,5 @@
 /**
- * What a program says of the business that a run belongs to: team, cost centre, region, …
+ * The business that a run belongs to: team, cost centre, region, …
  */
 import { Effect, FiberRef, Schema } from "effect"
 import {
@@ -14,7 +14,26 @@ import { RunContext } from "./RunContext.js"
 import { type FieldProblem, quote, refusal } from "./schema/FieldText.js"
 import { Key } from "./wire/Wire.js"
 
-/** A business context was refused: `field` is not what was expected. Nothing of it was taken. */
+/**
+ * A business context was refused: `field` names the key that is wrong, `problem` what was expected of it. No key of the context
+ * was recorded.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, type InvalidAnnotation } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const program = Botanu.annotate({ team: "" }).pipe(
+ *   Effect.catchTag("InvalidAnnotation", (error: InvalidAnnotation) => Effect.log(error.field, error.problem)),
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" })
+ * )
+ *
+ * await Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class InvalidAnnotation extends Schema.TaggedError<InvalidAnnotation>()("InvalidAnnotation", {
   field: Schema.String,
   problem: Schema.String
@@ -25,10 +44,26 @@ export class InvalidAnnotation extends Schema.TaggedError<InvalidAnnotation>()("
 }
 
 /**
- * Says of the current run what business it belongs to. The keys stand on the span and on the record of the run, on the spans
- * and log lines that this fiber and those that it forks make from now on, and on runs that are started inside of the run from
- * now on. As attributes they are in snake case: `costCenter` is `botanu.cost_center`. Said again, a key has the new value. Text
- * is non-empty, without control characters, and at most 256 bytes of UTF-8.
+ * Records which business the current run belongs to. The keys are recorded on the span and in the record of the run, on the spans
+ * and log lines that this fiber and its children make from now on, and on runs that are started inside the run from now on. As
+ * attributes they are in snake case: `costCenter` is `botanu.cost_center`. A key that is given again has the new value. Text is
+ * non-empty, without control characters, and at most 256 bytes of UTF-8. Fails with `InvalidAnnotation`, which names the key that
+ * is wrong.
+ *
+ * @example
+ * ```ts
+ * import { Botanu } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const program = Botanu.annotate({ team: "support", costCenter: "CC-1200" }).pipe(
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" })
+ * )
+ *
+ * await Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category business context
  */
 export const annotate = (context: BusinessContext): Effect.Effect<void, InvalidAnnotation, RunContext> =>
   Effect.flatMap(RunContext, (run) => {

@@ -1,5 +1,5 @@
 /**
- * Saying what came of the current run.
+ * The business outcome of the current run.
  */
 import { type Clock, Effect, Either, type Tracer } from "effect"
 import { clockOf } from "./fiber/CurrentFiber.js"
@@ -14,10 +14,27 @@ import { Event } from "./wire/Wire.js"
 
 export { InvalidOutcome, make, Outcome, type OutcomeDetails } from "./run/OutcomeRecord.js"
 export { RunStatus } from "./run/RunStatus.js"
+
 /**
- * Says what came of the current run, from any depth and any fiber of it. What is said last counts, and no automatic outcome
- * replaces it; only a `success` gives way where the run does not end as one. Fails with `InvalidOutcome` where a detail is not
- * as it should be. Said after the run is over, it comes too late: that is logged.
+ * Records what came of the current run, from any depth and any fiber of it. The last outcome counts, and no automatic outcome
+ * replaces it. Only a `success` gives way, where the run itself does not end as a success. Fails with `InvalidOutcome`, which
+ * names the detail that is wrong; without details it cannot fail. An outcome that comes after the run is over is logged as a
+ * warning and not recorded.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, Outcome } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const program = Outcome.emit("success", { valueType: "tickets_resolved", valueAmount: 1, confidence: 0.9 }).pipe(
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" })
+ * )
+ *
+ * await Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category outcomes
  */
 export const emit: {
   (status: RunStatus): Effect.Effect<void, never, RunContext>
@@ -33,11 +50,11 @@ export const emit: {
       try {
         const span = annotatedSpan(scope, fiber)
         recordFor(outcome.right, scope, span, clockOf(fiber))
-        // Nobody puts a run that was joined on the span that was open before.
+        // A run that was joined is not yet on a span that was open before.
         if (span !== undefined && !scope?.isOwned) stamp(span, run, propagationModeFor(fiber))
         return Effect.void
       } catch (error) {
-        return Effect.logWarning(`telling of an outcome failed: ${String(error)}`)
+        return Effect.logWarning(`the outcome was not recorded on the span: ${String(error)}`)
       }
     })
   )
@@ -51,7 +68,7 @@ const recordFor = (
   if (scope?.isOwned) scope.outcome = outcome
   if (span === undefined) return
   span.event(Event.outcomeEmitted, clock.unsafeCurrentTimeNanos(), eventAttributes(outcome))
-  // Nobody completes a run here that was joined.
+  // A run that was joined is not completed here, so its span gets the outcome now.
   if (scope?.isOwned) return
   for (const [key, value] of Object.entries(outcome.toSpanAttributes())) span.attribute(key, value)
 }

@@ -10,16 +10,76 @@ import { fromOptions, type InvalidRunContext, optionsOf, type RunOptions } from 
 import type { Run } from "./run/Run.js"
 import * as RunBaggage from "./run/RunBaggage.js"
 
-/** The tag of the current run. Outside of a workflow and of `RunContext.layer` it is a requirement that nobody meets. */
+/**
+ * The tag of the current run. A workflow, `Botanu.resume` and `RunContext.layer` provide it. Using `RunContext` outside of them is
+ * a compile error.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, RunContext } from "botanu-effect"
+ * import { Console, Effect } from "effect"
+ *
+ * const program = Effect.flatMap(RunContext, (run) => Console.log(`attempt ${run.attempt} at ${run.eventId}`)).pipe(
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" })
+ * )
+ *
+ * await Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category context
+ */
 export class RunContext extends Context.Tag(runContextKey)<RunContext, Run>() {
-  /** A new run, without starting it: reads the configuration, the clock and, for its parent, the run in scope. */
+  /**
+   * Makes a run without starting it. Its parent is the run in scope, if there is one, and its deadline is never later than that of
+   * the parent. Fails with `InvalidRunContext`, which names the option or the environment variable that is wrong.
+   *
+   * @example
+   * ```ts
+   * import { RunContext } from "botanu-effect"
+   * import { Console, Effect } from "effect"
+   *
+   * const program = Effect.gen(function* () {
+   *   const run = yield* RunContext.make({
+   *     workflow: "Customer Support",
+   *     eventId: "ticket-42",
+   *     customerId: "bigretail",
+   *     deadline: "30 seconds"
+   *   })
+   *   yield* Console.log(run.attempt, run.rootRunId === run.runId)
+   * })
+   *
+   * await Effect.runPromise(program)
+   * ```
+   *
+   * @since 0.1.0
+   * @category constructors
+   */
   static make(options: RunOptions): Effect.Effect<Run, InvalidRunContext> {
     return Effect.withFiberRuntime((fiber) => fromOptions(fiber, options, currentRun(fiber.currentContext), undefined))
   }
 
   /**
-   * A new attempt after `previous`, without starting it: the same event, root and parent, the next `attempt`, and as much time
-   * as `previous` had, within the deadline of the run in scope.
+   * Makes the attempt after `previous` without starting it: the same event, root and parent, and the next `attempt`. It has as much
+   * time as `previous` had, within the deadline of the run in scope. Fails with `InvalidRunContext` where `previous` is the last
+   * attempt that can be counted.
+   *
+   * @example
+   * ```ts
+   * import { RunContext } from "botanu-effect"
+   * import { Console, Effect } from "effect"
+   *
+   * const program = Effect.gen(function* () {
+   *   const first = yield* RunContext.make({ workflow: "Import", eventId: "file-7", customerId: "acme" })
+   *   const second = yield* RunContext.retry(first)
+   *   yield* Console.log(second.attempt, second.retryOfRunId === first.runId)
+   * })
+   *
+   * await Effect.runPromise(program)
+   * ```
+   *
+   * @since 0.1.0
+   * @category constructors
    */
   static retry(previous: Run): Effect.Effect<Run, InvalidRunContext> {
     return Effect.withFiberRuntime((fiber) =>
@@ -28,9 +88,26 @@ export class RunContext extends Context.Tag(runContextKey)<RunContext, Run>() {
   }
 
   /**
-   * Joins a run that is owned elsewhere: provides the service, and puts the run on every span and log line made under it. The
-   * run is neither started nor completed here, and its deadline is not enforced; an outcome emitted in it goes to the span that
-   * was current when it was joined. `Botanu.resume` is for work that begins and ends.
+   * Joins a run that is owned elsewhere: provides `RunContext`, and puts the run on every span and log line made under the layer.
+   * The run is neither started nor completed here, and its deadline is not enforced. An outcome emitted in it is recorded on the
+   * span that was current when the run was joined. Use `Botanu.resume` for work that begins and ends.
+   *
+   * @example
+   * ```ts
+   * import { Propagation, RunContext } from "botanu-effect"
+   * import { Effect } from "effect"
+   *
+   * const program = Effect.gen(function* () {
+   *   const run = yield* RunContext.make({ workflow: "Import", eventId: "file-7", customerId: "acme" })
+   *   const headers = yield* Propagation.inject.pipe(Effect.provide(RunContext.layer(run)))
+   *   yield* Effect.log(headers["baggage"])
+   * })
+   *
+   * await Effect.runPromise(program)
+   * ```
+   *
+   * @since 0.1.0
+   * @category layers
    */
   static layer(run: Run): Layer.Layer<RunContext> {
     return Layer.scopedContext(
@@ -47,20 +124,93 @@ export class RunContext extends Context.Tag(runContextKey)<RunContext, Run>() {
     )
   }
 
-  /** `Baggage` to `Run` and back, in full mode. Strict: any bad key is a `ParseError` that names it. */
+  /**
+   * A Schema from `Baggage` to `Run` and back, in full mode. It is strict: a bad key is a `ParseError` that names it.
+   *
+   * @example
+   * ```ts
+   * import { Baggage, RunContext } from "botanu-effect"
+   * import { Effect, Schema } from "effect"
+   *
+   * const program = Effect.gen(function* () {
+   *   const run = yield* RunContext.make({ workflow: "Import", eventId: "file-7", customerId: "acme" })
+   *   const baggage = yield* Schema.encode(RunContext.FromBaggage)(run)
+   *   yield* Effect.log(Baggage.get(baggage, "botanu.event_id"))
+   * })
+   *
+   * await Effect.runPromise(program)
+   * ```
+   *
+   * @since 0.1.0
+   * @category schemas
+   */
   static readonly FromBaggage: Schema.Schema<Run, Baggage.Baggage> = RunBaggage.FromBaggage
 
-  /** The text of a `baggage` header to `Run` and back, in full mode. Strict, as `FromBaggage` is. */
+  /**
+   * A Schema from the text of a `baggage` header to `Run` and back, in full mode. It is strict: a bad key is a `ParseError` that
+   * names it. `Propagation.extract` is the lenient way.
+   *
+   * @example
+   * ```ts
+   * import { RunContext } from "botanu-effect"
+   * import { Effect, Schema } from "effect"
+   *
+   * const program = Schema.decode(RunContext.FromHeader)("botanu.workflow=Import").pipe(
+   *   Effect.catchTag("ParseError", (error) => Effect.log(error.message))
+   * )
+   *
+   * await Effect.runPromise(program)
+   * ```
+   *
+   * @since 0.1.0
+   * @category schemas
+   */
   static readonly FromHeader: Schema.Schema<Run, string> = Schema.compose(Baggage.FromHeader, RunBaggage.FromBaggage)
 
-  /** The time left until the deadline of the current run, never below zero; `None` without a deadline. */
+  /**
+   * The time left until the deadline of the current run, never below zero. `None` without a deadline.
+   *
+   * @example
+   * ```ts
+   * import { Botanu, RunContext } from "botanu-effect"
+   * import { Duration, Effect, Option } from "effect"
+   *
+   * const program = Effect.gen(function* () {
+   *   const left = Option.getOrThrow(yield* RunContext.remainingTime)
+   *   yield* Effect.log(Duration.lessThanOrEqualTo(left, "30 seconds"))
+   * }).pipe(Botanu.workflow("Import", { eventId: "file-7", customerId: "acme", deadline: "30 seconds" }))
+   *
+   * await Effect.runPromise(program)
+   * ```
+   *
+   * @since 0.1.0
+   * @category accessors
+   */
   static readonly remainingTime: Effect.Effect<Option.Option<Duration.Duration>, never, RunContext> = Effect.zipWith(
     RunContext,
     DateTime.now,
     (run, now) => run.remainingTime(now)
   )
 
-  /** Whether the deadline of the current run has come. */
+  /**
+   * Whether the deadline of the current run has come. `false` without a deadline.
+   *
+   * @example
+   * ```ts
+   * import { Botanu, RunContext } from "botanu-effect"
+   * import { Effect } from "effect"
+   *
+   * const program = Effect.if(RunContext.isPastDeadline, {
+   *   onTrue: () => Effect.log("no time left for the summary"),
+   *   onFalse: () => Effect.log("there is time for a summary")
+   * }).pipe(Botanu.workflow("Import", { eventId: "file-7", customerId: "acme", deadline: "30 seconds" }))
+   *
+   * await Effect.runPromise(program)
+   * ```
+   *
+   * @since 0.1.0
+   * @category accessors
+   */
   static readonly isPastDeadline: Effect.Effect<boolean, never, RunContext> = Effect.zipWith(
     RunContext,
     DateTime.now,

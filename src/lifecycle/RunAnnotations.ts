@@ -61,7 +61,20 @@ export const annotationsOf = (run: Run, mode: PropagationMode): ReadonlyArray<En
   return entries
 }
 
-/** What is said of a run, by names in camel case, such as `costCenter`. */
+/**
+ * The business that a run belongs to, by names in camel case, such as `costCenter`. Names have letters, digits and `_`, at most 64.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, type BusinessContext } from "botanu-effect"
+ *
+ * const support: BusinessContext = { team: "support", costCenter: "CC-1200", isPilot: true }
+ * const annotateSupport = Botanu.annotate(support)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type BusinessContext = Readonly<Record<string, AttributeValue>>
 
 /** A business context as attributes. */

@@ -8,7 +8,7 @@ import { Attribute } from "../wire/Wire.js"
 import type { AttributeValue } from "./Run.js"
 import { type RunStatus, RunStatusSchema } from "./RunStatus.js"
 
-/** `schema`, with one clear message for whatever it refuses. */
+/** `schema`, with one clear message for all that it refuses. */
 const expecting = <A, I>(expected: string, schema: Schema.Schema<A, I>): Schema.Schema<A, I> =>
   schema.annotations({
     message: ({ actual }) => ({ message: `expected ${expected}, got ${quote(actual)}`, override: true })
@@ -23,7 +23,21 @@ const Metadatum = expecting(
 )
 const Status = expecting(`one of ${RunStatusSchema.literals.join(", ")}`, RunStatusSchema)
 
-/** The business result of a run. */
+/**
+ * The business outcome of a run: its status, and what that was worth. A Schema; `Outcome.make` makes one from details that may be
+ * wrong.
+ *
+ * @example
+ * ```ts
+ * import { Outcome } from "botanu-effect"
+ *
+ * const outcome = new Outcome.Outcome({ status: "partial", valueType: "pages_read", valueAmount: 12 })
+ * console.log(outcome.toSpanAttributes())
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export class Outcome extends Schema.Class<Outcome>("botanu/Outcome")({
   status: Status,
   /** What the value counts, such as `tickets_resolved`. */
@@ -51,17 +65,55 @@ export class Outcome extends Schema.Class<Outcome>("botanu/Outcome")({
   }
 }
 
-/** What may be said of an outcome beside its status. An absent detail and an `undefined` one are the same. */
+/**
+ * The details of an outcome beside its status. An absent detail and an `undefined` one are the same.
+ *
+ * @example
+ * ```ts
+ * import { Outcome } from "botanu-effect"
+ *
+ * const details: Outcome.OutcomeDetails = { valueType: "tickets_resolved", valueAmount: 1, metadata: { queue: "billing" } }
+ * console.log(Outcome.make("success", details))
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface OutcomeDetails {
+  /** What the value counts, such as `tickets_resolved`. Values are summed by this name. */
   readonly valueType?: string | undefined
+  /** How much of it: a finite number. */
   readonly valueAmount?: number | undefined
+  /** How sure the program is, from 0 to 1. */
   readonly confidence?: number | undefined
+  /** Why the outcome is what it is, for a reader. */
   readonly reason?: string | undefined
+  /** The kind of error behind a failure, such as the `_tag` of the error. */
   readonly errorType?: string | undefined
+  /** More about the outcome. Each entry is a span attribute `botanu.outcome.metadata.<name>`. */
   readonly metadata?: Readonly<Record<string, AttributeValue>> | undefined
 }
 
-/** An outcome was refused: `field` is not what was expected. What was emitted before stands. */
+/**
+ * An outcome was refused: `field` names the detail that is wrong, `problem` what was expected of it. The outcome that was emitted
+ * before remains.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, Outcome } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const program = Outcome.emit("success", { confidence: 1.5 }).pipe(
+ *   Effect.catchTag("InvalidOutcome", (error: Outcome.InvalidOutcome) => Effect.log(error.field, error.problem)),
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" })
+ * )
+ *
+ * await Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class InvalidOutcome extends Schema.TaggedError<InvalidOutcome>()("InvalidOutcome", {
   field: Schema.String,
   problem: Schema.String
@@ -71,7 +123,20 @@ export class InvalidOutcome extends Schema.TaggedError<InvalidOutcome>()("Invali
   }
 }
 
-/** An outcome of checked details. */
+/**
+ * Makes an outcome, without recording it. `Left` of `InvalidOutcome` names the detail that is wrong.
+ *
+ * @example
+ * ```ts
+ * import { Outcome } from "botanu-effect"
+ * import { Either } from "effect"
+ *
+ * console.log(Either.isRight(Outcome.make("success", { confidence: 0.9 })))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
 export const make = (status: RunStatus, details?: OutcomeDetails): Either.Either<Outcome, InvalidOutcome> => {
   const given = Object.entries({ ...details, status }).filter(([, value]) => value !== undefined)
   return Either.mapBoth(decode(Object.fromEntries(given)), { onLeft: fromParseError, onRight: (outcome) => outcome })
