@@ -1,13 +1,14 @@
 /**
  * Warnings about what came in from outside, which must not fill the log however much of it there is.
  */
-import { type Clock, Effect } from "effect"
+import { Cause, type Clock, Effect } from "effect"
 import { clockOf } from "./CurrentFiber.js"
 
 /** What is to be reported. There are few kinds; of each, the log gets at most one report a second. */
 export interface Report {
   readonly kind: string
   readonly text: string
+  readonly cause?: Cause.Cause<unknown> | undefined
 }
 
 const intervalMillis = 1000
@@ -28,19 +29,26 @@ const loggedByClock = new WeakMap<Clock.Clock, Map<string, Logged>>()
 export const warn = (subject: string, reports: ReadonlyArray<Report>): Effect.Effect<void> =>
   Effect.withFiberRuntime((fiber) => {
     const clock = clockOf(fiber)
-    const told = loggedByClock.get(clock) ?? new Map<string, Logged>()
-    loggedByClock.set(clock, told)
+    const logged = loggedByClock.get(clock) ?? new Map<string, Logged>()
+    loggedByClock.set(clock, logged)
     const now = clock.unsafeCurrentTimeMillis()
-    const texts = reports.flatMap((report) => due(told, `${subject}/${report.kind}`, report.text, now))
-    return texts.length === 0 ? Effect.void : Effect.logWarning(`${subject}: ${texts.join("; ")}`)
+    const lines = reports.flatMap((report) => due(logged, `${subject}/${report.kind}`, report, now))
+    if (lines.length === 0) return Effect.void
+    const causes = lines.reduce(
+      (sum, { cause }) => Cause.parallel(sum, cause ?? Cause.empty),
+      Cause.empty as Cause.Cause<unknown>
+    )
+    const text = `${subject}: ${lines.map(({ text }) => text).join("; ")}`
+    return Cause.isEmpty(causes) ? Effect.logWarning(text) : Effect.logWarning(text, causes)
   })
 
-const due = (told: Map<string, Logged>, kind: string, text: string, now: number): ReadonlyArray<string> => {
-  const last = told.get(kind)
+const due = (logged: Map<string, Logged>, kind: string, report: Report, now: number): ReadonlyArray<Report> => {
+  const last = logged.get(kind)
   if (last !== undefined && Math.abs(now - last.at) < intervalMillis) {
     last.leftOut += 1
     return []
   }
-  told.set(kind, { at: now, leftOut: 0 })
-  return [last === undefined || last.leftOut === 0 ? text : `${text} (${last.leftOut} more like it were not logged)`]
+  logged.set(kind, { at: now, leftOut: 0 })
+  if (last === undefined || last.leftOut === 0) return [report]
+  return [{ ...report, text: `${report.text} (${last.leftOut} more like it were not logged)` }]
 }

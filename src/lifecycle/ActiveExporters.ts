@@ -1,22 +1,43 @@
 /**
- * The exporters that are active in a fiber, and how a completed run reaches them.
+ * The exporters that are active in a fiber, and how runs reach them.
  */
-import { Effect, Fiber, FiberRef, GlobalValue, HashSet, Runtime, type Scope } from "effect"
+import { Effect, type Fiber, type FiberId, FiberRef, FiberRefs, GlobalValue, HashSet, type Scope } from "effect"
+import type { Run } from "../run/Run.js"
+import { quote } from "../schema/FieldText.js"
 import type { CompletedRun } from "./CompletedRun.js"
+import { withoutRun } from "./CurrentRun.js"
+import { boundsOf, type ExporterOptions } from "./ExporterOptions.js"
+import * as ExporterQueue from "./ExporterQueue.js"
+import { withoutRun as annotationsWithoutRun } from "./RunAnnotations.js"
 
 /**
- * Receives each completed run, once. The run waits for it for up to a second, then goes on without it; should it fail, that
- * is logged.
+ * Receives runs. No run waits for it. Whatever it does with a record, fails, throws, dies or never ends, the program goes on; a
+ * record that is lost is counted and reported in the log. Each record is delivered at most once: `Effect.retry` in the exporter
+ * makes a second attempt.
+ *
+ * An exporter works in the context of its layer, outside of any run, with the loggers and the tracer of the program whose run it
+ * receives. Runs that it starts itself are not exported to it.
+ *
+ * @since 0.1.0
+ * @category models
  */
 export interface RunExporter {
+  /** Receives each completed run, once. */
   readonly export: (run: CompletedRun) => Effect.Effect<void, unknown>
+  /** Receives each run that starts, once, before it is completed. */
+  readonly started?: ((run: Run) => Effect.Effect<void, unknown>) | undefined
 }
 
 /** An exporter, as long as its layer lasts. */
 class Activation {
-  isOver = false
+  readonly takesStarts: boolean
 
-  constructor(readonly exporter: RunExporter) {}
+  constructor(
+    readonly exporter: RunExporter,
+    readonly queue: ExporterQueue.ExporterQueue
+  ) {
+    this.takesStarts = exporter.started !== undefined
+  }
 }
 
 const currentExporters = GlobalValue.globalValue("botanu/RunExporter", () =>
@@ -24,58 +45,72 @@ const currentExporters = GlobalValue.globalValue("botanu/RunExporter", () =>
 )
 
 /** Adds an exporter to those of the fiber, as long as the scope lasts. */
-export const activate = (exporter: RunExporter): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => new Activation(exporter)),
+export const activate = (
+  exporter: RunExporter,
+  options?: ExporterOptions | undefined
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const bounds = yield* boundsOf(options)
+    const context = withoutRun(yield* Effect.context<never>())
+    const queue: ExporterQueue.ExporterQueue = yield* ExporterQueue.make(bounds, {
+      context,
+      withoutRun: (refs, fiber) => outsideOfRuns(refs, fiber, activation)
+    })
+    const activation = new Activation(exporter, queue)
     // Layers that are merged are released in fibers of their own, and what a fiber held stays with the one that was provided.
-    (activation) =>
-      Effect.sync(() => {
-        activation.isOver = true
-      })
-  ).pipe(
-    Effect.flatMap((activation) =>
-      Effect.locallyScopedWith(currentExporters, (others) => HashSet.add(HashSet.filter(others, isOn), activation))
-    )
-  )
+    yield* Effect.locallyScopedWith(currentExporters, (others) => HashSet.add(HashSet.filter(others, isOn), activation))
+  })
 
-const isOn = ({ isOver }: Activation): boolean => !isOver
+const isOn = ({ queue }: Activation): boolean => !queue.isOver
 
-const patience = "1 second"
-
-/** Hands a run to all exporters of the fiber; `undefined` where there is none. */
-export const exportFor = (
-  run: CompletedRun,
-  fiber: Fiber.RuntimeFiber<unknown, unknown>
-): Effect.Effect<void> | undefined => {
-  const exporters = activeExporters(fiber)
-  if (exporters.length === 0) return undefined
-  return Effect.flatMap(Effect.runtime<never>(), (runtime) =>
-    Effect.forEach(
-      exporters.map((exporter) => Runtime.runFork(runtime)(isolated(exporter, run))),
-      (delivery) => awaitPatiently(delivery, run),
-      { discard: true }
-    )
-  )
+/** An exporter is not active in its own work, and what it does is not done in the run that it receives. */
+const outsideOfRuns = (
+  refs: FiberRefs.FiberRefs,
+  fiberId: FiberId.Single,
+  activation: Activation
+): FiberRefs.FiberRefs => {
+  const exporters = HashSet.remove(FiberRefs.getOrDefault(refs, currentExporters), activation)
+  let outside = FiberRefs.updateAs(refs, { fiberId, fiberRef: currentExporters, value: exporters })
+  for (const fiberRef of [FiberRef.currentTracerSpanAnnotations, FiberRef.currentLogAnnotations]) {
+    const annotations = FiberRefs.getOrDefault(refs, fiberRef)
+    const value = annotationsWithoutRun(annotations)
+    if (value !== annotations) outside = FiberRefs.updateAs(outside, { fiberId, fiberRef, value })
+  }
+  return outside
 }
 
-const activeExporters = (fiber: Fiber.RuntimeFiber<unknown, unknown>): ReadonlyArray<RunExporter> => {
+/** Hands a run that has started to the exporters of the fiber that take starts. */
+export const exportStartFor = (run: Run, fiber: Fiber.RuntimeFiber<unknown, unknown>): void => {
+  for (const { exporter, queue, takesStarts } of activeExporters(fiber)) {
+    if (!takesStarts) continue
+    queue.offer({ kind: "started", run, deliver: called("started", () => exporter.started?.(run)) }, fiber)
+  }
+}
+
+/** Hands a completed run to all exporters of the fiber. */
+export const exportFor = (completed: CompletedRun, fiber: Fiber.RuntimeFiber<unknown, unknown>): void => {
+  for (const { exporter, queue } of activeExporters(fiber)) {
+    queue.offer(
+      { kind: "completed", run: completed.run, deliver: called("export", () => exporter.export(completed)) },
+      fiber
+    )
+  }
+}
+
+const activeExporters = (fiber: Fiber.RuntimeFiber<unknown, unknown>): ReadonlyArray<Activation> => {
   const activations = fiber.getFiberRef(currentExporters)
-  if (HashSet.size(activations) === 0) return []
-  return Array.from(activations)
-    .filter(isOn)
-    .map(({ exporter }) => exporter)
+  return HashSet.size(activations) === 0 ? none : Array.from(activations).filter(isOn)
 }
 
-const isolated = (exporter: RunExporter, run: CompletedRun): Effect.Effect<void> =>
-  Effect.interruptible(Effect.suspend(() => exporter.export(run))).pipe(
-    Effect.catchAllCause((cause) => Effect.logWarning(`run exporter failed on run ${run.run.runId}`, cause))
-  )
+const none: ReadonlyArray<Activation> = []
 
-const awaitPatiently = (delivery: Fiber.RuntimeFiber<void>, run: CompletedRun): Effect.Effect<void> =>
-  delivery.unsafePoll() === null
-    ? Effect.timeoutTo(Effect.interruptible(Fiber.await(delivery)), {
-        duration: patience,
-        onSuccess: () => Effect.void,
-        onTimeout: () => Effect.logWarning(`run exporter is still busy with run ${run.run.runId} after ${patience}`)
-      }).pipe(Effect.flatten)
-    : Effect.void
+const called = (
+  hook: keyof RunExporter,
+  call: () => Effect.Effect<void, unknown> | undefined
+): Effect.Effect<void, unknown> =>
+  Effect.suspend(() => {
+    const effect: unknown = call()
+    return Effect.isEffect(effect)
+      ? (effect as Effect.Effect<void, unknown>)
+      : Effect.die(new TypeError(`run exporter: ${hook}: expected an Effect, got ${quote(effect)}`))
+  })

@@ -12,7 +12,7 @@ import { forwardedWith } from "../run/RemoteContext.js"
 import type { Run } from "../run/Run.js"
 import { propagationModeFor } from "../run/Settings.js"
 import { Event, runSpanName } from "../wire/Wire.js"
-import { exportFor } from "./ActiveExporters.js"
+import { exportFor, exportStartFor } from "./ActiveExporters.js"
 import { add, remove } from "./ActiveRuns.js"
 import { completedRun, describeOnSpan, type OutcomeOptions } from "./Completion.js"
 import { currentRun, withRun } from "./CurrentRun.js"
@@ -117,6 +117,7 @@ const open = (
     span.event(Event.started, startNanos, { run_id: run.runId, workflow: run.workflow })
     for (const [key, value] of business) span.attribute(key, value)
   })
+  notifySafely(opened, () => exportStartFor(run, caller))
   return opened
 }
 
@@ -197,13 +198,11 @@ const complete = <A, E>(
   notifySafely(opened, () => describeOnSpan(span, completed, endNanos))
   updateMetricsFor(completed, caller)
 
+  notifySafely(opened, () => exportFor(completed, caller))
+
   const exit = deadlineAsFailure(scope, ended, bodyExit, options)
-  const finish = Effect.suspend(() => {
-    notifySafely(opened, () => span.end(endNanos, exit))
-    return trouble.length === 0 ? exit : Effect.zipRight(Effect.logWarning(trouble.join("; ")), exit)
-  })
-  const exported = exportFor(completed, caller)
-  return exported === undefined ? finish : Effect.zipRight(exported, finish)
+  notifySafely(opened, () => span.end(endNanos, exit))
+  return trouble.length === 0 ? exit : Effect.zipRight(Effect.logWarning(trouble.join("; ")), exit)
 }
 
 /**

@@ -4,7 +4,8 @@
 import { Context, Tracer } from "effect"
 import type { Run } from "../run/Run.js"
 import { CurrentRequestEdge, type RequestEdge } from "./Interruption.js"
-import { CurrentRunScope, type RunScope } from "./RunScope.js"
+import { CurrentRunScope, currentScope, type RunScope } from "./RunScope.js"
+
 /** The key of the `RunContext` service. */
 export const runContextKey = "botanu/RunContext"
 
@@ -27,5 +28,15 @@ export const withRun = (
   services.set(runContextKey, scope.run)
   services.set(CurrentRunScope.key, scope)
   if (span !== undefined) services.set(Tracer.ParentSpan.key, span)
+  return Context.unsafeMake(services)
+}
+
+/** A context without the run in it, and without its span as the parent of others. */
+export const withoutRun = (context: Context.Context<never>): Context.Context<never> => {
+  const scope = currentScope(context)
+  if (scope === undefined && currentRun(context) === undefined) return context
+  const services = new Map(context.unsafeMap)
+  for (const key of [runContextKey, CurrentRunScope.key, CurrentRequestEdge.key, Tracer.ParentSpan.key])
+    services.delete(key)
   return Context.unsafeMake(services)
 }

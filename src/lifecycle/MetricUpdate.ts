@@ -1,11 +1,11 @@
 /**
- * A completed run in the metrics.
+ * Completed runs, and what exporters lost of them, in the metrics.
  */
 import { type Fiber, FiberRef, MetricLabel } from "effect"
 import { toNumber } from "../cost/Usd.js"
 import type { RunStatus } from "../run/RunStatus.js"
 import type { CompletedRun } from "./CompletedRun.js"
-import { runCostUsd, runDurationMs, runsTotal } from "./RunMetrics.js"
+import { exportsLostTotal, runCostUsd, runDurationMs, runsTotal } from "./RunMetrics.js"
 
 /** Updates the metrics, under the labels of the fiber too. */
 export const updateFor = (completed: CompletedRun, fiber: Fiber.RuntimeFiber<unknown, unknown>): void => {
@@ -16,6 +16,13 @@ export const updateFor = (completed: CompletedRun, fiber: Fiber.RuntimeFiber<unk
   runDurationMs.unsafeUpdate(completed.durationMs, labels)
   if (completed.totals.calls > 0) runCostUsd.unsafeUpdate(toNumber(completed.totals.usd), labels)
 }
+
+/** Why a record was not exported. */
+export type ExportLoss = "queue_full" | "failed" | "timeout" | "released"
+
+/** Counts records that an exporter lost. */
+export const updateLost = (exporter: string, reason: ExportLoss, count: number): void =>
+  exportsLostTotal.unsafeUpdate(count, [MetricLabel.make("exporter", exporter), MetricLabel.make("reason", reason)])
 
 type Labels = ReadonlyArray<MetricLabel.MetricLabel>
 

@@ -1,20 +1,53 @@
 /**
- * Where completed runs go. Any number of exporters can be active; none can harm the program.
+ * Where runs go. Any number of exporters can be active; none can harm the program.
  */
 import { Console, Context, Effect, Layer, type Scope } from "effect"
 import { activate, type RunExporter } from "./ActiveExporters.js"
 import type { CompletedRun } from "./CompletedRun.js"
+import type { ExporterOptions } from "./ExporterOptions.js"
 import { lineOf } from "./RunLine.js"
 
 export type { RunExporter } from "./ActiveExporters.js"
+export type { ExporterOptions } from "./ExporterOptions.js"
 
-/** Adds an exporter to those that are active. */
-export const layer = (exporter: RunExporter): Layer.Layer<never> => layerScoped(Effect.succeed(exporter))
+/**
+ * Adds an exporter to those that are active. It has a queue of its own, within the bounds that `options` give. The release of the
+ * layer delivers what is queued, within `releaseTimeout`, and reports in the log what was not delivered.
+ *
+ * @example
+ * ```ts
+ * import { Console, Effect } from "effect"
+ * import { Botanu, RunExporter } from "botanu-effect"
+ *
+ * const logRuns = RunExporter.layer(
+ *   { export: ({ run, status }) => Console.log(`${run.workflow}: ${status}`) },
+ *   { name: "console", capacity: 1_000 }
+ * )
+ *
+ * const program = Effect.succeed("draft").pipe(
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" })
+ * )
+ *
+ * await Effect.runPromise(Effect.provide(program, logRuns))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (exporter: RunExporter, options?: ExporterOptions | undefined): Layer.Layer<never> =>
+  layerScoped(Effect.succeed(exporter), options)
 
-/** Adds an exporter that is acquired with the layer and released with it. */
+/**
+ * Adds an exporter that is acquired with the layer. It is released with the layer, after what is queued was delivered.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
 export const layerScoped = <E, R>(
-  exporter: Effect.Effect<RunExporter, E, R>
-): Layer.Layer<never, E, Exclude<R, Scope.Scope>> => Layer.scopedDiscard(Effect.flatMap(exporter, activate))
+  exporter: Effect.Effect<RunExporter, E, R>,
+  options?: ExporterOptions | undefined
+): Layer.Layer<never, E, Exclude<R, Scope.Scope>> =>
+  Layer.scopedDiscard(Effect.flatMap(exporter, (exporter) => activate(exporter, options)))
 
 /**
  * Writes one line about each completed run to the `Console`, for development: its workflow, status, duration, event, customer,

@@ -21,4 +21,14 @@ export const runCostUsd = Metric.counter("botanu_run_cost_usd", {
   description: "Known cost of completed runs in US dollars, by workflow and status",
   incremental: true
 })
-// An array that is met again saves the metric a look-up. Bounded, should workflow names ever be made up by data.
+
+/**
+ * Counts records that an exporter lost, by exporter and reason: `queue_full`, `failed`, `timeout` or `released`.
+ *
+ * @since 0.2.0
+ * @category metrics
+ */
+export const exportsLostTotal = Metric.counter("botanu_exports_lost_total", {
+  description: "Records that were not exported, by exporter and reason",
+  incremental: true
+})

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, Logger, Schema, TestClock } from "effect"
+import { Effect, Fiber, Layer, Logger, Schema, TestClock } from "effect"
 import { Botanu, CompletedRun, Run, RunExporter, Usage } from "../../src/index.js"
+import { brokenTracer } from "../brokenTracer.js"
 import { completedRuns, observed, onlyRun } from "../observed.js"
 import { ids, makeRun } from "../runs.js"
 import { costOf, costText } from "../usages.js"
@@ -72,7 +73,8 @@ describe("an exporter", () => {
       () => {
         throw new Error("down")
       }
-    ]
+    ],
+    ["gives no effect", () => undefined as never]
   ]
   for (const [how, exported] of failing) {
     it.effect(`that ${how} never touches the program, nor the other exporters`, () => {
@@ -80,36 +82,12 @@ describe("an exporter", () => {
       return Effect.gen(function* () {
         expect(yield* run).toBe(1)
         expect(yield* completedRuns).toHaveLength(1)
-        expect(lines.filter((line) => line.startsWith("run exporter failed on run "))).toHaveLength(1)
+        yield* TestClock.adjust(0)
+        expect(lines.filter((line) => line.startsWith("run exporter: failed on run "))).toHaveLength(1)
         expect(yield* Botanu.activeRuns).toEqual([])
       }).pipe(Effect.provide([RunExporter.layer({ export: exported }), observed, capturing(lines)]))
     })
   }
-
-  it.effect("is waited for, for a second; then it goes on by itself and loses nothing", () => {
-    const lines: Array<string> = []
-    const log: Array<string> = []
-    return Effect.gen(function* () {
-      const gate = yield* Deferred.make<void>()
-      const slow = RunExporter.layer({
-        export: ({ run }) =>
-          Effect.zipRight(
-            Deferred.await(gate),
-            Effect.sync(() => log.push(run.workflow))
-          )
-      })
-      const fiber = yield* Effect.fork(Effect.provide(run, slow))
-      yield* TestClock.adjust("999 millis")
-      expect((yield* Fiber.poll(fiber))._tag).toBe("None")
-      yield* TestClock.adjust("1 millis")
-      expect(yield* Fiber.join(fiber)).toBe(1)
-      expect(lines.join()).toContain("run exporter is still busy with run")
-      expect(log).toEqual([])
-      yield* Deferred.succeed(gate, undefined)
-      yield* Effect.yieldNow()
-      expect(log).toEqual(["W"])
-    }).pipe(Effect.provide(capturing(lines)))
-  })
 
   it.effect("receives a run that was interrupted, before the interruption is over", () =>
     Effect.gen(function* () {
@@ -128,17 +106,13 @@ describe("an exporter", () => {
     })
   )
 
-  it.effect("has what it receives on the span that is not over yet", () =>
-    Effect.gen(function* () {
-      const ended: Array<unknown> = []
-      const looking = RunExporter.layer({
-        export: () => Effect.map(Effect.currentSpan, (span) => ended.push(span.status._tag)).pipe(Effect.ignore)
-      })
-      yield* Effect.provide(run, looking).pipe(Effect.withSpan("around"))
-      expect(ended).toEqual(["Started"])
-      expect((yield* onlyRun).span.ended).toBe(true)
-    }).pipe(Effect.provide(observed))
-  )
+  it.effect("has what it receives before the span of the run ends", () => {
+    const log: Array<string> = []
+    return Effect.provide(run, RunExporter.layer(recording(log, "export"))).pipe(
+      Effect.withTracer(brokenTracer({ end: () => log.push("end") })),
+      Effect.andThen(() => expect(log).toEqual(["export W", "end"]))
+    )
+  })
 })
 
 describe("the exporter in memory", () => {
