@@ -132,8 +132,10 @@ describe("the exporter in memory", () => {
     Effect.gen(function* () {
       yield* Effect.exit(Botanu.workflow(Effect.fail(new RangeError("x")), "W", { ...ids, tenantId: "acme" }))
       const { completed } = yield* onlyRun
-      const json = JSON.stringify(Schema.encodeSync(CompletedRun)(completed))
-      expect(Schema.decodeUnknownSync(CompletedRun)(JSON.parse(json))).toEqual(completed)
+      const encode = Schema.encodeSync(CompletedRun)
+      const back = Schema.decodeUnknownSync(CompletedRun)(JSON.parse(JSON.stringify(encode(completed))))
+      expect(back.run).toEqual(completed.run)
+      expect(encode(back)).toEqual(encode(completed))
     }).pipe(Effect.provide(observed))
   )
 
@@ -168,7 +170,6 @@ describe("the exporter in memory", () => {
         "unknown_model"
       ])
       expect(back.totals).toMatchObject({ inputTokens: 360, outputTokens: 90, calls: 3, unpricedCalls: 1 })
-      expect(back.usages[2]).toEqual(completed.usages[2])
       expect(back.annotations).toEqual(completed.annotations)
       expect(JSON.stringify(Schema.encodeSync(CompletedRun)(back))).toBe(json)
     }).pipe(Effect.provide(observed))

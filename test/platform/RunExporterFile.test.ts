@@ -180,7 +180,10 @@ describe("what goes wrong", () => {
           Effect.provideService(FileSystem.FileSystem, { ...files, open }),
           Effect.provide(logging(lines))
         )
-        expect(lines).toEqual([expect.stringContaining("exporter")])
+        expect(lines).toEqual([
+          expect.stringContaining("failed on run"),
+          expect.stringContaining("1 record lost in all")
+        ])
         const [torn, next] = yield* linesOf(files, path)
         expect([torn?.length, decode(next).run.eventId]).toEqual([7, "b"])
       })
