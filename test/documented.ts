@@ -1,0 +1,43 @@
+/**
+ * Public names by their declarations, and what their docstrings lack.
+ */
+import { makeProgram, type PublicName, publicNames } from "../scripts/PublicNames.js"
+
+/** A declaration, under all its public names. */
+export interface Documented {
+  readonly title: string
+  readonly paths: ReadonlyArray<string>
+  readonly name: PublicName
+  readonly examples: ReadonlyArray<{ readonly file: string; readonly code: string }>
+}
+
+/** All declarations with a public name. */
+export const documentedNames = (): ReadonlyArray<Documented> => {
+  const byDeclaration = new Map<string, Array<PublicName>>()
+  for (const name of publicNames(makeProgram())) {
+    const { declaration, isStatic, within } = name
+    const title = `${declaration.file} ${isStatic ? `${within.at(-1)}.` : ""}${declaration.name}`
+    byDeclaration.set(title, [...(byDeclaration.get(title) ?? []), name])
+  }
+  return Array.from(byDeclaration, ([title, [name, ...others]]) => {
+    if (name === undefined) throw new Error(`${title} has no public name`)
+    const examples = name.docs.examples.map((code, index) => ({
+      file: `${title.replace(/^src\//, "").replaceAll(/\W/g, "-")}-${index + 1}.ts`,
+      code
+    }))
+    return { title, paths: [name, ...others].map(pathOf), name, examples }
+  })
+}
+
+/** What a docstring lacks. */
+export const lacking = ({ examples, name: { docs, members }, paths }: Documented): ReadonlyArray<string> => [
+  ...(docs.description === "" ? ["a description"] : []),
+  ...(examples.some(({ code }) => paths.some((path) => code.includes(path)))
+    ? []
+    : [`an @example in ts with ${paths.join(" or ")} in it`]),
+  ...(/^\d+\.\d+\.\d+$/.test(docs.since ?? "") ? [] : ["@since"]),
+  ...(docs.category ? [] : ["@category"]),
+  ...members.filter((member) => member.docs.description === "").map((member) => `a description of ${member.name}`)
+]
+
+const pathOf = ({ name, within }: PublicName): string => [...within, name].join(".")
