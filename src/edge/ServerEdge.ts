@@ -1,16 +1,18 @@
 /**
  * Incoming requests: the run that a request brings, and work in that run, in a run of its own, or in none.
  */
-import { Context, Effect, identity, Option } from "effect"
+import { Context, Effect, FiberRef, identity, Option, Tracer } from "effect"
 import type { ReadOptions } from "../baggage/BaggageHeader.js"
 import type { IncomingHeaders } from "../baggage/Carrier.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import * as FiberRefValues from "../fiber/FiberRefs.js"
 import { Untrusted, withWrappedTracer } from "../fiber/TracerWrapper.js"
-import { withRun } from "../lifecycle/CurrentRun.js"
+import { currentRun, withRun } from "../lifecycle/CurrentRun.js"
 import { extractFor } from "../lifecycle/IncomingRun.js"
 import { CurrentRequestEdge, type RequestEdge } from "../lifecycle/Interruption.js"
 import { inFiberOf, inFiberOfFor, joinedRunFor, type RunCancelled, whileItLasts } from "../lifecycle/ReceivedRun.js"
+import { withoutRun } from "../lifecycle/RunAnnotations.js"
+import { CurrentRunScope } from "../lifecycle/RunScope.js"
 import { RunContext } from "../RunContext.js"
 import type { DeadlineExceeded } from "../run/Deadline.js"
 import type { InvalidRunContext } from "../run/NewRun.js"
@@ -55,6 +57,7 @@ export const inReceivedRun = <A, E, R>(
   inFiber?: (work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | DeadlineExceeded | RunCancelled, Exclude<R, RunContext>> => {
   const { fiber } = edge
+  edge.received = run
   const joined = joinedRunFor(fiber, run)
   const { onLogs, onSpans, scope, span } = joined
   const values = { context: withRun(fiber.currentContext, scope, span, edge), onLogs, onSpans }
@@ -77,13 +80,47 @@ export const inNoReceivedRun = <A, E, R>(
   edge: RequestEdge
 ): Effect.Effect<A, E, R> => {
   const { fiber } = edge
-  const services = new Map(fiber.currentContext.unsafeMap)
+  const context = withEdge(fiber.currentContext, edge)
+  if (!isTrusted) context.unsafeMap.set(Untrusted.key, true)
+  return Effect.zipRight(FiberRefValues.set({ context }), isTrusted ? work : withWrappedTracer(fiber, work))
+}
+
+/** Whether a fiber works on a request that an edge has received. */
+export const isBehindEdge = (fiber: AnyFiber): boolean => fiber.currentContext.unsafeMap.has(CurrentRequestEdge.key)
+
+/**
+ * `served`, which an edge makes of a request that it does not trust. Where an edge further out has joined the run of that request,
+ * it is left first, there too.
+ */
+export const distrusting = <A, E, R>(fiber: AnyFiber, served: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  const outer = fiber.currentContext.unsafeMap.get(CurrentRequestEdge.key) as RequestEdge | undefined
+  if (outer?.received === undefined || currentRun(fiber.currentContext) !== outer.received) return served()
+  outer.isDistrusted = true
+  return Effect.zipRight(leaveRun(fiber, outer), Effect.suspend(served))
+}
+
+/** Takes what a fiber does next out of the run that was received at an edge, and marks the request as not trusted. */
+export const leaveRun = (fiber: AnyFiber, edge: RequestEdge): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const context = withEdge(fiber.currentContext, edge)
+    const services = context.unsafeMap
+    services.set(Untrusted.key, true)
+    services.delete(RunContext.key)
+    services.delete(CurrentRunScope.key)
+    if ((services.get(Tracer.ParentSpan.key) as Tracer.AnySpan | undefined)?._tag === "ExternalSpan") {
+      services.delete(Tracer.ParentSpan.key)
+    }
+    return FiberRefValues.set({
+      context,
+      onSpans: withoutRun(fiber.getFiberRef(FiberRef.currentTracerSpanAnnotations)),
+      onLogs: withoutRun(fiber.getFiberRef(FiberRef.currentLogAnnotations))
+    })
+  })
+
+const withEdge = (context: Context.Context<never>, edge: RequestEdge) => {
+  const services = new Map(context.unsafeMap)
   services.set(CurrentRequestEdge.key, edge)
-  if (!isTrusted) services.set(Untrusted.key, true)
-  return Effect.zipRight(
-    FiberRefValues.set({ context: Context.unsafeMake(services) }),
-    isTrusted ? work : withWrappedTracer(fiber, work)
-  )
+  return Context.unsafeMake<never>(services)
 }
 
 /** `work` as a run of its own, which it is given. */

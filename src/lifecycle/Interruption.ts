@@ -3,6 +3,7 @@
  */
 import { Cause, Context, type FiberId, FiberRef, HashSet } from "effect"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
+import type { Run } from "../run/Run.js"
 
 /** The edge at which work was asked for. */
 export interface RequestEdge {
@@ -10,6 +11,10 @@ export interface RequestEdge {
   readonly fiber: AnyFiber
   /** What an interruption by this fiber means, where the edge knows. */
   readonly reasonOf: (interruptor: FiberId.FiberId) => string | undefined
+  /** The run that the request brought, where it is trusted. */
+  received?: Run | undefined
+  /** Whether another edge, further in, does not trust the request. */
+  isDistrusted?: boolean | undefined
 }
 
 /** Where a fiber's context holds the edge. */

@@ -4,9 +4,18 @@
 import { HttpApp, HttpServerError, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Cause, Context, Effect, Equal, type FiberId, FiberRef, identity, Option } from "effect"
 import { percentEncode, type ReadOptions } from "../baggage/BaggageHeader.js"
-import { inNoReceivedRun, inOwnRun, inReceivedRun, type RequestRun, receive } from "../edge/ServerEdge.js"
+import {
+  distrusting,
+  inNoReceivedRun,
+  inOwnRun,
+  inReceivedRun,
+  isBehindEdge,
+  leaveRun,
+  type RequestRun,
+  receive
+} from "../edge/ServerEdge.js"
 import { redactBaggage, stampCurrentSpan } from "../edge/ServerSpan.js"
-import { type Inbound, isTrusted } from "../edge/Trust.js"
+import { type Inbound, isDistrusted, isTrusted } from "../edge/Trust.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import type { RequestEdge } from "../lifecycle/Interruption.js"
 import { RunCancelled } from "../lifecycle/ReceivedRun.js"
@@ -40,13 +49,20 @@ export interface OptionsOrElse<E = never, R = never> extends Options<E, R> {
   readonly orElse: (request: Request) => RequestRun<Response>
 }
 
+/** The same, where some requests are no run: health checks, preflights, paths that lead nowhere. */
+export interface OptionsMaybeOrElse<E = never, R = never> extends Options<E, R> {
+  /** The run that a request is; `undefined` for one that is none. */
+  readonly orElse: (request: Request) => RequestRun<Response> | undefined
+}
+
 /**
  * Middleware for an app, however that is served: `HttpRouter`, `HttpLayerRouter`, `HttpApi`, or a bare `HttpApp`. It goes
  * around the app itself: the middleware argument of `HttpServer.serve` comes too late for it.
  *
  * A request that is believed is worked on in the run that it brings, under that run's deadline, and in its trace. Where the run
  * comes in cancelled or past its deadline, the app does not run. Of one that is not believed the run is ignored, and nothing of
- * it goes out again; the sender's span becomes a link. A request without a run is what `orElse` makes of it.
+ * it goes out again; the sender's span becomes a link. A request without a run is what `orElse` makes of it: a run,
+ * or none where it gives `undefined`.
  *
  * Responses carry `x-botanu-run-id` and `x-botanu-workflow`, percent-encoded. A deadline that passes answers 504, a run that
  * came in cancelled 499, both without a body. A client that goes away interrupts the app: a run there is `canceled`, for the
@@ -61,10 +77,13 @@ export const middleware: {
     app: HttpApp.Default<E, R>
   ) => HttpApp.Default<Answered<E> | E0 | InvalidRunContext, Exclude<R, RunContext> | R0>
   <E0 = never, R0 = never>(
+    options: OptionsMaybeOrElse<E0, R0>
+  ): <E, R>(app: HttpApp.Default<E, R>) => HttpApp.Default<Answered<E> | E0 | InvalidRunContext, R | R0>
+  <E0 = never, R0 = never>(
     options: Options<E0, R0>
   ): <E, R>(app: HttpApp.Default<E, R>) => HttpApp.Default<Answered<E> | E0, R | R0>
 } =
-  <E0, R0>(options: Options<E0, R0> & Partial<OptionsOrElse<E0, R0>>) =>
+  <E0, R0>(options: Options<E0, R0> & Partial<OptionsMaybeOrElse<E0, R0>>) =>
   <E, R>(app: HttpApp.Default<E, R>): HttpApp.Default<Answered<E> | E0 | InvalidRunContext, R | R0> =>
     Effect.withFiberRuntime((fiber) => {
       const request = Context.unsafeGet(
@@ -73,11 +92,18 @@ export const middleware: {
       )
       if (request.headers[Header.baggage] !== undefined) redactBaggage(fiber.currentSpan)
       const { inbound } = options
-      const answered = (isTrusted: boolean) =>
-        inServerSpan(answer(app, request, isTrusted, options), request, isTrusted, fiber)
+      // An edge further out has opened a span already. That is the right one, unless only this edge distrusts the request.
+      const isInSpan = isBehindEdge(fiber)
+      const wasDistrusted = isDistrusted(fiber)
+      const answered = (isTrusted: boolean) => {
+        const answering = answer(app, request, isTrusted, options)
+        if (isInSpan && (isTrusted || wasDistrusted)) return answering
+        const inSpan = () => inServerSpan(answering, request, isTrusted, fiber)
+        return isTrusted ? inSpan() : distrusting(fiber, inSpan)
+      }
       return typeof inbound === "function"
         ? Effect.flatMap(outsideRemoteTrace(isTrusted(inbound, request), request), answered)
-        : answered(inbound === "trusted")
+        : answered(inbound === "trusted" && !wasDistrusted)
     })
 
 /** What is left of an error: these two are answered. */
@@ -94,7 +120,7 @@ const answer = <E, R>(
     return Effect.matchCauseEffect(serve(app, request, isTrusted, options, exchange), exchange)
   })
 
-type AnyOptions = Options<unknown, unknown> & Partial<OptionsOrElse<unknown, unknown>>
+type AnyOptions = Options<unknown, unknown> & Partial<OptionsMaybeOrElse<unknown, unknown>>
 
 /** The app in the run that the request brings, in one of its own, or in none. */
 const serve = <E, R>(
@@ -111,18 +137,20 @@ const serve = <E, R>(
   const inFiber = (work: HttpApp.Default<E, R>) => ResponseBody.untilSent(work, region, identity)
   let served: HttpApp.Default<E | DeadlineExceeded | RunCancelled | InvalidRunContext, R>
   if (Option.isSome(run)) {
-    exchange.runIs(run.value)
     served = inReceivedRun(work, run.value, exchange, inFiber)
   } else if (orElse === undefined) {
     served = inNoReceivedRun(inFiber(work), isTrusted, exchange)
   } else {
     const asRun = (work: HttpApp.Default<E, R>) =>
-      Effect.suspend(() =>
-        inOwnRun((run) => {
-          exchange.runIs(run)
+      Effect.suspend(() => {
+        const own = orElse(request)
+        if (own === undefined) return work
+        return inOwnRun((run) => {
+          exchange.own = run
+          stampCurrentSpan(exchange.fiber, run)
           return region.run(work)
-        }, orElse(request))
-      )
+        }, own)
+      })
     served = inNoReceivedRun(ResponseBody.untilSent(work, region, asRun), isTrusted, exchange)
   }
   return report === undefined ? served : Effect.zipRight(report, served)
@@ -135,16 +163,13 @@ const serve = <E, R>(
 class Exchange<E> implements RequestEdge {
   readonly reasonOf = reasonOf
   readonly region = new RouteRegion()
-  private run: Run | undefined = undefined
+  /** The run that the request itself is. */
+  own: Run | undefined = undefined
+  received: Run | undefined = undefined
+  isDistrusted = false
   private appended = Option.none<HttpApp.PreResponseHandler>()
 
   constructor(readonly fiber: AnyFiber) {}
-
-  /** The run in which the request is worked on, whichever it is. */
-  runIs(run: Run): void {
-    this.run = run
-    stampCurrentSpan(this.fiber, run)
-  }
 
   /**
    * The app is in another fiber: what it appends to responses, such as the headers of CORS, holds for the answer to its failure
@@ -160,7 +185,8 @@ class Exchange<E> implements RequestEdge {
     )
   }
 
-  readonly onSuccess = (response: Response): Effect.Effect<Response> => Effect.succeed(this.identified(response))
+  readonly onSuccess = (response: Response): Effect.Effect<Response> =>
+    Effect.as(this.answered, this.identified(response))
 
   readonly onFailure = (
     cause: Cause.Cause<E | DeadlineExceeded | RunCancelled | InvalidRunContext>
@@ -168,12 +194,21 @@ class Exchange<E> implements RequestEdge {
     const keep = Option.isNone(this.appended)
       ? Effect.void
       : FiberRef.set(HttpApp.currentPreResponseHandlers, this.appended)
-    const identify = HttpApp.appendPreResponseHandler((_, response) => this.onSuccess(response))
-    return Effect.zipRight(Effect.zipRight(keep, identify), answerOf(cause))
+    const identify = HttpApp.appendPreResponseHandler((_, response) => Effect.succeed(this.identified(response)))
+    return Effect.zipRight(Effect.zipRight(keep, Effect.zipRight(this.answered, identify)), answerOf(cause))
   }
 
+  /** Only now is it known that no edge further in distrusts the request. */
+  private readonly answered = Effect.suspend(() => {
+    if (this.received === undefined) return Effect.void
+    if (this.isDistrusted) return leaveRun(this.fiber, this)
+    stampCurrentSpan(this.fiber, this.received)
+    return Effect.void
+  })
+
   private identified(response: Response): Response {
-    return this.run === undefined ? response : HttpServerResponse.setHeaders(response, headersOf(this.run))
+    const run = this.own ?? (this.isDistrusted ? undefined : this.received)
+    return run === undefined ? response : HttpServerResponse.setHeaders(response, headersOf(run))
   }
 }
 

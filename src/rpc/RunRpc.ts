@@ -6,7 +6,7 @@ import { type Rpc, RpcMiddleware } from "@effect/rpc"
 import { Context, Effect, Layer, Option, Schema, Scope } from "effect"
 import type { ReadOptions } from "../baggage/BaggageHeader.js"
 import { withoutRun, withRun } from "../baggage/RunMembers.js"
-import { inNoReceivedRun, inOwnRun, inReceivedRun, type RequestRun, receive } from "../edge/ServerEdge.js"
+import { distrusting, inNoReceivedRun, inOwnRun, inReceivedRun, type RequestRun, receive } from "../edge/ServerEdge.js"
 import { redactBaggage, stampCurrentSpan } from "../edge/ServerSpan.js"
 import { type Inbound, isTrusted } from "../edge/Trust.js"
 import { Withheld } from "../fiber/TracerWrapper.js"
@@ -17,7 +17,6 @@ import { RunCancelled } from "../lifecycle/ReceivedRun.js"
 import { RunContext } from "../RunContext.js"
 import { DeadlineExceeded } from "../run/Deadline.js"
 import { InvalidRunContext } from "../run/NewRun.js"
-import type { Run } from "../run/Run.js"
 import { Header } from "../wire/Wire.js"
 import { disconnectReasonFor } from "./ClientGone.js"
 import { inServerSpan, outsideRemoteTrace } from "./ServerSpan.js"
@@ -79,6 +78,12 @@ export interface ServerOptionsOrElse<R = never> extends ServerOptions<R> {
   readonly orElse: (request: Request) => RequestRun<unknown>
 }
 
+/** The same, where some calls are no run. */
+export interface ServerOptionsMaybeOrElse<R = never> extends ServerOptions<R> {
+  /** The run that a call is; `undefined` for one that is none. */
+  readonly orElse: (request: Request) => RequestRun<unknown> | undefined
+}
+
 /**
  * The server's side. A call that is believed is worked on in the run that it brings, under that run's deadline; a stream is,
  * until its end. Where the run comes in cancelled or past its deadline, the handler does not run. Of a call that is not
@@ -91,9 +96,10 @@ export interface ServerOptionsOrElse<R = never> extends ServerOptions<R> {
  */
 export const layerServer: {
   <R = never>(options: ServerOptionsOrElse<R>): Layer.Layer<Middleware | MiddlewareOrElse, never, R>
+  <R = never>(options: ServerOptionsMaybeOrElse<R>): Layer.Layer<Middleware, never, R>
   <R = never>(options: ServerOptions<R>): Layer.Layer<Middleware, never, R>
 } = <R>(
-  options: ServerOptions<R> & Partial<ServerOptionsOrElse<R>>
+  options: ServerOptions<R> & Partial<ServerOptionsMaybeOrElse<R>>
 ): Layer.Layer<Middleware | MiddlewareOrElse, never, R> =>
   Layer.effectContext(
     Effect.map(Effect.context<R>(), (context) => {
@@ -103,9 +109,10 @@ export const layerServer: {
           const trust = Effect.mapInputContext(isTrusted(options.inbound, request), (around: Context.Context<never>) =>
             outsideRemoteTrace(Context.merge(context, around))
           )
-          return Effect.flatMap(trust, (trusted) =>
-            inServerSpan(served(next, request, trusted, options), request.rpc._tag, trusted, fiber)
-          )
+          return Effect.flatMap(trust, (trusted) => {
+            const inSpan = () => inServerSpan(served(next, request, trusted, options), request.rpc._tag, trusted, fiber)
+            return trusted ? inSpan() : distrusting(fiber, inSpan)
+          })
         })
       return Context.make(Middleware, wrap).pipe(Context.add(MiddlewareOrElse, wrap))
     })
@@ -118,24 +125,30 @@ const served = <R>(
   work: Work<R>,
   request: Request,
   isTrusted: boolean,
-  options: ReadOptions & Partial<Pick<ServerOptionsOrElse, "orElse">>
+  options: ReadOptions & Partial<Pick<ServerOptionsMaybeOrElse, "orElse">>
 ): Work<Exclude<R, RunContext>> =>
   Effect.withFiberRuntime((fiber) => {
     const { orElse } = options
     const edge: RequestEdge = { fiber, reasonOf: disconnectReasonFor(fiber.currentContext) }
     const { report, run } = receive(fiber, request.headers, isTrusted, options)
-    const stamped = (run: Run) => {
-      stampCurrentSpan(fiber, run)
-      return work
-    }
     let inRun: Work<Exclude<R, RunContext>>
-    if (Option.isSome(run)) inRun = inReceivedRun(stamped(run.value), run.value, edge)
-    else {
-      const own: Work<Exclude<R, RunContext>> =
-        orElse === undefined
-          ? // Only a middleware with `orElse` promises its handlers a run.
-            (work as Work<Exclude<R, RunContext>>)
-          : Effect.suspend(() => inOwnRun(stamped, orElse(request)))
+    if (Option.isSome(run)) {
+      inRun = Effect.ensuring(
+        inReceivedRun(work, run.value, edge),
+        // Only then is it known that no edge further in distrusts the request.
+        Effect.sync(() => edge.isDistrusted || stampCurrentSpan(fiber, run.value))
+      )
+    } else {
+      // Only a middleware whose `orElse` always gives a run promises one to its handlers.
+      const inNone = work as Work<Exclude<R, RunContext>>
+      const own = Effect.suspend(() => {
+        const own = orElse?.(request)
+        if (own === undefined) return inNone
+        return inOwnRun((run) => {
+          stampCurrentSpan(fiber, run)
+          return work
+        }, own)
+      })
       inRun = inNoReceivedRun(own, isTrusted, edge)
     }
     return report === undefined ? inRun : Effect.zipRight(report, inRun)

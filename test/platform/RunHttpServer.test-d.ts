@@ -37,6 +37,13 @@ describe("RunHttpServer.middleware", () => {
     >()
   })
 
+  it("provides no run where orElse may decline", () => {
+    const mayDecline = (request: HttpServerRequest) => (request.url === "/health" ? undefined : orElse())
+    expectTypeOf(RunHttpServer.middleware({ inbound: "trusted", orElse: mayDecline })(inRun)).toEqualTypeOf<
+      HttpApp.Default<NotFound | InvalidRunContext, RunContext>
+    >()
+  })
+
   it("takes over what a predicate needs, and how it fails", () => {
     const inbound = (request: HttpServerRequest) =>
       Effect.flatMap(Tokens, (tokens) =>

@@ -217,6 +217,33 @@ describe("RunHttpServer.middleware", () => {
     }).pipe(Effect.provide(observed))
   )
 
+  it.scopedLive("leaves a request alone that orElse declines", () =>
+    Effect.gen(function* () {
+      const looked: Array<boolean> = []
+      const look = Effect.map(Effect.serviceOption(RunContext), (run) => {
+        looked.push(Option.isSome(run))
+        return HttpServerResponse.stream(Stream.encodeText(Stream.make("healthy")))
+      })
+      const app = RunHttpServer.middleware({
+        inbound: "trusted",
+        orElse: ({ method, url }) =>
+          method === "OPTIONS" || url === "/health" ? undefined : { workflow: "Request", ...ids }
+      })(look)
+      const url = yield* serving(HttpServer.serve(Effect.orDie(app)))
+      const [health, preflight, other, joined] = yield* Effect.all([
+        request(`${url}/health`),
+        request(url, { method: "OPTIONS" }),
+        request(url),
+        request(`${url}/health`, { headers: { baggage: leanHeader } })
+      ])
+      expect([health, preflight].map(({ headers }) => headers["x-botanu-run-id"])).toEqual([undefined, undefined])
+      expect([health.text, joined.headers["x-botanu-run-id"]]).toEqual(["healthy", runId])
+      expect(looked).toEqual([false, false, true, true])
+      const runs = yield* completedRuns
+      expect(runs.map(({ run }) => run.runId)).toEqual([other.headers["x-botanu-run-id"]])
+    }).pipe(Effect.provide(observed))
+  )
+
   it.scopedLive("ends a request that is a run at its own deadline, and at that of the work in it", () =>
     Effect.gen(function* () {
       const own = yield* bare(Effect.never, {

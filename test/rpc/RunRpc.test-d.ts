@@ -35,6 +35,13 @@ describe("RunRpc.layerServer", () => {
     >()
   })
 
+  it("has a run for every call only where orElse declines none", () => {
+    const mayDecline = ({ rpc }: RunRpc.Request) => (rpc._tag === "Health" ? undefined : orElse())
+    expectTypeOf(RunRpc.layerServer({ inbound: "trusted", orElse: mayDecline })).toEqualTypeOf<
+      Layer.Layer<RunRpc.Middleware>
+    >()
+  })
+
   it("takes over what a predicate needs", () => {
     const inbound = ({ headers }: RunRpc.Request) =>
       Effect.map(Tokens, (tokens) => tokens.has(headers["authorization"] ?? ""))

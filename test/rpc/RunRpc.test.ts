@@ -1,3 +1,4 @@
+import { HttpLayerRouter } from "@effect/platform"
 import { Rpc, RpcClient, RpcGroup, RpcServer } from "@effect/rpc"
 import { describe, expect, it, layer } from "@effect/vitest"
 import {
@@ -16,7 +17,7 @@ import {
 } from "effect"
 import { Withheld } from "../../src/fiber/TracerWrapper.js"
 import { Botanu, DeadlineExceeded, InvalidRunContext, type Run, RunCancelled, RunContext } from "../../src/index.js"
-import { RunHttpClient } from "../../src/platform/index.js"
+import { RunHttpClient, RunHttpServer } from "../../src/platform/index.js"
 import { RunRpc } from "../../src/rpc/index.js"
 import { ids, leanHeader, leanKeys, makeRun, otherRunId, runId } from "../runs.js"
 import { Clients, connect } from "./clients.js"
@@ -326,6 +327,21 @@ describe("RunRpc", () => {
     })
   )
 
+  it.scopedLive("leaves a call alone that orElse declines", () =>
+    Effect.gen(function* () {
+      const edge = RunRpc.layerServer({
+        inbound: "trusted",
+        orElse: ({ payload, rpc }) =>
+          (payload as { readonly key: string }).key === "health" ? undefined : { ...ids, workflow: rpc._tag }
+      })
+      const { protocol } = yield* overTcp(server(edge))
+      const client = yield* connect(group, protocol, telling)
+      expect(yield* client.See({ key: "health" })).toMatchObject({ run: null, parent: null })
+      expect((yield* client.See({ key: "other" })).run).not.toBeNull()
+      expect((yield* client.See({ key: "health" }).pipe(inRun(makeRun()))).run).toBe(runId)
+    })
+  )
+
   it.scopedLive("leaves a deadline of the handler's own to the errors of its procedure", () =>
     Effect.gen(function* () {
       const client = yield* connect(Own, (yield* overTcp(own)).protocol, telling)
@@ -386,4 +402,23 @@ describe("RunRpc", () => {
       expect(yield* untold.See({ key: "untold" }).pipe(inRun(makeRun()))).toMatchObject({ run: null, received: null })
     })
   )
+
+  const ways = [
+    ["the HTTP server", "untrusted", edges.trusted],
+    ["the RPC server", "trusted", edges.untrusted]
+  ] as const
+  for (const [whose, inbound, edge] of ways) {
+    it.scopedLive(`trusts no call over HTTP that ${whose} does not trust`, () =>
+      Effect.gen(function* () {
+        const http = HttpLayerRouter.middleware(RunHttpServer.middleware({ inbound }), { global: true })
+        const { protocol } = yield* overHttp(server(edge), {
+          edge: http,
+          transformClient: (origin) => RunHttpClient.propagateTo([origin])
+        })
+        const client = yield* connect(group, protocol, telling)
+        const seen = yield* client.See({ key: inbound }).pipe(inRun(makeRun()))
+        expect(seen).toMatchObject({ run: null, parent: null, annotations: {}, sent: {} })
+      })
+    )
+  }
 })

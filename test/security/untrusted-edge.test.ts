@@ -11,7 +11,7 @@ import {
   HttpServerRequest,
   HttpServerResponse
 } from "@effect/platform"
-import { describe, expect, it } from "@effect/vitest"
+import { describe, expect, it, vi } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option, Stream } from "effect"
 import { Botanu, BotanuConfig, Outcome, Propagation, RunContext } from "../../src/index.js"
 import * as RunHttpClient from "../../src/platform/RunHttpClient.js"
@@ -180,6 +180,8 @@ const edges = Object.keys(tracers).flatMap((tracer) =>
     )
   )
 )
+
+vi.setConfig({ testTimeout: 30_000 })
 
 describe("an edge that is not to believe anyone", () => {
   it.scopedLive.each(edges)("lets nothing out of what a run claims to be: %s", ([, edge]) =>
