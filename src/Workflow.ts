@@ -3,8 +3,10 @@
  */
 import { type Duration, Effect, Either, Exit, type Schedule, type Tracer, type Types, type Utils } from "effect"
 import { type Budget, BudgetExceeded, BudgetMeter, type ValidBudget, validate } from "./cost/Budget.js"
+import { withinBudgets } from "./cost/PeriodBudget.js"
 import * as Attempt from "./lifecycle/Attempt.js"
 import type { OutcomeOptions } from "./lifecycle/Completion.js"
+import { currentRun } from "./lifecycle/CurrentRun.js"
 import type { RunContext } from "./RunContext.js"
 import type { DeadlineExceeded } from "./run/Deadline.js"
 import { InvalidRunContext, type RunOptions } from "./run/NewRun.js"
@@ -104,7 +106,8 @@ export const workflow: {
 
 type AnyOptions = WorkflowOptions<unknown, unknown, never>
 
-const run = (body: Effect.Effect<unknown>, name: string, options: AnyOptions): Effect.Effect<unknown, unknown> => {
+const run = (work: Effect.Effect<unknown>, name: string, options: AnyOptions): Effect.Effect<unknown, unknown> => {
+  const body = begun(work)
   const { budget, retry, retryOf, ...rest } = options
   const attemptOptions = { ...rest, workflow: name }
   const first = retryOf && { run: retryOf, span: remoteSpanOf(retryOf) }
@@ -122,7 +125,9 @@ const run = (body: Effect.Effect<unknown>, name: string, options: AnyOptions): E
     if (retry === undefined) return next
     const isFinal = (error: unknown) =>
       error instanceof InvalidRunContext ||
-      (error instanceof BudgetExceeded && checked?.right.retries === true && error.runId === previous?.run.runId)
+      (error instanceof BudgetExceeded &&
+        (error.scope !== "run" || checked?.right.retries === true) &&
+        error.runId === previous?.run.runId)
     return Effect.flatten(
       Effect.retry(
         // An error that no attempt can mend is taken past the retry.
@@ -136,6 +141,13 @@ const run = (body: Effect.Effect<unknown>, name: string, options: AnyOptions): E
 }
 
 const ignore = () => {}
+
+/** The work on a run, unless a budget over time is exceeded when it begins. Its failure is in no type, as its layer is not. */
+const begun = (work: Effect.Effect<unknown>): Effect.Effect<unknown> =>
+  Effect.withFiberRuntime((fiber) => {
+    const run = currentRun(fiber.currentContext)
+    return run === undefined ? work : (withinBudgets(fiber, run, work) as Effect.Effect<unknown>)
+  })
 
 /** What the next attempt may spend: what is left of the one account, or all of a new one. */
 const accountFor = (budget: ValidBudget | undefined): (() => BudgetMeter | undefined) => {

@@ -5,7 +5,17 @@ import "./fiber/EffectMajor.js"
 
 export { InvalidAnnotation } from "./BusinessContext.js"
 export * as Baggage from "./baggage/Baggage.js"
-export { type Budget, BudgetExceeded } from "./cost/Budget.js"
+export {
+  Budget,
+  BudgetExceeded,
+  BudgetPeriod,
+  type BudgetScope,
+  BudgetStore,
+  type BudgetStoreService,
+  InvalidBudget,
+  type PeriodBudget,
+  type Spending
+} from "./cost/Budget.js"
 export * as Cost from "./cost/Cost.js"
 export { CostTotals } from "./cost/CostTotals.js"
 export * as PriceBook from "./cost/PriceBook.js"

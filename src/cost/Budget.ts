@@ -1,11 +1,17 @@
 /**
  * What a run may cost.
  */
-import { BigDecimal, Either, Schema } from "effect"
-import { Uuid } from "../run/RunId.js"
+import { BigDecimal, Either, type Layer } from "effect"
+import type { Uuid } from "../run/RunId.js"
 import { type FieldProblem, quote } from "../schema/FieldText.js"
+import { BudgetExceeded } from "./BudgetExceeded.js"
 import type { Cost } from "./Cost.js"
-import { expectedAmount, format, fromNonNegative, Usd, type UsdInput, zero } from "./Usd.js"
+import { type InvalidBudget, layer, type PeriodBudget } from "./PeriodBudget.js"
+import { expectedAmount, format, fromNonNegative, type UsdInput, zero } from "./Usd.js"
+
+export { BudgetExceeded, BudgetPeriod, type BudgetScope } from "./BudgetExceeded.js"
+export { BudgetStore, type BudgetStoreService, type Spending } from "./BudgetStore.js"
+export { InvalidBudget, type PeriodBudget } from "./PeriodBudget.js"
 
 /** What a run may cost, and whose cost counts. */
 export interface Budget {
@@ -22,22 +28,15 @@ export interface Budget {
   readonly warnAt?: number | undefined
 }
 
-/** The recorded cost of a run passed its budget, and the run was interrupted. */
-export class BudgetExceeded extends Schema.TaggedError<BudgetExceeded>()("BudgetExceeded", {
-  runId: Uuid,
-  workflow: Schema.String,
-  budgetUsd: Usd,
-  /** What is known of the cost, as the budget counts it. */
-  spentUsd: Usd,
-  /** Calls whose cost is not known, or not all of it. */
-  unpricedCalls: Schema.Int
-}) {
-  override get message(): string {
-    const spent = `spent ${format(this.spentUsd)} USD of ${format(this.budgetUsd)}`
-    const more = this.unpricedCalls === 0 ? "" : `, and what ${this.unpricedCalls} unpriced calls cost`
-    return `run ${this.runId} of workflow "${this.workflow}" ${spent}${more}`
-  }
-}
+/**
+ * Budgets over time: `Budget.layer` bounds what all runs of a customer, of a tenant or of a workflow cost in a period.
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const Budget: {
+  readonly layer: (budget: PeriodBudget) => Layer.Layer<never, InvalidBudget>
+} = { layer }
 
 /** What was spent of a budget. */
 export class BudgetMeter {

@@ -4,6 +4,7 @@
 import { type DateTime, Effect, type Tracer } from "effect"
 import type { Cost } from "../cost/Cost.js"
 import { RecordedUsage, UsageTotals } from "../cost/CostTotals.js"
+import { spendFor } from "../cost/PeriodBudget.js"
 import { empty as noPrices, PriceBook } from "../cost/PriceBook.js"
 import { make, type Usage, type UsageDetails } from "../cost/UsageRecord.js"
 import { format } from "../cost/Usd.js"
@@ -57,7 +58,8 @@ const durationOf = ({ status }: Tracer.Span, now: DateTime.Utc): number | undefi
 export const addFor = (fiber: AnyFiber, { run, scope, span }: RecordTarget, usage: Usage): void => {
   const cost = run && costOf(fiber, run, usage)
   if (span !== undefined) describe(span, usage, cost)
-  if (cost === undefined) return
+  if (run === undefined || cost === undefined) return
+  spendFor(fiber, run, cost)
   if (!scope?.isOwned) {
     if (span === undefined) tellJoined(fiber, scope, usage, cost)
     return

@@ -1,0 +1,106 @@
+/**
+ * Where the spending of customers, tenants and workflows is counted.
+ */
+import { BigDecimal, type Clock, Context, Effect } from "effect"
+import type { BudgetPeriod } from "./BudgetExceeded.js"
+import { zero } from "./Usd.js"
+
+/** What was spent in a period. */
+export interface Spending {
+  /** What is known of the cost, in US dollars. */
+  readonly usd: BigDecimal.BigDecimal
+  /** Calls whose cost is not known, or not all of it. */
+  readonly unpricedCalls: number
+}
+
+/**
+ * Counts what is spent. A store that several processes share, such as a database, implements both as atomic operations on a
+ * record whose key is the scope, the id, the length and the start of the period; it may forget the record when the period has
+ * ended.
+ */
+export interface BudgetStoreService {
+  /** Adds to what was spent in a period. */
+  readonly add: (period: BudgetPeriod, spending: Spending) => Effect.Effect<void, unknown>
+  /** What was spent in a period so far; nothing in one that is not known. */
+  readonly spent: (period: BudgetPeriod) => Effect.Effect<Spending, unknown>
+}
+
+const nothing: Spending = { usd: zero, unpricedCalls: 0 }
+
+interface Entry {
+  readonly end: number
+  spending: Spending
+}
+
+/** By clock, so that the time of one test is not that of another. */
+const entriesByClock = new WeakMap<Clock.Clock, Map<string, Entry>>()
+
+const withEntries = <A>(use: (entries: Map<string, Entry>, now: number) => A): Effect.Effect<A> =>
+  Effect.clockWith((clock) =>
+    Effect.sync(() => {
+      const entries = entriesByClock.get(clock) ?? new Map<string, Entry>()
+      entriesByClock.set(clock, entries)
+      return use(entries, clock.unsafeCurrentTimeMillis())
+    })
+  )
+
+// No id holds a line break.
+const keyOf = ({ id, per, scope, start }: BudgetPeriod): string => `${scope}\n${id}\n${per}\n${start.epochMillis}`
+
+/** Periods are looked through for those that have ended whenever there are so many. */
+const pruneAbove = 1000
+
+const prune = (entries: Map<string, Entry>, now: number): void => {
+  if (entries.size === 0 || entries.size % pruneAbove !== 0) return
+  for (const [key, { end }] of entries) if (end <= now) entries.delete(key)
+}
+
+const inProcess: BudgetStoreService = {
+  add: (period, { unpricedCalls, usd }) =>
+    withEntries((entries, now) => {
+      const key = keyOf(period)
+      const known = entries.get(key)
+      const before = known?.spending ?? nothing
+      const spending = { usd: BigDecimal.sum(before.usd, usd), unpricedCalls: before.unpricedCalls + unpricedCalls }
+      if (known !== undefined) known.spending = spending
+      else {
+        prune(entries, now)
+        entries.set(key, { end: period.end.epochMillis, spending })
+      }
+    }),
+  spent: (period) => withEntries((entries) => entries.get(keyOf(period))?.spending ?? nothing)
+}
+
+/**
+ * The store that `Budget.layer` counts in. By default it is the memory of this process, so that each process has the whole
+ * budget, and a restart begins anew. Provide another to share a budget between processes.
+ *
+ * @example
+ * ```ts
+ * import { Budget, BudgetStore } from "botanu-effect"
+ * import { BigDecimal, Effect, Layer } from "effect"
+ *
+ * declare const database: {
+ *   readonly add: (key: string, usd: string, calls: number) => Effect.Effect<void, Error>
+ *   readonly read: (key: string) => Effect.Effect<{ readonly usd: string; readonly calls: number }, Error>
+ * }
+ *
+ * const shared = Layer.succeed(BudgetStore, {
+ *   add: ({ id, scope, start }, { unpricedCalls, usd }) =>
+ *     database.add(`${scope}/${id}/${start.epochMillis}`, BigDecimal.format(usd), unpricedCalls),
+ *   spent: ({ id, scope, start }) =>
+ *     Effect.map(database.read(`${scope}/${id}/${start.epochMillis}`), ({ calls, usd }) => ({
+ *       usd: BigDecimal.unsafeFromString(usd),
+ *       unpricedCalls: calls
+ *     }))
+ * })
+ *
+ * export const budget = Budget.layer({ scope: "customer", usd: 5, per: "1 day" }).pipe(Layer.provide(shared))
+ * ```
+ *
+ * @since 0.2.0
+ * @category services
+ */
+export class BudgetStore extends Context.Reference<BudgetStore>()("botanu/BudgetStore", {
+  defaultValue: (): BudgetStoreService => inProcess
+}) {}
