@@ -1,11 +1,11 @@
 /**
- * Every program on the pages in `docs/` compiles, runs, and prints what its page says.
+ * Every program in the README and on the pages in `docs/` compiles, runs, and prints what its page says.
  */
 import { afterAll, describe, expect, it } from "vitest"
 import { pages, programsOn, read } from "./markdown.js"
 import { patienceMillis, writePrograms } from "./programs.js"
 
-const onPages = pages.flatMap((page) =>
+const onPages = ["README.md", ...pages].flatMap((page) =>
   programsOn(read(page)).map(({ code, prints }, index) => ({
     name: `program ${index + 1} of ${page}`,
     file: `${page.replaceAll(/\W/g, "-")}-${index + 1}.ts`,
@@ -18,7 +18,7 @@ const programs = writePrograms(".docs", onPages)
 
 afterAll(programs.remove)
 
-describe("the programs in docs/", () => {
+describe("the programs on our pages", () => {
   it("compile", { timeout: patienceMillis }, async () => {
     expect(onPages.length).toBeGreaterThan(0)
     await programs.compile()
