@@ -22,12 +22,13 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["Workflow", "Usage"],
   ["Llm", "Data", "ai", "opentelemetry", "edge"],
   ["index"],
-  ["platform", "rpc"]
+  ["platform", "rpc", "ledger"]
 ]
 
 /** Entry points that lean on a package of their own, which not every program has. */
 const integrations: Record<string, ReadonlyArray<string>> = {
   ai: ["@effect/ai", "@effect/platform"],
+  ledger: ["@effect/platform"],
   opentelemetry: ["@opentelemetry/api", "@opentelemetry/context-async-hooks", "@opentelemetry/core"],
   platform: ["@effect/platform"],
   rpc: ["@effect/platform", "@effect/rpc"]

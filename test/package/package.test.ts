@@ -74,6 +74,7 @@ describe("the core", () => {
 
 /** What each folder of `src/` may import beside the core. */
 const integrations: Record<string, ReadonlyArray<string>> = {
+  ledger: ["@effect/platform"],
   report: [],
   platform: ["@effect/platform"],
   rpc: ["@effect/platform", "@effect/rpc"],

@@ -1,0 +1,204 @@
+/**
+ * A ledger of runs: a directory of append-only files of JSON lines, written by any number of processes.
+ */
+import { type Error, FileSystem, type Path } from "@effect/platform"
+import { Context, DateTime, Effect, Either, Layer, Stream } from "effect"
+import { activate } from "../lifecycle/ActiveExporters.js"
+import * as RunRecord from "../report/RunRecord.js"
+import { InvalidOutcome, make as makeOutcome, type OutcomeDetails } from "../run/OutcomeRecord.js"
+import type { RunStatus } from "../run/RunStatus.js"
+import { quote, refusal } from "../schema/FieldText.js"
+import { decode, type LineProblem, lineVersion, OutcomeAmendment } from "./LedgerLine.js"
+import * as Segment from "./Segment.js"
+import * as SegmentWriter from "./SegmentWriter.js"
+
+export { OutcomeAmendment } from "./LedgerLine.js"
+
+/**
+ * Where a ledger is, and how it is written.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Options {
+  /** The directory. It is made where it is not there. */
+  readonly directory: string
+  /**
+   * What a flushed record survives: the end of the process (`"system"`), or a loss of power too (`"disk"`, one `fsync` a batch).
+   * @default "system"
+   */
+  readonly durability?: "system" | "disk" | undefined
+  /**
+   * The size in bytes at which a file is followed by the next one.
+   * @default 67108864 (64 MiB)
+   */
+  readonly maxSegmentBytes?: number | undefined
+  /**
+   * The longest time in milliseconds that a record waits before it is written.
+   * @default 200
+   */
+  readonly flushMillis?: number | undefined
+  /**
+   * How many records may wait while the disk is slow, full or gone. More are counted as lost; the count is logged and written.
+   * @default 10000
+   */
+  readonly maxQueued?: number | undefined
+}
+
+/**
+ * Writes to the ledger by hand.
+ *
+ * @since 0.2.0
+ * @category services
+ */
+export class Ledger extends Context.Tag("botanu/Ledger")<
+  Ledger,
+  {
+    /** Writes all records so far. When it succeeds they are in the files; with durability `disk`, on the disk. */
+    readonly flush: Effect.Effect<void, Error.PlatformError>
+    /** Records an outcome that became known after the runs of an event were over. The recorded outcome is kept beside it. */
+    readonly amendOutcome: (
+      eventId: string,
+      outcome: OutcomeDetails & { readonly status: RunStatus },
+      amendment: { readonly by: string; readonly customerId?: string | undefined }
+    ) => Effect.Effect<void, InvalidOutcome>
+  }
+>() {}
+
+/**
+ * Records every run that starts and every run that is over to a directory. Records are written in batches by a fiber of the
+ * layer; no run waits for the disk. Releasing the layer writes what is left. Each process writes files of its own, so any
+ * number of processes may share a directory.
+ *
+ * Fails with a `PlatformError` where the directory cannot be made. Trouble with the disk after that is logged, at most once a
+ * second. Records are kept while there is room for them; what is lost is counted, and the count is written later.
+ *
+ * @example
+ * import { NodeContext } from "@effect/platform-node"
+ * import { Botanu } from "botanu-effect"
+ * import { Ledger } from "botanu-effect/ledger"
+ * import { Effect, Layer } from "effect"
+ *
+ * const LedgerLive = Ledger.layer({ directory: "botanu-ledger" }).pipe(Layer.provide(NodeContext.layer))
+ *
+ * const program = Botanu.workflow(Effect.void, "Customer Support", { eventId: "ticket-42", customerId: "bigretail" })
+ *
+ * export const main = Effect.provide(program, LedgerLive)
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const layer = (options: Options): Layer.Layer<Ledger, Error.PlatformError, FileSystem.FileSystem | Path.Path> =>
+  Layer.scoped(
+    Ledger,
+    Effect.gen(function* () {
+      const writer = yield* SegmentWriter.make({
+        directory: options.directory,
+        durability: options.durability ?? "system",
+        maxSegmentBytes: options.maxSegmentBytes ?? 64 * 1024 * 1024,
+        flushMillis: options.flushMillis ?? 200,
+        maxQueued: options.maxQueued ?? 10_000
+      })
+      yield* activate(
+        {
+          started: (run) => writer.append({ v: lineVersion, type: "started", run }),
+          export: (completed) => writer.append({ v: lineVersion, type: "completed", completed })
+        },
+        { name: "ledger" }
+      )
+      return {
+        flush: writer.flush,
+        amendOutcome: (eventId, { status, ...details }, { by, customerId }) =>
+          Effect.gen(function* () {
+            for (const [field, value] of Object.entries({
+              eventId,
+              by,
+              ...(customerId !== undefined && { customerId })
+            })) {
+              const expected = refusal(value)
+              if (expected === undefined) continue
+              return yield* new InvalidOutcome({ field, problem: `${expected}, got ${quote(value)}` })
+            }
+            const outcome = yield* makeOutcome(status, details)
+            const at = yield* DateTime.now
+            const amendment = new OutcomeAmendment({
+              eventId,
+              outcome,
+              by,
+              at,
+              ...(customerId !== undefined && { customerId })
+            })
+            yield* writer.append({ v: lineVersion, type: "amended", amendment })
+          })
+      }
+    })
+  )
+
+/**
+ * What a ledger holds, for `botanu-effect/report`.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Contents {
+  /** One record for each run; a later line about a run replaces an earlier one. */
+  readonly records: ReadonlyArray<RunRecord.RunRecord>
+  readonly amendments: ReadonlyArray<OutcomeAmendment>
+  /** How many records writers have reported as lost. */
+  readonly lost: number
+  /** Lines that were left out, with the file they are in. */
+  readonly problems: ReadonlyArray<{ readonly segment: string; readonly line: number; readonly problem: LineProblem }>
+}
+
+/**
+ * Reads all of a ledger. A line that was cut by a crash is left out and counted. A directory that is not there is an empty
+ * ledger. All records are held in memory: it suits the ledger of a day or of a test.
+ *
+ * @example
+ * import { NodeContext } from "@effect/platform-node"
+ * import { Ledger } from "botanu-effect/ledger"
+ * import { BusinessEvent, Summary } from "botanu-effect/report"
+ * import { Effect } from "effect"
+ *
+ * const summary = Ledger.read("botanu-ledger").pipe(
+ *   Effect.map(({ amendments, records }) => Summary.of(BusinessEvent.fromRecords(records, amendments))),
+ *   Effect.provide(NodeContext.layer)
+ * )
+ *
+ * @since 0.2.0
+ * @category readers
+ */
+export const read = (
+  directory: string
+): Effect.Effect<Contents, Error.PlatformError, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function* () {
+    const files = yield* FileSystem.FileSystem
+    const records: Array<RunRecord.RunRecord> = []
+    const amendments: Array<OutcomeAmendment> = []
+    const problems: Array<Contents["problems"][number]> = []
+    let lost = 0
+    for (const segment of yield* Segment.list(directory)) {
+      let number = 0
+      yield* files.stream(segment).pipe(
+        Stream.decodeText(),
+        Stream.splitLines,
+        Stream.runForEach((text) =>
+          Effect.sync(() => {
+            number += 1
+            if (text === "") return
+            const decoded = decode(text)
+            if (Either.isLeft(decoded)) {
+              problems.push({ segment, line: number, problem: decoded.left })
+              return
+            }
+            const line = decoded.right
+            if (line.type === "started") records.push(RunRecord.started(line.run))
+            else if (line.type === "completed") records.push(RunRecord.fromCompleted(line.completed))
+            else if (line.type === "amended") amendments.push(line.amendment)
+            else lost += line.count
+          })
+        )
+      )
+    }
+    return { records: RunRecord.distinct(records), amendments, lost, problems }
+  })

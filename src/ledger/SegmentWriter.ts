@@ -1,0 +1,136 @@
+/**
+ * Appends lines to segments, in batches and off the program's path.
+ */
+import { type Error, FileSystem, Path } from "@effect/platform"
+import { Cause, Clock, DateTime, Effect, Exit, Scope } from "effect"
+import { warn } from "../fiber/BoundedWarning.js"
+import * as RunId from "../run/RunId.js"
+import { encode, type LedgerLine, lineVersion } from "./LedgerLine.js"
+import * as Segment from "./Segment.js"
+
+/** How a writer works. */
+export interface WriterOptions {
+  readonly directory: string
+  readonly durability: "system" | "disk"
+  readonly maxSegmentBytes: number
+  readonly flushMillis: number
+  readonly maxQueued: number
+}
+
+export interface SegmentWriter {
+  /** Takes a line, or counts it as lost where the queue is full. Does not wait. */
+  readonly append: (line: LedgerLine) => Effect.Effect<void>
+  /** Writes all lines that were taken. When it succeeds they are in the file, with durability `disk` on the disk. */
+  readonly flush: Effect.Effect<void, Error.PlatformError>
+}
+
+/** A writer that flushes by itself, and once more when the scope closes. */
+export const make = (
+  options: WriterOptions
+): Effect.Effect<SegmentWriter, Error.PlatformError, FileSystem.FileSystem | Path.Path | Scope.Scope> =>
+  Effect.gen(function* () {
+    const files = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const writer = yield* RunId.make
+    const one = yield* Effect.makeSemaphore(1)
+    // A directory that cannot be made is found at start, not with the first run.
+    yield* files.makeDirectory(options.directory, { recursive: true })
+
+    let queued: Array<LedgerLine> = []
+    let lost = 0
+    let number = 0
+    let open: OpenSegment | undefined
+
+    const close = Effect.suspend(() => {
+      const { scope } = open ?? {}
+      open = undefined
+      return scope === undefined ? Effect.void : Scope.close(scope, Exit.void)
+    })
+
+    const openFor = (now: number) =>
+      Effect.gen(function* () {
+        const day = Segment.dayOf(now)
+        if (open !== undefined && open.day === day && open.bytes < options.maxSegmentBytes) return open
+        yield* close
+        const folder = path.join(options.directory, day)
+        yield* files.makeDirectory(folder, { recursive: true })
+        const scope = yield* Scope.make()
+        number += 1
+        const file = yield* Scope.extend(
+          files.open(path.join(folder, Segment.nameOf(writer, number)), { flag: "a" }),
+          scope
+        )
+        open = { day, file, scope, bytes: 0 }
+        return open
+      })
+
+    const write = Effect.gen(function* () {
+      if (queued.length === 0 && lost === 0) return
+      const now = yield* Clock.currentTimeMillis
+      const batch = queued
+      const lostBefore = lost
+      queued = []
+      lost = 0
+      const lines = lostBefore === 0 ? batch : [...batch, lostLine(lostBefore, now)]
+      yield* Effect.gen(function* () {
+        const segment = yield* openFor(now)
+        const bytes = encoder.encode(lines.map((line) => `${encode(line)}\n`).join(""))
+        yield* segment.file.writeAll(bytes)
+        segment.bytes += bytes.length
+        if (options.durability === "disk") yield* segment.file.sync
+      }).pipe(
+        Effect.tapErrorCause(() => {
+          // What was written may end within a line, so the next batch begins a file of its own.
+          keep(batch, lostBefore)
+          return close
+        })
+      )
+    })
+
+    /** Puts a batch back before what came meanwhile, as far as there is room. Lines may be written twice; readers count them once. */
+    const keep = (batch: ReadonlyArray<LedgerLine>, lostBefore: number): void => {
+      const all = [...batch, ...queued]
+      queued = all.slice(0, options.maxQueued)
+      lost += lostBefore + all.length - queued.length
+    }
+
+    const flush = Effect.uninterruptible(one.withPermits(1)(write))
+    // A file system may fail in ways that are not in its types. The records stay queued in any case.
+    const flushOr = (report: (problem: string) => Effect.Effect<void>) =>
+      Effect.catchAllCause(flush, (cause) => report(Cause.pretty(cause)))
+    const flushOrWarn = flushOr((problem) =>
+      warn("ledger", [{ kind: "write", text: `${queued.length} records wait, ${lost} are lost: ${problem}` }])
+    )
+    yield* Effect.addFinalizer(() =>
+      Effect.zipRight(
+        flushOr((problem) => Effect.logWarning(`ledger: ${queued.length + lost} records were not written: ${problem}`)),
+        close
+      )
+    )
+    yield* Effect.forkScoped(Effect.forever(Effect.delay(flushOrWarn, options.flushMillis)))
+
+    return {
+      append: (line) =>
+        Effect.sync(() => {
+          if (queued.length >= options.maxQueued) lost += 1
+          else queued.push(line)
+        }),
+      flush
+    }
+  })
+
+interface OpenSegment {
+  readonly day: string
+  readonly file: FileSystem.File
+  readonly scope: Scope.CloseableScope
+  bytes: number
+}
+
+const encoder = new TextEncoder()
+
+const lostLine = (count: number, now: number): LedgerLine => ({
+  v: lineVersion,
+  type: "lost",
+  count,
+  at: DateTime.unsafeMake(now)
+})

@@ -1,0 +1,4 @@
+/**
+ * A ledger of runs in a directory, for `@effect/platform`.
+ */
+export * as Ledger from "./Ledger.js"

@@ -1,0 +1,241 @@
+import { FileSystem, Path } from "@effect/platform"
+import { SystemError } from "@effect/platform/Error"
+import { NodeContext } from "@effect/platform-node"
+import { describe, expect, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
+import { Botanu, Cost, Outcome } from "../../src/index.js"
+import { Ledger } from "../../src/ledger/index.js"
+import { BusinessEvent, RunRecord } from "../../src/report/index.js"
+import { logging } from "../observed.js"
+import { ids } from "../runs.js"
+import { spend } from "../usages.js"
+
+const inTemporary = <A, E, R>(use: (directory: string) => Effect.Effect<A, E, R>) =>
+  Effect.scoped(
+    Effect.flatMap(FileSystem.FileSystem, (files) =>
+      Effect.flatMap(files.makeTempDirectoryScoped({ prefix: "botanu-ledger-" }), use)
+    )
+  ).pipe(Effect.provide(NodeContext.layer))
+
+const run = Botanu.workflow("Customer Support", ids)
+
+const statusesIn = ({ records }: Ledger.Contents) => records.map(RunRecord.statusOf)
+
+/** A file system whose writes are what a test says. */
+const withWrites = (write: (bytes: Uint8Array, go: Effect.Effect<void, unknown>) => Effect.Effect<void, unknown>) =>
+  Layer.effect(
+    FileSystem.FileSystem,
+    Effect.map(FileSystem.FileSystem, (files) => ({
+      ...files,
+      open: (path: string, options?: FileSystem.OpenFileOptions) =>
+        Effect.map(
+          files.open(path, options),
+          (file) =>
+            new Proxy(file, {
+              get: (_, key) =>
+                key === "writeAll"
+                  ? (bytes: Uint8Array) => write(bytes, file.writeAll(bytes))
+                  : Reflect.get(file, key, file)
+            })
+        )
+    }))
+  ).pipe(Layer.provideMerge(NodeContext.layer))
+
+const diskFull = new SystemError({
+  reason: "Unknown",
+  module: "FileSystem",
+  method: "write",
+  description: "ENOSPC: no space left on device"
+})
+
+describe("a ledger", () => {
+  it.scopedLive("keeps every run, with its cost, its outcome and its calls", () =>
+    inTemporary((directory) =>
+      Effect.gen(function* () {
+        yield* Effect.zipRight(spend("0.25"), Outcome.emit("partial", { reason: "half of it" })).pipe(
+          run,
+          Effect.provide(Ledger.layer({ directory }))
+        )
+        const contents = yield* Ledger.read(directory)
+        expect(contents).toMatchObject({ lost: 0, problems: [], amendments: [] })
+        const [event] = BusinessEvent.fromRecords(contents.records)
+        expect(event?.status).toBe("partial")
+        expect(event?.outcome?.reason).toBe("half of it")
+        expect(event && Cost.format(event.cost.usd)).toBe("0.25")
+        expect(event?.runs[0]?.completed?.usages.map(({ usage }) => usage.provider)).toEqual(["fleet"])
+      })
+    )
+  )
+
+  it.scopedLive("knows a run that has started and not completed", () =>
+    inTemporary((directory) =>
+      Effect.gen(function* () {
+        const gate = yield* Deferred.make<void>()
+        const started = yield* Deferred.make<void>()
+        const scope = yield* Scope.make()
+        const context = yield* Layer.buildWithScope(Ledger.layer({ directory }), scope)
+        const fiber = yield* Effect.fork(
+          run(Effect.zipRight(Deferred.succeed(started, undefined), Deferred.await(gate))).pipe(
+            Effect.provide(Ledger.layer({ directory }))
+          )
+        )
+        yield* Deferred.await(started)
+        yield* Effect.sleep("300 millis")
+        expect(statusesIn(yield* Ledger.read(directory))).toEqual(["running"])
+        yield* Deferred.succeed(gate, undefined)
+        yield* Fiber.join(fiber)
+        expect(statusesIn(yield* Ledger.read(directory))).toEqual(["success"])
+        yield* Scope.close(scope, Exit.void)
+        expect(context).toBeDefined()
+      })
+    )
+  )
+
+  it.scopedLive("writes a file of its own for each writer, and a new one by size", () =>
+    inTemporary((directory) =>
+      Effect.gen(function* () {
+        const write = Effect.gen(function* () {
+          const ledger = yield* Ledger.Ledger
+          yield* run(Effect.void)
+          yield* ledger.flush
+          yield* run(Effect.void)
+        }).pipe(Effect.provide(Ledger.layer({ directory, maxSegmentBytes: 100 })))
+        yield* Effect.all([write, write], { concurrency: 2 })
+        const files = yield* FileSystem.FileSystem
+        const names = yield* files.readDirectory(directory, { recursive: true })
+        expect(names.filter((name) => name.endsWith(".jsonl"))).toHaveLength(4)
+        expect(statusesIn(yield* Ledger.read(directory))).toHaveLength(4)
+      })
+    )
+  )
+
+  it.scopedLive("keeps an amended outcome beside the recorded one", () =>
+    inTemporary((directory) =>
+      Effect.gen(function* () {
+        yield* Effect.gen(function* () {
+          yield* run(Effect.void)
+          const ledger = yield* Ledger.Ledger
+          yield* ledger.amendOutcome("ticket-42", { status: "failure", reason: "reopened" }, { by: "crm-sync" })
+          const refused = yield* Effect.flip(ledger.amendOutcome("", { status: "success" }, { by: "crm-sync" }))
+          expect(refused.message).toBe(`eventId: expected non-empty text, got ""`)
+          const bad = yield* Effect.flip(
+            ledger.amendOutcome("ticket-42", { status: "success", confidence: 2 }, { by: "crm-sync" })
+          )
+          expect(bad.field).toBe("confidence")
+        }).pipe(Effect.provide(Ledger.layer({ directory })))
+        const { amendments, records } = yield* Ledger.read(directory)
+        const [event] = BusinessEvent.fromRecords(records, amendments)
+        expect([event?.status, event?.chains[0].status]).toEqual(["failure", "success"])
+        expect(event?.amendments.map(({ by }) => by)).toEqual(["crm-sync"])
+      })
+    )
+  )
+})
+
+describe("a reader", () => {
+  it.scopedLive("skips and counts lines that were cut, that are invalid, or of a later version", () =>
+    inTemporary((directory) =>
+      Effect.gen(function* () {
+        yield* run(Effect.void).pipe(Effect.provide(Ledger.layer({ directory })))
+        const files = yield* FileSystem.FileSystem
+        const path = yield* Path.Path
+        const folder = path.join(directory, "2026-11-26")
+        yield* files.makeDirectory(folder, { recursive: true })
+        const lines = ['{"v":2,"type":"novel"}', '{"v":1,"type":"completed"}', "[]", "", '{"v":1,"type":"comp']
+        yield* files.writeFileString(path.join(folder, "other-1.jsonl"), lines.join("\n"))
+        yield* files.writeFileString(path.join(directory, "notes.txt"), "not a segment")
+        const { problems, records } = yield* Ledger.read(directory)
+        expect(records).toHaveLength(1)
+        expect(problems.map(({ line, problem }) => [line, problem])).toEqual([
+          [1, "newer_version"],
+          [2, "invalid"],
+          [3, "invalid"],
+          [5, "cut"]
+        ])
+      })
+    )
+  )
+
+  it.scopedLive("finds nothing where there is no directory", () =>
+    inTemporary((directory) =>
+      Effect.gen(function* () {
+        expect(yield* Ledger.read(`${directory}/missing`)).toMatchObject({ records: [], problems: [] })
+      })
+    )
+  )
+})
+
+describe("a disk that is full", () => {
+  it.scopedLive("harms neither the program nor what was recorded, and is reported", () => {
+    const lines: Array<string> = []
+    let isFull = true
+    const disk = withWrites((_, go) => Effect.suspend(() => (isFull ? Effect.fail(diskFull) : go)))
+    return inTemporary((directory) =>
+      Effect.gen(function* () {
+        const ledger = yield* Ledger.Ledger
+        yield* Effect.repeatN(run(Effect.void), 9)
+        expect((yield* Effect.exit(ledger.flush))._tag).toBe("Failure")
+        expect((yield* Ledger.read(directory)).records).toEqual([])
+        isFull = false
+        yield* ledger.flush
+        const { lost, records } = yield* Ledger.read(directory)
+        // Ten runs are twenty records, five of which found room.
+        expect([records.length, lost]).toEqual([3, 15])
+      }).pipe(
+        Effect.provide(Ledger.layer({ directory, maxQueued: 5, flushMillis: 600_000 }).pipe(Layer.provide(disk))),
+        Effect.provide(logging(lines))
+      )
+    )
+  })
+
+  it.scopedLive("is logged by the fiber that flushes, and no line is lost while there is room", () => {
+    const lines: Array<string> = []
+    const trouble = [Effect.die("a defect"), Effect.fail(diskFull)]
+    const disk = withWrites((_, go) => Effect.suspend(() => trouble.pop() ?? go))
+    return inTemporary((directory) =>
+      Effect.gen(function* () {
+        yield* run(Effect.void)
+        yield* Effect.sleep("120 millis")
+      }).pipe(
+        Effect.provide(Ledger.layer({ directory, flushMillis: 10 }).pipe(Layer.provide(disk))),
+        Effect.provide(logging(lines)),
+        Effect.zipRight(Ledger.read(directory)),
+        Effect.tap((contents) =>
+          Effect.sync(() => {
+            expect(statusesIn(contents)).toEqual(["success"])
+            expect(contents.lost).toBe(0)
+            expect(lines.join()).toContain("ENOSPC")
+          })
+        )
+      )
+    )
+  })
+
+  it.scopedLive("is found at start where the directory cannot be made", () =>
+    inTemporary((directory) =>
+      Effect.gen(function* () {
+        const files = yield* FileSystem.FileSystem
+        yield* files.writeFileString(`${directory}/file`, "")
+        const exit = yield* Effect.exit(Layer.launch(Ledger.layer({ directory: `${directory}/file/ledger` })))
+        expect(exit._tag).toBe("Failure")
+      })
+    )
+  )
+})
+
+it.scoped("records are written by the clock of the program", () =>
+  inTemporary((directory) =>
+    Effect.gen(function* () {
+      const ledger = yield* Ledger.Ledger
+      yield* run(Effect.void)
+      yield* ledger.flush
+      yield* TestClock.adjust("2 minutes")
+      yield* run(Effect.void)
+      yield* ledger.flush
+      const files = yield* FileSystem.FileSystem
+      expect((yield* files.readDirectory(directory)).sort()).toEqual(["2026-11-26", "2026-11-27"])
+    }).pipe(Effect.provide(Ledger.layer({ directory, flushMillis: 60_000 })), (written) =>
+      Effect.zipRight(TestClock.setTime(Date.UTC(2026, 10, 26, 23, 59)), written)
+    )
+  )
+)
