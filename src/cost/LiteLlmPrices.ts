@@ -1,9 +1,19 @@
 /**
  * Prices in the format of LiteLLM's `model_prices_and_context_window.json`: an object with an entry for each model.
  */
-import { Either, ParseResult, Schema } from "effect"
+import { BigDecimal, Either, Schema } from "effect"
 import { type FieldProblem, quote, refusal } from "../schema/FieldText.js"
-import type { Price, Unit, UnitPrices, Validity } from "./Price.js"
+import { always, amountIn, type EntryKey, keyOf, unitKeys } from "./LiteLlmKey.js"
+import type { Unit } from "./Meter.js"
+import {
+  isOrdinary,
+  type Price,
+  type PriceTier,
+  type ServiceTierPrices,
+  tokenUnits,
+  type UnitPrices,
+  type Validity
+} from "./Price.js"
 import { normalizeProvider } from "./Provider.js"
 import { expectedAmount, fromNonNegative, type UsdInput } from "./Usd.js"
 
@@ -31,10 +41,12 @@ export class InvalidPriceFile extends Schema.TaggedError<InvalidPriceFile>()("In
   }
 }
 
-/** What a file gives: its prices, and its entries that were left out. */
+/** What a file gives: its prices, its entries that were left out, and the prices in its entries that are not modelled. */
 export interface LiteLlmPrices {
   readonly prices: ReadonlyArray<Price>
   readonly skipped: ReadonlyArray<InvalidPriceFile>
+  /** How many entries have a price under a key that no meter or condition stands for, by key. Such prices are not read. */
+  readonly notModelled: ReadonlyMap<string, number>
 }
 
 /** The prices in a text. Fields that say nothing of a price are ignored, and so is the entry `sample_spec`, which explains them. */
@@ -42,137 +54,324 @@ export const fromText = (text: string, options: LiteLlmOptions): Either.Either<L
   Either.flatMap(parse(text, options.name), (entries) => {
     const prices: Array<Price> = []
     const skipped: Array<InvalidPriceFile> = []
+    const notModelled = new Map<string, number>()
     const { badEntries, name, ...validity } = options
-    for (const [model, entry] of Object.entries(entries)) {
+    for (const [model, json] of Object.entries(entries)) {
       if (model === "sample_spec") continue
-      const price = priceOf(model, entry, { ...validity, source: name })
-      if (Either.isRight(price)) {
-        prices.push(price.right)
+      const entry = new Entry()
+      const problem = entry.read(model, json)
+      if (problem === undefined) {
+        prices.push({ ...validity, ...entry.price(model), source: name })
+        for (const key of entry.notModelled) notModelled.set(key, (notModelled.get(key) ?? 0) + 1)
         continue
       }
-      const { field, problem } = price.left
       const invalid = new InvalidPriceFile({
         file: name,
         entry: model,
-        problem: field === "" ? problem : `${field}: ${problem}`
+        problem: problem.field === "" ? problem.problem : `${problem.field}: ${problem.problem}`
       })
       if (badEntries === "fail") return Either.left(invalid)
       skipped.push(invalid)
     }
-    return Either.right({ prices, skipped })
+    return Either.right({ prices, skipped, notModelled })
   })
 
 const parse = (text: string, file: string): Either.Either<object, InvalidPriceFile> => {
   const invalid = (problem: string) => Either.left(new InvalidPriceFile({ file, problem }))
   try {
     const value: unknown = JSON.parse(text)
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? Either.right(value)
-      : invalid("expected an object with an entry for each model")
+    return isObject(value) ? Either.right(value) : invalid("expected an object with an entry for each model")
   } catch (error) {
     return invalid(`expected JSON: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 
-/** Fields, each a price for one of its unit. */
-const units = {
-  input_cost_per_token: "inputToken",
-  output_cost_per_token: "outputToken",
-  cache_read_input_token_cost: "cacheReadToken",
-  cache_creation_input_token_cost: "cacheWriteToken",
-  output_cost_per_reasoning_token: "reasoningToken",
-  input_cost_per_character: "inputCharacter",
-  output_cost_per_character: "outputCharacter",
-  input_cost_per_image: "image",
-  output_cost_per_image: "image",
-  input_cost_per_request: "request"
-} as const satisfies Record<string, Unit>
+type Json = Readonly<Record<string, unknown>>
 
-type Field = keyof typeof units
+const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value)
 
-const fields = Object.keys(units) as ReadonlyArray<Field>
+const kindOf = (value: unknown): string => (Array.isArray(value) ? "a list" : quote(value))
 
-type Amount = string | number | null | undefined
+type Amount = string | number
 
-const amountProblem = (amount: unknown): string | undefined =>
-  amount === null || amount === undefined || amount === 0 || isOrdinary(amount) || fromNonNegative(amount) !== undefined
+const amountProblem = (field: string, amount: unknown): FieldProblem | undefined =>
+  isOrdinary(amount) || fromNonNegative(amount) !== undefined
     ? undefined
-    : `expected ${expectedAmount}, got ${quote(amount)}`
+    : { field, problem: `expected ${expectedAmount}, got ${quote(amount)}` }
 
-/** A number that is surely an amount: nearly all of them are, and need not be read for that. */
-const isOrdinary = (amount: unknown): boolean => typeof amount === "number" && amount > 1e-20 && amount < 1e20
+/** Prices that hold under one condition, by key, before it is known what the keys mean in the mode of the entry. */
+type Amounts = Map<string, Amount>
 
-const Amount = Schema.declare((amount): amount is Amount => amountProblem(amount) === undefined, {
-  message: ({ actual }) => amountProblem(actual) ?? ""
-})
+/** One entry while it is read. */
+class Entry {
+  readonly notModelled: Array<string> = []
+  private mode = "chat"
+  private provider: string | undefined
+  private readonly flags = new Set<string>()
+  /** Keys whose price holds only under a condition that no usage tells. */
+  private readonly conditional = new Set<string>()
+  /** By service tier, and in it by threshold. */
+  private readonly amounts = new Map<string, Map<number, Amounts>>()
+  private ranges: ReadonlyArray<{ readonly above: number; readonly amounts: Amounts }> = []
+  private readonly regions: Record<string, UsdInput> = {}
+  private fastFactor: UsdInput | undefined
+  private readonly searches = new Map<string, Amount>()
 
-const Text = Schema.NullishOr(Schema.String).annotations({
-  message: ({ actual }) => ({ message: `expected text, got ${quote(actual)}`, override: true })
-})
-
-const Entry = Schema.Struct({
-  litellm_provider: Schema.optional(Text),
-  ...(Object.fromEntries(fields.map((field) => [field, Schema.optional(Amount)])) as {
-    readonly [F in Field]: Schema.optional<typeof Amount>
-  })
-}).annotations({ message: ({ actual }) => `expected an object, got ${quote(actual)}` })
-
-const decodeEntry = Schema.decodeUnknownEither(Entry)
-
-const priceOf = (
-  model: string,
-  json: unknown,
-  validity: Pick<Price, keyof Validity | "source">
-): Either.Either<Price, FieldProblem> => {
-  const expected = refusal(model)
-  if (expected !== undefined) return Either.left({ field: "name", problem: expected })
-  if (Array.isArray(json)) return Either.left({ field: "", problem: "expected an object, got a list" })
-  const entry = decodeEntry(json)
-  if (Either.isLeft(entry)) return Either.left(problemIn(entry.left))
-  const tiers = tiersOf(json as object)
-  if (Either.isLeft(tiers)) return Either.left(tiers.left)
-  const provider = providerOf(entry.right.litellm_provider)
-  return Either.right({ ...validity, kind: "llm", model, provider, usd: usdOf(entry.right), tiers: tiers.right })
-}
-
-const usdOf = (amounts: { readonly [F in Field]?: Amount }): UnitPrices => {
-  const usd: { [U in Unit]?: UsdInput } = {}
-  for (const field of fields) {
-    const amount = amounts[field]
-    if (amount !== null && amount !== undefined) usd[units[field]] ??= amount
+  /** Takes in an entry; or says what is wrong with it. */
+  read(model: string, json: unknown): FieldProblem | undefined {
+    const expected = refusal(model)
+    if (expected !== undefined) return { field: "name", problem: expected }
+    if (!isObject(json)) return { field: "", problem: `expected an object, got ${kindOf(json)}` }
+    for (const [key, value] of Object.entries(json)) {
+      if (value === null || value === undefined) continue
+      const problem = this.field(key, value)
+      if (problem !== undefined) return problem
+    }
+    return undefined
   }
-  return usd
-}
 
-// What a request costs that has more than so many thousand input tokens.
-const tierName = /^(.+)_above_(\d{1,6})k_tokens$/
-
-const tiersOf = (json: object): Either.Either<NonNullable<Price["tiers"]>, FieldProblem> => {
-  const tiers = new Map<number, { [F in Field]?: Amount }>()
-  for (const [name, value] of Object.entries(json)) {
-    if (!name.includes("_above_")) continue
-    const [, field, thousands] = tierName.exec(name) ?? []
-    if (field === undefined || !isField(field)) continue
-    const problem = amountProblem(value)
-    if (problem !== undefined) return Either.left({ field: name, problem })
-    const above = Number(thousands) * 1000
-    tiers.set(above, { ...tiers.get(above), [field]: value as Amount })
+  /** The price that the entry gives. */
+  price(model: string): Price {
+    const { provider } = this
+    const standard = this.pricesOf("standard")
+    if (this.ranges.length > 0) this.addRanges(standard)
+    const serviceTiers: Record<string, ServiceTierPrices> = {}
+    for (const tier of this.amounts.keys()) {
+      if (tier !== "standard") serviceTiers[tier] = this.pricesOf(tier)
+    }
+    if (this.fastFactor !== undefined) serviceTiers["fast"] = scaled(standard, this.fastFactor)
+    return {
+      kind: "llm",
+      model,
+      provider,
+      usd: { ...standard.usd, ...this.searchPrices() },
+      tiers: standard.tiers,
+      ...(Object.keys(serviceTiers).length > 0 && { serviceTiers }),
+      ...(Object.keys(this.regions).length > 0 && { regions: this.regions })
+    }
   }
-  return Either.right(Array.from(tiers, ([aboveInputTokens, amounts]) => ({ aboveInputTokens, usd: usdOf(amounts) })))
+
+  private field(name: string, value: unknown): FieldProblem | undefined {
+    const key = keyOf(name)
+    switch (key._tag) {
+      case "Other":
+        if (value === true) this.flags.add(name)
+        return undefined
+      case "Mode":
+        if (typeof value === "string") this.mode = value
+        return undefined
+      case "Provider":
+        return this.readProvider(value)
+      case "Price":
+        return this.add(name, key, value)
+      case "Region":
+        this.regions[key.region] = value as UsdInput
+        return amountProblem(name, value)
+      case "Factors":
+        return this.readFactors(name, value)
+      case "SearchContext":
+        return this.readSearches(name, value)
+      case "Ranges":
+        return this.readRanges(name, value)
+      case "NotModelled":
+        this.notModelled.push(name)
+        if (key.base !== undefined) this.conditional.add(key.base)
+        return undefined
+    }
+  }
+
+  private readProvider(value: unknown): FieldProblem | undefined {
+    const field = "litellm_provider"
+    if (typeof value !== "string") return { field, problem: `expected text, got ${quote(value)}` }
+    if (value === "") return undefined
+    const expected = refusal(value)
+    if (expected !== undefined) return { field, problem: `${expected}, got ${quote(value)}` }
+    this.provider = providerOf(value)
+    return undefined
+  }
+
+  private add(
+    name: string,
+    { above, base, tier }: EntryKey & { _tag: "Price" },
+    value: unknown
+  ): FieldProblem | undefined {
+    const problem = amountProblem(name, value)
+    if (problem !== undefined) return problem
+    const steps = this.amounts.get(tier) ?? new Map<number, Amounts>()
+    this.amounts.set(tier, steps)
+    const amounts = steps.get(above) ?? new Map<string, Amount>()
+    steps.set(above, amounts)
+    amounts.set(base, value as Amount)
+    return undefined
+  }
+
+  /** Factors on the prices of tokens: for fast answers, and by where the call was served. */
+  private readFactors(name: string, value: unknown): FieldProblem | undefined {
+    if (!isObject(value)) return undefined
+    for (const [key, factor] of Object.entries(value)) {
+      if (typeof factor !== "number") continue
+      const problem = amountProblem(`${name}.${key}`, factor)
+      if (problem !== undefined) return problem
+      if (key === "fast") this.fastFactor = factor
+      else this.regions[key.toLowerCase()] = factor
+    }
+    return undefined
+  }
+
+  private readSearches(name: string, value: unknown): FieldProblem | undefined {
+    if (!isObject(value)) return { field: name, problem: `expected an object, got ${kindOf(value)}` }
+    for (const [key, amount] of Object.entries(value)) {
+      if (amount === null) continue
+      const problem = amountProblem(`${name}.${key}`, amount)
+      if (problem !== undefined) return problem
+      this.searches.set(key, amount as Amount)
+    }
+    return undefined
+  }
+
+  private readRanges(name: string, value: unknown): FieldProblem | undefined {
+    if (!Array.isArray(value)) return { field: name, problem: `expected a list, got ${quote(value)}` }
+    const ranges: Array<{ readonly above: number; readonly amounts: Amounts }> = []
+    for (const [i, item] of value.entries()) {
+      if (!isObject(item)) return { field: `${name}.${i}`, problem: `expected an object, got ${kindOf(item)}` }
+      const range: unknown = item["range"]
+      if (range === undefined) {
+        // By something else than input tokens.
+        this.notModelled.push(name)
+        return undefined
+      }
+      const from: unknown = Array.isArray(range) ? range[0] : undefined
+      if (!Number.isSafeInteger(from) || (from as number) < 0) {
+        return { field: `${name}.${i}.range`, problem: `expected two counts of tokens, got ${kindOf(range)}` }
+      }
+      const amounts: Amounts = new Map()
+      for (const [name_, amount] of Object.entries(item)) {
+        const key = keyOf(name_)
+        if (amount === null || key._tag !== "Price") continue
+        const problem = amountProblem(`${name}.${i}.${name_}`, amount)
+        if (problem !== undefined) return problem
+        amounts.set(key.base, amount as Amount)
+      }
+      ranges.push({ above: from as number, amounts })
+    }
+    this.ranges = ranges
+    return undefined
+  }
+
+  /** The prices of a service tier. */
+  private pricesOf(tier: string): { usd: UnitPrices; tiers: Array<PriceTier> } {
+    const steps = this.amounts.get(tier) ?? new Map<number, Amounts>()
+    const tiers: Array<PriceTier> = []
+    for (const [above, amounts] of steps) {
+      if (above !== always) tiers.push({ aboveInputTokens: this.threshold(above), usd: this.unitPrices(amounts) })
+    }
+    return { usd: this.unitPrices(steps.get(always) ?? new Map()), tiers }
+  }
+
+  /** Requests of exactly so many tokens are long ones at xAI. */
+  private threshold(above: number): number {
+    return this.provider === "x_ai" ? Math.max(0, above - 1) : above
+  }
+
+  /** Prices by ranges of input tokens. They replace all others: what a range does not name has no price in it. */
+  private addRanges(standard: { usd: UnitPrices; tiers: Array<PriceTier> }): void {
+    const priced = this.ranges.map(({ above, amounts }) => ({ above, usd: this.unitPrices(amounts) }))
+    const units = new Set([standard.usd, ...priced.map(({ usd }) => usd)].flatMap((usd) => Object.keys(usd)))
+    const none = Object.fromEntries(Array.from(units, (unit) => [unit, undefined]))
+    for (const { above, usd } of priced) {
+      if (above === 0) standard.usd = usd
+      else standard.tiers.push({ aboveInputTokens: above, usd: { ...none, ...usd } })
+    }
+  }
+
+  private searchPrices(): UnitPrices {
+    const [low, medium, high] = searchContexts.map((key) => this.searches.get(key))
+    if (low !== undefined && low === medium && low === high) return { webSearch: low }
+    return {
+      ...(low !== undefined && { lowContextWebSearch: low }),
+      ...(medium !== undefined && { mediumContextWebSearch: medium }),
+      ...(high !== undefined && { highContextWebSearch: high })
+    }
+  }
+
+  /** What the keys mean in the mode of the entry. */
+  private unitPrices(amounts: Amounts): MutablePrices {
+    for (const base of this.conditional) amounts.delete(base)
+    const usd: MutablePrices = {}
+    for (const { keys, unit } of unitKeys) {
+      const amount = amountIn(keys, amounts, this.mode)
+      if (amount !== undefined) usd[unit] = amount
+    }
+    if (!hasMedia.has(this.mode)) this.computing(usd, amounts)
+    this.pictures(usd, amounts)
+    this.modalities(usd)
+    return usd
+  }
+
+  /** Where the mode is neither audio nor video, a second is one of computing. */
+  private computing(usd: MutablePrices, amounts: Amounts): void {
+    const amount = amountIn(["output_cost_per_second", "input_cost_per_second"], amounts, this.mode)
+    if (amount !== undefined) usd.computeHour = times(amount, secondsOfHour)
+  }
+
+  /** Where images are made, a second price that differs is for images that are looked at. */
+  private pictures(usd: MutablePrices, amounts: Amounts): void {
+    const looked = amounts.get("input_cost_per_image")
+    if (looked === undefined || this.mode === "realtime") return
+    const made = amounts.get("output_cost_per_image")
+    if (!makesPictures.has(this.mode) || (made !== undefined && made !== looked)) usd.inputImage = looked
+  }
+
+  private modalities(usd: MutablePrices): void {
+    // Where output has no price but that of image tokens, all of it is images.
+    if (usd.outputImageToken !== undefined && (usd.outputToken === undefined || Number(usd.outputToken) === 0)) {
+      usd.outputToken = usd.outputImageToken
+    }
+    if (!readsAsText.has(this.mode)) return
+    const base = this.amounts.get("standard")?.get(always)
+    // Models that take images and video count them as input tokens, at the price of text where the entry has no other.
+    if (this.flags.has("supports_vision") && base?.get("input_cost_per_image_token") === undefined) {
+      if (usd.inputToken !== undefined) usd.inputImageToken ??= usd.inputToken
+      if (usd.cacheReadToken !== undefined) usd.cacheReadImageToken ??= usd.cacheReadToken
+    }
+    if (this.flags.has("supports_video_input") && base?.get("input_cost_per_video_token") === undefined) {
+      if (usd.inputToken !== undefined) usd.inputVideoToken ??= usd.inputToken
+      if (usd.cacheReadToken !== undefined) usd.cacheReadVideoToken ??= usd.cacheReadToken
+    }
+  }
 }
 
-const isField = (name: string): name is Field => Object.hasOwn(units, name)
+const searchContexts = ["search_context_size_low", "search_context_size_medium", "search_context_size_high"]
 
-const problemIn = (error: ParseResult.ParseError): FieldProblem => {
-  const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
-  return { field: issue?.path.join(".") ?? "", problem: issue?.message ?? error.message }
+const makesPictures: ReadonlySet<string> = new Set(["image_generation", "image_edit"])
+const readsAsText: ReadonlySet<string> = new Set(["chat", "responses", "completion"])
+
+const hasMedia: ReadonlySet<string> = new Set(["audio_transcription", "audio_speech", "realtime", "video_generation"])
+
+type MutablePrices = { [U in Unit]?: UsdInput }
+
+const secondsOfHour = BigDecimal.fromBigInt(3600n)
+
+const times = (amount: UsdInput, factor: BigDecimal.BigDecimal): BigDecimal.BigDecimal =>
+  BigDecimal.multiply(fromNonNegative(amount) as BigDecimal.BigDecimal, factor)
+
+/** Prices of tokens multiplied by a factor. */
+const scaled = ({ tiers = [], usd }: ServiceTierPrices, factor: UsdInput): ServiceTierPrices => {
+  const by = fromNonNegative(factor) as BigDecimal.BigDecimal
+  const all = (usd: UnitPrices): UnitPrices => {
+    const prices: MutablePrices = {}
+    for (const unit of tokenUnits) {
+      const price = usd[unit]
+      if (price !== undefined) prices[unit] = times(price, by)
+    }
+    return prices
+  }
+  return { usd: all(usd), tiers: tiers.map(({ aboveInputTokens, usd }) => ({ aboveInputTokens, usd: all(usd) })) }
 }
 
 /** LiteLLM's names tell ways of calling apart, such as `vertex_ai-language-models`, that are one provider's. */
-const providerOf = (name: string | null | undefined): string | undefined => {
-  const bare = name
-    ?.replace(/-[a-z-_]*models$/, "")
-    .replace(/^text-completion-/, "")
-    .replace(/_(chat|text)$/, "")
-  return bare === undefined || bare === "" ? undefined : normalizeProvider(bare)
+const providerOf = (name: string): string | undefined => {
+  const dash = name.endsWith("models") ? name.indexOf("-") : -1
+  const bare = (dash === -1 ? name : name.slice(0, dash)).replace(/^text-completion-/, "").replace(/_(chat|text)$/, "")
+  return bare === "" ? undefined : normalizeProvider(bare)
 }

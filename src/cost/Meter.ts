@@ -42,7 +42,6 @@ export interface MeterRow {
 
 const input = "inputTokens"
 const output = "outputTokens"
-const speech = ["audio_transcription", "audio_speech", "realtime"]
 const pictures = ["image_generation", "image_edit"]
 
 /** All meters, by the name of the quantity in a usage. */
@@ -201,7 +200,7 @@ export const meters = {
     side: "input",
     measuredAs: ["inputImageTokens"],
     attribute: "botanu.usage.input_images",
-    keys: [{ key: "input_cost_per_image", modes: ["chat", "embedding"] }]
+    keys: [{ key: "input_cost_per_image", modes: ["chat", "responses", "embedding"] }]
   },
   /** Images that came out. */
   images: {
@@ -229,7 +228,12 @@ export const meters = {
     side: "input",
     measuredAs: ["inputAudioTokens"],
     attribute: "botanu.usage.audio.input_seconds",
-    keys: ["input_cost_per_audio_per_second", { key: "input_cost_per_second", modes: speech }]
+    // Entries hold one price under both keys, or 0 under one of them.
+    keys: [
+      "input_cost_per_audio_per_second",
+      { key: "input_cost_per_second", modes: ["audio_transcription"] },
+      { key: "output_cost_per_second", modes: ["audio_transcription"] }
+    ]
   },
   /** Seconds of audio that came out. */
   outputAudioSeconds: {
@@ -259,7 +263,7 @@ export const meters = {
     side: "output",
     measuredAs: ["outputVideoTokens"],
     attribute: "botanu.usage.video.output_seconds",
-    keys: ["output_cost_per_video_per_second", { key: "output_cost_per_second", modes: ["video_generation"] }]
+    keys: [{ key: "output_cost_per_second", modes: ["video_generation"] }, "output_cost_per_video_per_second"]
   },
   /** Pages that were read. */
   pages: {

@@ -241,11 +241,13 @@ const knownUnits: ReadonlySet<string> = new Set(units)
 
 const isUnit = (name: string): name is Unit => knownUnits.has(name)
 
-/** Units of which the price depends on the service tier and the region; and those of tokens, which regions multiply. */
+/** Units of which the price depends on the service tier. */
 const tieredUnits: ReadonlySet<Unit> = new Set(
   meterNames.filter((name) => !meterOf(name).isTierless).map((name) => meterOf(name).unit as Unit)
 )
-const tokenUnits: ReadonlySet<Unit> = new Set(units.filter((unit) => unit.endsWith("Token")))
+
+/** Units of tokens, whose prices factors multiply. */
+export const tokenUnits: ReadonlySet<Unit> = new Set(units.filter((unit) => unit.endsWith("Token")))
 
 /** Prices of one size of requests. */
 interface Step {

@@ -137,7 +137,34 @@ describe("a file of LiteLLM's format", () => {
       { input_cost_per_token_above_200k_tokens: true },
       "input_cost_per_token_above_200k_tokens: expected a decimal amount of US dollars, zero or more, got true"
     ],
-    ["a provider that is no text", { litellm_provider: 3 }, "litellm_provider: expected text, got 3"]
+    ["a provider that is no text", { litellm_provider: 3 }, "litellm_provider: expected text, got 3"],
+    ["nothing in it", null, "expected an object, got null"],
+    [
+      "a provider of a hundred thousand dashes",
+      { litellm_provider: "-".repeat(100_000) },
+      `litellm_provider: expected at most 256 bytes of UTF-8, got "${"-".repeat(63)}…"`
+    ],
+    ["ranges that are none", { tiered_pricing: 7 }, "tiered_pricing: expected a list, got 7"],
+    [
+      "a range that is none",
+      { tiered_pricing: [{ range: "all", input_cost_per_token: 1 }] },
+      'tiered_pricing.0.range: expected two counts of tokens, got "all"'
+    ],
+    [
+      "a wrong price in a range",
+      { tiered_pricing: [{ range: [0, 1], input_cost_per_token: -1 }] },
+      "tiered_pricing.0.input_cost_per_token: expected a decimal amount of US dollars, zero or more, got -1"
+    ],
+    [
+      "a wrong price of a search",
+      { search_context_cost_per_query: { search_context_size_low: "?" } },
+      'search_context_cost_per_query.search_context_size_low: expected a decimal amount of US dollars, zero or more, got "?"'
+    ],
+    [
+      "a wrong factor",
+      { provider_specific_entry: { fast: -6 } },
+      "provider_specific_entry.fast: expected a decimal amount of US dollars, zero or more, got -6"
+    ]
   ]
 
   it.each(bad)("is read without an entry that has %s", (_, entry, problem) => {
@@ -184,6 +211,335 @@ describe("a file of LiteLLM's format", () => {
       expect(cost.usd.value * 10n ** BigInt(places)).toBe(BigInt(digits) * 10n ** BigInt(cost.usd.scale))
     }
   )
+
+  /** What a file of one entry makes of a usage: `0.5`, or `0.5, no_usage of outputTokens`. */
+  const shown = (entry: object, details: Parameters<typeof usageOf>[0]): string => {
+    const { litellm_provider: provider = "openai" } = entry as { readonly litellm_provider?: string }
+    const cost = bookOf({ "quill-2": entry }).priceOf(
+      usageOf({ provider: provider === "xai" ? "x_ai" : provider, ...details }),
+      { customerId: "bigretail" }
+    )
+    const usd = Cost.format(cost.usd)
+    return cost._tag === "Priced" ? usd : `${usd}, ${cost.reason} of ${cost.missing}`
+  }
+
+  const text = { input_cost_per_token: 1e-2, output_cost_per_token: 3e-2, mode: "chat" }
+  const none = { inputTokens: 0, outputTokens: 0 }
+  const cases: ReadonlyArray<
+    readonly [what: string, entry: object, details: Parameters<typeof usageOf>[0], expected: string]
+  > = [
+    [
+      "cache hits under their old name",
+      { ...text, input_cost_per_token_cache_hit: 1e-3 },
+      { inputTokens: 10, cacheReadTokens: 10, outputTokens: 0 },
+      "0.01"
+    ],
+    [
+      "cache writes kept for an hour",
+      { ...text, cache_creation_input_token_cost: 1e-2, cache_creation_input_token_cost_above_1hr: 2e-2 },
+      { inputTokens: 10, cacheWriteTokens: 10, cacheWrite1hTokens: 4, outputTokens: 0 },
+      "0.14"
+    ],
+    [
+      "cache writes kept for an hour, in long requests",
+      {
+        ...text,
+        cache_creation_input_token_cost_above_1hr: 2e-2,
+        cache_creation_input_token_cost_above_1hr_above_200k_tokens: 4e-2
+      },
+      { inputTokens: 200_001, cacheWriteTokens: 200_001, cacheWrite1hTokens: 200_001, outputTokens: 0 },
+      "8000.04"
+    ],
+    [
+      "audio",
+      { ...text, input_cost_per_audio_token: 1, output_cost_per_audio_token: 2 },
+      { inputTokens: 3, inputAudioTokens: 2, outputTokens: 3, outputAudioTokens: 2 },
+      "6.04"
+    ],
+    [
+      "audio in a cache, by the key of realtime models",
+      {
+        ...text,
+        mode: "realtime",
+        input_cost_per_audio_token: 1,
+        cache_read_input_token_cost: 1e-3,
+        cache_creation_input_audio_token_cost: 5e-2
+      },
+      { inputTokens: 3, cacheReadTokens: 2, inputAudioTokens: 3, cacheReadAudioTokens: 2, outputTokens: 0 },
+      "1.1"
+    ],
+    [
+      "images as tokens, by the key of realtime models",
+      { ...text, mode: "realtime", input_cost_per_image: 5 },
+      { inputTokens: 3, inputImageTokens: 2, outputTokens: 0 },
+      "10.01"
+    ],
+    [
+      "image tokens at the price of text, where the model sees",
+      { ...text, supports_vision: true },
+      { inputTokens: 3, inputImageTokens: 2, outputTokens: 0 },
+      "0.03"
+    ],
+    [
+      "image tokens without a price, where it does not say so",
+      text,
+      { inputTokens: 3, inputImageTokens: 2, outputTokens: 0 },
+      "0.01, no_price_for_kind of inputImageTokens"
+    ],
+    [
+      "image tokens as the output, where that has no other price",
+      { input_cost_per_token: 1, output_cost_per_image_token: 2, mode: "image_generation" },
+      { inputTokens: 1, outputTokens: 4 },
+      "9"
+    ],
+    [
+      "images that are made, beside those that are looked at",
+      { input_cost_per_image: 0.0011, output_cost_per_image: 0.134, mode: "image_generation" },
+      { images: 1 },
+      "0.134"
+    ],
+    [
+      "images that are looked at, beside those that are made",
+      { input_cost_per_image: 0.0011, output_cost_per_image: 0.134, mode: "image_generation" },
+      { inputImages: 2 },
+      "0.0022"
+    ],
+    [
+      "images that are made, though the input is free",
+      { input_cost_per_image: 0, output_cost_per_image: 0.008, mode: "image_generation" },
+      { images: 1 },
+      "0.008"
+    ],
+    [
+      "images that are made, by the key of input alone",
+      { input_cost_per_image: 0.02, mode: "image_generation" },
+      { images: 2 },
+      "0.04"
+    ],
+    [
+      "images that are made, once where both keys are the same",
+      { input_cost_per_image: 0.05, output_cost_per_image: 0.05, mode: "image_generation" },
+      { images: 1 },
+      "0.05"
+    ],
+    [
+      "images that are looked at",
+      { input_cost_per_image: 0.02, mode: "embedding" },
+      { operation: "embeddings", inputImages: 2 },
+      "0.04"
+    ],
+    [
+      "pixels",
+      { input_cost_per_pixel: 2e-8, output_cost_per_pixel: 0, mode: "image_generation" },
+      { pixels: 100 },
+      "0.000002"
+    ],
+    [
+      "seconds that have the same price twice",
+      { input_cost_per_second: 1e-4, output_cost_per_second: 1e-4, mode: "audio_transcription" },
+      { inputAudioSeconds: 1.5 },
+      "0.00015"
+    ],
+    [
+      "seconds that are free on one side",
+      { input_cost_per_second: 1e-4, output_cost_per_second: 0, mode: "audio_transcription" },
+      { inputAudioSeconds: 10 },
+      "0.001"
+    ],
+    [
+      "seconds of speech",
+      { input_cost_per_token: 1e-6, output_cost_per_second: 0.01, mode: "audio_speech" },
+      { inputTokens: 0, outputAudioSeconds: 3 },
+      "0.03"
+    ],
+    [
+      "seconds of video",
+      { output_cost_per_second: 0.4, output_cost_per_video_per_second: 9, mode: "video_generation" },
+      { outputVideoSeconds: 2 },
+      "0.8"
+    ],
+    [
+      "seconds of video that differ by resolution",
+      { output_cost_per_second: 0.05, output_cost_per_second_1080p: 0.08, mode: "video_generation" },
+      { outputVideoSeconds: 2 },
+      "0, no_price_for_kind of outputVideoSeconds"
+    ],
+    [
+      "seconds of reserved computing",
+      { input_cost_per_second: 0.01, output_cost_per_second: 0.01, mode: "chat" },
+      { computeMs: 1500 },
+      "0.015"
+    ],
+    [
+      "queries, beside free tokens",
+      { input_cost_per_query: 0.002, input_cost_per_token: 0, output_cost_per_token: 0, mode: "rerank" },
+      { operation: "rerank", queries: 3 },
+      "0.006"
+    ],
+    [
+      "queries that are not counted",
+      { input_cost_per_query: 0.002, input_cost_per_token: 0, output_cost_per_token: 0, mode: "rerank" },
+      { operation: "rerank", inputTokens: 3 },
+      "0, no_usage of queries"
+    ],
+    [
+      "queries by the number of results",
+      { mode: "search", tiered_pricing: [{ max_results_range: [0, 25], input_cost_per_query: 1 }] },
+      { queries: 3 },
+      "0, no_price_for_kind of queries"
+    ],
+    [
+      "web searches",
+      {
+        ...text,
+        search_context_cost_per_query: {
+          search_context_size_low: 0.01,
+          search_context_size_medium: 0.01,
+          search_context_size_high: 0.01
+        }
+      },
+      { ...none, webSearches: 3 },
+      "0.03"
+    ],
+    [
+      "web searches by context",
+      {
+        ...text,
+        search_context_cost_per_query: {
+          search_context_size_low: 1,
+          search_context_size_medium: 2,
+          search_context_size_high: 3
+        }
+      },
+      { ...none, webSearches: 3, mediumContextWebSearches: 3 },
+      "6"
+    ],
+    ["pages", { ocr_cost_per_page: 0.004, annotation_cost_per_page: 0.005, mode: "ocr" }, { pages: 2 }, "0.008"],
+    ["credits", { ocr_cost_per_credit: 0.015, mode: "ocr" }, { pages: 2, credits: 2 }, "0.03"],
+    ["sessions", { code_interpreter_cost_per_session: 0.03, mode: "chat" }, { sessions: 2 }, "0.06"],
+    ["citations", { ...text, citation_cost_per_token: 1 }, { ...none, citationTokens: 2 }, "2"],
+    [
+      "priority",
+      { ...text, input_cost_per_token_priority: 2e-2, output_cost_per_token_priority: 6e-2 },
+      { inputTokens: 1, outputTokens: 1, serviceTier: "priority" },
+      "0.08"
+    ],
+    [
+      "priority without a price for output",
+      { ...text, input_cost_per_token_priority: 2e-2 },
+      { inputTokens: 1, outputTokens: 1, serviceTier: "priority" },
+      "0.02, no_price_for_kind of outputTokens"
+    ],
+    [
+      "priority of long requests",
+      {
+        ...text,
+        input_cost_per_token_priority: 2e-2,
+        input_cost_per_token_above_200k_tokens: 1,
+        input_cost_per_token_above_200k_tokens_priority: 2
+      },
+      { inputTokens: 200_001, outputTokens: 0, serviceTier: "priority" },
+      "400002"
+    ],
+    [
+      "flex",
+      { ...text, input_cost_per_token_flex: 5e-3, output_cost_per_token_flex: 1 },
+      { inputTokens: 1, outputTokens: 1, serviceTier: "flex" },
+      "1.005"
+    ],
+    [
+      "batches",
+      { ...text, input_cost_per_token_batches: 5e-3, output_cost_per_token_batches: 1 },
+      { inputTokens: 1, outputTokens: 1, serviceTier: "batch" },
+      "1.005"
+    ],
+    [
+      "a tier without prices",
+      text,
+      { inputTokens: 1, outputTokens: 1, serviceTier: "priority" },
+      "0, no_price_for_kind of inputTokens,outputTokens"
+    ],
+    [
+      "fast answers, caches too",
+      { ...text, cache_read_input_token_cost: 1e-3, provider_specific_entry: { fast: 6, us: 1.1 } },
+      { inputTokens: 11, cacheReadTokens: 10, outputTokens: 0, serviceTier: "fast" },
+      "0.12"
+    ],
+    [
+      "fast answers where those have no price",
+      text,
+      { inputTokens: 1, outputTokens: 0, serviceTier: "fast" },
+      "0, no_price_for_kind of inputTokens"
+    ],
+    [
+      "a place",
+      { ...text, provider_specific_entry: { us: 1.1 } },
+      { inputTokens: 1, outputTokens: 0, region: "us" },
+      "0.011"
+    ],
+    [
+      "a place of another key",
+      { ...text, regional_processing_uplift_multiplier_eu: 1.1 },
+      { inputTokens: 1, outputTokens: 0, region: "eu" },
+      "0.011"
+    ],
+    [
+      "exactly a threshold",
+      { ...text, input_cost_per_token_above_128k_tokens: 1 },
+      { inputTokens: 128_000, outputTokens: 0 },
+      "1280"
+    ],
+    [
+      "exactly a threshold of xAI",
+      { ...text, litellm_provider: "xai", input_cost_per_token_above_128k_tokens: 1 },
+      { inputTokens: 128_000, outputTokens: 0 },
+      "128000"
+    ],
+    [
+      "a threshold without thousands",
+      { ...text, input_cost_per_token_above_100_tokens: 1 },
+      { inputTokens: 101, outputTokens: 0 },
+      "101"
+    ]
+  ]
+  for (const [what, entry, details, expected] of cases) {
+    it(`prices ${what}`, () => expect(shown(entry, details)).toBe(expected))
+  }
+
+  it("prices by ranges of input tokens, each for itself", () => {
+    const entry = {
+      mode: "chat",
+      tiered_pricing: [
+        { range: [0, 100], input_cost_per_token: 1, output_cost_per_token: 0, cache_read_input_token_cost: 0.5 },
+        { range: [100, 200], input_cost_per_token: 2, output_cost_per_token: 0 }
+      ]
+    }
+    const costs = [0, 100, 101, 500].map((inputTokens) => shown(entry, { inputTokens, outputTokens: 0 }))
+    expect(costs).toEqual(["0", "100", "202", "1000"])
+    expect(shown(entry, { inputTokens: 10, cacheReadTokens: 10, outputTokens: 0 })).toBe("5")
+    expect(shown(entry, { inputTokens: 101, cacheReadTokens: 101, outputTokens: 0 })).toBe(
+      "0, no_price_for_kind of cacheReadTokens"
+    )
+  })
+
+  it("reports the prices that it does not model", () => {
+    const { notModelled, prices } = pricesIn({
+      "quill-1": { ...text, annotation_cost_per_page: 1, off_peak_pricing: {}, max_tokens: 7 },
+      "quill-2": { ...text, off_peak_pricing: {} }
+    })
+    expect(prices).toHaveLength(2)
+    expect(Array.from(notModelled)).toEqual([
+      ["annotation_cost_per_page", 1],
+      ["off_peak_pricing", 2]
+    ])
+  })
+
+  it("is the source of its prices", () => {
+    const [charge] = bookOf({ "quill-2": quill }).priceOf(usageOf({ inputTokens: 1, outputTokens: 0 }), {
+      customerId: "bigretail"
+    }).charges
+    expect(charge?.price).toEqual({ source: "prices.json", entry: "quill-2", tier: "standard" })
+  })
 
   it("may hold thousands of models", () => {
     const entries = Array.from(
