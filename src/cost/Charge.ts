@@ -202,6 +202,16 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
       for (const row of rows) if (row.role === "alternative" && this.isPaid(row)) this.refuse(this.uncounted, row.name)
     }
     if (isByToken || told.length > 0) return
+    // Of a price for additions alone, such as sessions, one is expected.
+    if (
+      this.lines.length === 0 &&
+      rows.every((row) => row.role === "addition" || this.rates.byUnit[row.unit] === undefined)
+    ) {
+      for (const row of rows) {
+        if (!row.isIncidental && row.inherits === undefined && this.isPaid(row) && usage[row.name] === undefined)
+          this.refuse(this.uncounted, row.name)
+      }
+    }
     for (const family of families) {
       if (family.some(({ name }) => usage[name] !== undefined)) continue
       const first = family.find((row) => this.isPaid(row))

@@ -239,6 +239,12 @@ describe("what is beside tokens", () => {
       { usd: text },
       "0.01, no_price_for_kind of other.constructor"
     ],
+    [
+      "sessions are expected where nothing else has a price",
+      {},
+      { usd: { session: "0.03" } },
+      "0, no_usage of sessions"
+    ],
     ["sessions cost that", { sessions: 2 }, { usd: { session: "0.03" } }, "0.06"],
     [
       "a price for the request alone includes all",
