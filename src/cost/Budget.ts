@@ -6,7 +6,7 @@ import type { Uuid } from "../run/RunId.js"
 import { type FieldProblem, quote } from "../schema/FieldText.js"
 import { BudgetExceeded } from "./BudgetExceeded.js"
 import type { Cost } from "./Cost.js"
-import { type InvalidBudget, layer, type PeriodBudget } from "./PeriodBudget.js"
+import { catchExceeded, type InvalidBudget, layer, type PeriodBudget } from "./PeriodBudget.js"
 import { expectedAmount, format, fromNonNegative, type UsdInput, zero } from "./Usd.js"
 
 export { BudgetExceeded, BudgetPeriod, type BudgetScope } from "./BudgetExceeded.js"
@@ -29,14 +29,16 @@ export interface Budget {
 }
 
 /**
- * Budgets over time: `Budget.layer` bounds what all runs of a customer, of a tenant or of a workflow cost in a period.
+ * Budgets over time: `Budget.layer` bounds what all runs of a customer, of a tenant or of a workflow cost in a period, and
+ * `Budget.catchExceeded` handles the runs that it refuses.
  *
  * @since 0.2.0
  * @category layers
  */
 export const Budget: {
   readonly layer: (budget: PeriodBudget) => Layer.Layer<never, InvalidBudget>
-} = { layer }
+  readonly catchExceeded: typeof catchExceeded
+} = { layer, catchExceeded }
 
 /** What was spent of a budget. */
 export class BudgetMeter {

@@ -8,6 +8,7 @@ import {
   Effect,
   Fiber,
   FiberRef,
+  Function,
   GlobalValue,
   HashSet,
   Layer,
@@ -53,7 +54,8 @@ export class InvalidBudget extends Schema.TaggedError<InvalidBudget>()("InvalidB
  * retried. Runs that are under way go on: `budget` on a workflow bounds those. Layers that are merged hold together. A run
  * without a tenant is not bound by the budgets of tenants.
  *
- * `BudgetExceeded` is in the type of a workflow only where that has a `budget` of its own.
+ * `BudgetExceeded` is in the type of a workflow only where that has a `budget` of its own; `Budget.catchExceeded` catches it in
+ * any case.
  *
  * What is spent is counted in the `BudgetStore` in scope. Where that fails, a warning is logged, and the run begins. Fails with
  * `InvalidBudget` where the layer is built.
@@ -68,7 +70,7 @@ export class InvalidBudget extends Schema.TaggedError<InvalidBudget>()("InvalidB
  * )
  *
  * const program = Effect.zipRight(ask, Effect.zipRight(ask, ask)).pipe(
- *   Effect.catchAll((error) => Console.log(error.message)),
+ *   Budget.catchExceeded(({ message }) => Console.log(message)),
  *   Effect.provide(Budget.layer({ scope: "customer", usd: 1, per: "1 day" }))
  * )
  *
@@ -87,6 +89,32 @@ export const layer = (budget: PeriodBudget): Layer.Layer<never, InvalidBudget> =
       yield* activate(limit)
     })
   )
+
+/**
+ * Handles `BudgetExceeded`, of the budget of a run and of a budget over time, which no type names.
+ *
+ * @since 0.2.0
+ * @category error handling
+ */
+export const catchExceeded: {
+  <A2, E2, R2>(
+    handle: (error: BudgetExceeded) => Effect.Effect<A2, E2, R2>
+  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A | A2, Exclude<E, BudgetExceeded> | E2, R | R2>
+  <A, E, R, A2, E2, R2>(
+    self: Effect.Effect<A, E, R>,
+    handle: (error: BudgetExceeded) => Effect.Effect<A2, E2, R2>
+  ): Effect.Effect<A | A2, Exclude<E, BudgetExceeded> | E2, R | R2>
+} = Function.dual(
+  2,
+  <A, E, R, A2, E2, R2>(
+    self: Effect.Effect<A, E, R>,
+    handle: (error: BudgetExceeded) => Effect.Effect<A2, E2, R2>
+  ): Effect.Effect<A | A2, E | E2, R | R2> =>
+    Effect.catchAll(self, (error): Effect.Effect<A2, E | E2, R2> => {
+      const failure: unknown = error
+      return failure instanceof BudgetExceeded ? handle(failure) : Effect.fail(error)
+    })
+)
 
 interface ValidPeriodBudget {
   readonly scope: BudgetScope

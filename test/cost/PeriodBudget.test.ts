@@ -102,6 +102,31 @@ describe("a run that begins when its budget over time is exceeded", () => {
   )
 })
 
+describe("Budget.catchExceeded", () => {
+  const ask = (usd: string) => spend(usd).pipe(Botanu.workflow("Support", { eventId: "e", customerId: "bigretail" }))
+  const handle = ({ scope }: BudgetExceeded) => Effect.succeed(scope)
+
+  it.effect("handles a budget over time", () =>
+    Effect.gen(function* () {
+      yield* ask("2")
+      expect(yield* Budget.catchExceeded(ask("0"), handle)).toBe("customer")
+      expect(yield* ask("0").pipe(Budget.catchExceeded(handle))).toBe("customer")
+    }).pipe(Effect.provide([observed, daily("customer")]))
+  )
+  it.effect("handles the budget of a run", () =>
+    Effect.gen(function* () {
+      const budget = { usd: 1, children: true, retries: true }
+      const work = Botanu.workflow(spend("2"), "Support", { eventId: "e", customerId: "bigretail", budget })
+      expect(yield* Budget.catchExceeded(work, handle)).toBe("run")
+    }).pipe(Effect.provide(observed))
+  )
+  it.effect("handles nothing else", () =>
+    Effect.gen(function* () {
+      expect(yield* Effect.flip(Budget.catchExceeded(Effect.fail("x"), handle))).toBe("x")
+    })
+  )
+})
+
 describe("whose cost counts together", () => {
   it.effect("that of one customer, in any workflow", () =>
     Effect.gen(function* () {
