@@ -13,6 +13,8 @@ export interface RequestEdge {
   readonly reasonOf: (interruptor: FiberId.FiberId) => string | undefined
   /** The run that the request brought, where it is trusted. */
   received?: Run | undefined
+  /** Why the work on the request is being stopped, where the edge stops it after the fiber has answered. */
+  stopReason?: string | undefined
   /** Whether another edge, further in, does not trust the request. */
   isDistrusted?: boolean | undefined
 }
@@ -24,6 +26,7 @@ export class CurrentRequestEdge extends Context.Tag("botanu/Edge")<CurrentReques
 export const requestInterruptionReason = (context: Context.Context<never>): string | undefined => {
   const edge = context.unsafeMap.get(CurrentRequestEdge.key) as RequestEdge | undefined
   if (edge === undefined) return undefined
+  if (edge.stopReason !== undefined) return edge.stopReason
   const interruptors = Cause.interruptors(edge.fiber.getFiberRef(FiberRef.interruptedCause))
   for (const interruptor of HashSet.values(interruptors)) {
     const reason = edge.reasonOf(interruptor)

@@ -3,9 +3,21 @@
  * stays with the run all the same: what is done in the stream is done in the run, and the run ends with it.
  */
 import { HttpBody, HttpServerResponse } from "@effect/platform"
-import { DefaultServices, Deferred, Effect, Exit, type Fiber, FiberRef, Scope, Stream } from "effect"
+import {
+  type Chunk,
+  DefaultServices,
+  Deferred,
+  Effect,
+  Exit,
+  type Fiber,
+  FiberRef,
+  Option,
+  Scope,
+  Stream
+} from "effect"
 import * as ChildFiber from "../fiber/ChildFiber.js"
 import { type AnyFiber, nowOf } from "../fiber/CurrentFiber.js"
+import type { RequestEdge } from "../lifecycle/Interruption.js"
 import { currentScope } from "../lifecycle/RunScope.js"
 import { type DeadlineExceeded, deadlineExceeded } from "../run/Deadline.js"
 import type { RouteRegion } from "./RouteRegion.js"
@@ -62,39 +74,38 @@ const inherit = (fiber: AnyFiber): Effect.Effect<void, never, Scope.Scope> => {
   )
 }
 
+/** How long a body that is handed to a web framework may go unread until its reader is taken for gone. */
+export const unreadLimit = "5 minutes"
+
 /**
  * The app in a fiber of its own, which `inRun` may make a run. Its response is there as soon as the app has answered, and the
  * fiber goes on until a stream in it is sent, or is given up: so do a run, and what the app forked. Where the run ends before, so
- * does the stream.
+ * does the stream. The answer to a HEAD request has no body to wait for.
  */
 export const untilSent = <E, R, E2, R2>(
   app: Effect.Effect<Response, E, R>,
-  region: RouteRegion,
+  { edge, isHead, region }: BodyOptions,
   inRun: (app: Effect.Effect<Response, E, R>) => Effect.Effect<Response, E2, R2>
 ): Effect.Effect<Response, E2, R2> =>
   Effect.withFiberRuntime((caller, { runtimeFlags }) => {
     const answered = Deferred.unsafeMake<Response, E2>(caller.id())
-    const sent = Deferred.unsafeMake<unknown, unknown>(caller.id())
     const ended = Effect.suspend(() => run.await)
 
     const keptOpen = (response: Response) =>
       Effect.withFiberRuntime<Response, E, R>((fiber) => {
+        const reading = new Reading(caller, edge)
         const cut = Effect.flatMap(ended, (exit) => (Exit.isFailure(exit) ? exit : Effect.never))
-        const open = withStream(response, (stream) =>
-          Stream.ensuringWith(Stream.interruptWhen(stream, cut), (exit) =>
-            Effect.sync(() => Deferred.unsafeDone(sent, exit))
-          )
-        )
+        const open = withStream(response, (stream) => reading.follow(Stream.interruptWhen(stream, cut)))
         const close = (exit: Exit.Exit<unknown, unknown>) => {
-          Deferred.unsafeDone(sent, Exit.isInterrupted(exit) ? Exit.interrupt(caller.id()) : Exit.void)
+          reading.end(Exit.isInterrupted(exit) ? Exit.interrupt(caller.id()) : Exit.void)
           return ended
         }
         Deferred.unsafeDone(answered, ChildFiber.inherit(fiber, Effect.as(whenRequestEnds(close), open)))
-        return Effect.as(Deferred.await(sent), response) as Effect.Effect<Response, E>
+        return Effect.as(reading.ended, response) as Effect.Effect<Response, E>
       })
 
     const work = Effect.flatMap(app, (response) =>
-      response.body._tag === "Stream" ? keptOpen(response) : Effect.succeed(response)
+      response.body._tag === "Stream" && !isHead ? keptOpen(response) : Effect.succeed(response)
     )
     let run: Fiber.RuntimeFiber<Response, E2>
     // An interruption finds no run, or one that it reaches.
@@ -108,6 +119,74 @@ export const untilSent = <E, R, E2, R2>(
       })
     )
   })
+
+interface BodyOptions {
+  readonly edge: RequestEdge
+  readonly isHead: boolean
+  readonly region: RouteRegion
+}
+
+/** How far the body of a response has been read. */
+class Reading {
+  private readonly done: Deferred.Deferred<unknown, unknown>
+  /** Since when a reader has something to take; none while it waits for more. */
+  private unreadSince: number | undefined = 0
+
+  constructor(
+    private readonly server: AnyFiber,
+    private readonly edge: RequestEdge
+  ) {
+    this.done = Deferred.unsafeMake(server.id())
+  }
+
+  end(exit: Exit.Exit<unknown, unknown>): void {
+    Deferred.unsafeDone(this.done, exit)
+  }
+
+  /** The body, which says when it is read, and how that ends. */
+  follow(stream: Sent): Sent {
+    const pull = (pull: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<unknown>, unknown>) =>
+      Effect.withFiberRuntime<Chunk.Chunk<Uint8Array>, Option.Option<unknown>, unknown>((fiber) => {
+        this.unreadSince = undefined
+        return Effect.tap(pull, () => {
+          this.unreadSince = nowOf(fiber).epochMillis
+        })
+      })
+    return Stream.ensuringWith(Stream.fromPull(Effect.map(Stream.toPull(stream), pull)) as Sent, (exit) =>
+      Effect.sync(() => {
+        if (Exit.isFailure(exit) && Exit.isInterrupted(exit) && this.isHandedOver) this.stop()
+        else this.end(exit)
+      })
+    )
+  }
+
+  /** Whether the fiber that serves the request is over: the body is read by a web framework, and no client interrupts anything. */
+  private get isHandedOver(): boolean {
+    return this.server.unsafePoll() !== null
+  }
+
+  private stop(): void {
+    this.edge.stopReason = "client_disconnected"
+    this.end(Exit.interrupt(this.server.id()))
+  }
+
+  /** Until the body is sent. A reader that went away without a word is noticed by what it leaves unread. */
+  get ended(): Effect.Effect<unknown, unknown> {
+    return Effect.withFiberRuntime((fiber) => {
+      const checkedAt = nowOf(fiber).epochMillis
+      return Effect.flatMap(
+        Effect.timeoutOption(Deferred.await(this.done), unreadLimit),
+        Option.match({
+          onSome: () => Effect.void,
+          onNone: () => {
+            if (this.isHandedOver && this.unreadSince !== undefined && this.unreadSince <= checkedAt) this.stop()
+            return this.ended
+          }
+        })
+      )
+    })
+  }
+}
 
 const whenRequestEnds = (
   finalizer: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown>

@@ -134,7 +134,8 @@ const serve = <E, R>(
   const { report, run } = receive(exchange.fiber, request.headers, isTrusted, options)
   const { region } = exchange
   const work = exchange.keepingAppended(region.enter(ResponseBody.carriedOn(app)))
-  const inFiber = (work: HttpApp.Default<E, R>) => ResponseBody.untilSent(work, region, identity)
+  const body = { edge: exchange, isHead: request.method === "HEAD", region }
+  const inFiber = (work: HttpApp.Default<E, R>) => ResponseBody.untilSent(work, body, identity)
   let served: HttpApp.Default<E | DeadlineExceeded | RunCancelled | InvalidRunContext, R>
   if (Option.isSome(run)) {
     served = inReceivedRun(work, run.value, exchange, inFiber)
@@ -151,7 +152,7 @@ const serve = <E, R>(
           return region.run(work)
         }, own)
       })
-    served = inNoReceivedRun(ResponseBody.untilSent(work, region, asRun), isTrusted, exchange)
+    served = inNoReceivedRun(ResponseBody.untilSent(work, body, asRun), isTrusted, exchange)
   }
   return report === undefined ? served : Effect.zipRight(report, served)
 }
@@ -162,6 +163,7 @@ const serve = <E, R>(
  */
 class Exchange<E> implements RequestEdge {
   readonly reasonOf = reasonOf
+  stopReason: string | undefined = undefined
   readonly region = new RouteRegion()
   /** The run that the request itself is. */
   own: Run | undefined = undefined

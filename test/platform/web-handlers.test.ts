@@ -1,0 +1,99 @@
+/**
+ * Apps as web handlers, as frameworks outside of Effect call them: the body of a response is read by someone else, or by nobody.
+ */
+import { HttpApp, HttpServerResponse } from "@effect/platform"
+import { describe, expect, it } from "@effect/vitest"
+import { Deferred, Effect, FastCheck, Stream, TestClock } from "effect"
+import { Botanu } from "../../src/index.js"
+import { unreadLimit } from "../../src/platform/ResponseBody.js"
+import * as RunHttpServer from "../../src/platform/RunHttpServer.js"
+import { completedRuns, observed } from "../observed.js"
+import { ids } from "../runs.js"
+
+const endless = Stream.forever(Stream.make("part"))
+
+/** A web handler whose every request is a run. */
+const handlerOf = (stream: Stream.Stream<string>) =>
+  Effect.map(Effect.runtime<never>(), (runtime) => {
+    const app = RunHttpServer.middleware({ inbound: "untrusted", orElse: () => ({ workflow: "Request", ...ids }) })(
+      Effect.sync(() => HttpServerResponse.stream(Stream.encodeText(stream)))
+    )
+    const handler = HttpApp.toWebHandlerRuntime(runtime)(Effect.orDie(app))
+    return (method = "GET") => Effect.promise(() => handler(new Request("http://localhost/", { method })))
+  })
+
+const settled = Effect.repeatN(Effect.yieldNow(), 200)
+
+const statuses = Effect.map(completedRuns, (runs) =>
+  runs.map(({ cancellationReason, status }) => [status, cancellationReason])
+)
+
+const active = Effect.zipRight(
+  settled,
+  Effect.map(Botanu.activeRuns, (runs) => runs.length)
+)
+
+describe("a streamed response of a web handler", () => {
+  it.effect("to HEAD ends its run, as no body is sent", () =>
+    Effect.gen(function* () {
+      const handle = yield* handlerOf(endless)
+      for (let count = 0; count < 20; count += 1) expect((yield* handle("HEAD")).status).toBe(200)
+      expect(yield* active).toBe(0)
+      expect(yield* statuses).toEqual(Array.from({ length: 20 }, () => ["success", undefined]))
+    }).pipe(Effect.provide(observed))
+  )
+
+  it.effect("is part of its run until it is read", () =>
+    Effect.gen(function* () {
+      const more = yield* Deferred.make<void>()
+      const handle = yield* handlerOf(
+        Stream.concat(Stream.make("one "), Stream.as(Stream.fromEffect(Deferred.await(more)), "two"))
+      )
+      const response = yield* handle()
+      const text = yield* Effect.fork(Effect.promise(() => response.text()))
+      // A long wait for more is no sign of a reader that has gone.
+      for (let count = 0; count < 3; count += 1) yield* Effect.zipRight(settled, TestClock.adjust(unreadLimit))
+      expect(yield* active).toBe(1)
+      yield* Deferred.succeed(more, undefined)
+      expect(yield* text).toBe("one two")
+      expect(yield* active).toBe(0)
+      expect(yield* statuses).toEqual([["success", undefined]])
+    }).pipe(Effect.provide(observed))
+  )
+
+  it.effect("whose reader cancels is a client that went away", () =>
+    Effect.gen(function* () {
+      const handle = yield* handlerOf(endless)
+      const response = yield* handle()
+      const reader = response.body?.getReader()
+      yield* Effect.promise(async () => reader?.read())
+      yield* Effect.promise(async () => reader?.cancel("enough"))
+      expect(yield* active).toBe(0)
+      expect(yield* statuses).toEqual([["canceled", "client_disconnected"]])
+    }).pipe(Effect.provide(observed))
+  )
+
+  it.effect("that nobody reads does not stay an active run", () =>
+    Effect.gen(function* () {
+      const handle = yield* handlerOf(endless)
+      for (let count = 0; count < 20; count += 1) yield* handle()
+      expect(yield* active).toBe(20)
+      yield* TestClock.adjust(unreadLimit)
+      yield* settled
+      yield* TestClock.adjust(unreadLimit)
+      expect(yield* active).toBe(0)
+      expect(yield* statuses).toEqual(Array.from({ length: 20 }, () => ["canceled", "client_disconnected"]))
+    }).pipe(Effect.provide(observed))
+  )
+
+  it.effect("says what was streamed, whatever the parts", () =>
+    Effect.gen(function* () {
+      const [parts] = FastCheck.sample(FastCheck.array(FastCheck.string({ unit: "binary" }), { minLength: 40 }), 1)
+      const handle = yield* handlerOf(Stream.fromIterable(parts ?? []))
+      expect(yield* Effect.promise(async () => (await handle().pipe(Effect.runPromise)).text())).toBe(
+        new TextDecoder("utf-8", { ignoreBOM: true }).decode(new TextEncoder().encode(parts?.join("")))
+      )
+      expect(yield* active).toBe(0)
+    }).pipe(Effect.provide(observed))
+  )
+})
