@@ -5,5 +5,6 @@ import "../fiber/EffectMajor.js"
 
 export * as PriceFile from "./PriceFile.js"
 export * as RunExporterFile from "./RunExporterFile.js"
+export * as RunHttpApi from "./RunHttpApi.js"
 export * as RunHttpClient from "./RunHttpClient.js"
 export * as RunHttpServer from "./RunHttpServer.js"

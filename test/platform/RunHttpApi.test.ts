@@ -1,0 +1,83 @@
+/**
+ * An `HttpApi` whose handlers are provided with the run of their request.
+ */
+import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpLayerRouter, HttpServer } from "@effect/platform"
+import { describe, expect, it } from "@effect/vitest"
+import { Context, Effect, Layer, Schema } from "effect"
+import { RunContext } from "../../src/index.js"
+import { RunHttpApi, RunHttpServer } from "../../src/platform/index.js"
+import { completedRuns, observed } from "../observed.js"
+import { ids, leanHeader, runId } from "../runs.js"
+import { type NodeServer, request, serving } from "./servers.js"
+
+class Desk extends HttpApi.make("desk")
+  .add(HttpApiGroup.make("tickets").add(HttpApiEndpoint.get("open", "/open").addSuccess(Schema.String)))
+  .middleware(RunHttpApi.Middleware) {}
+
+const handlers = HttpApiBuilder.group(Desk, "tickets", (handlers) =>
+  handlers.handle("open", () => Effect.map(RunContext, ({ runId, workflow }) => `${workflow} ${runId}`))
+)
+
+class Tokens extends Context.Tag("test/Tokens")<Tokens, ReadonlySet<string>>() {}
+
+const options = {
+  inbound: ({ headers }: { readonly headers: Readonly<Record<string, string | undefined>> }) =>
+    Effect.map(Tokens, (tokens) => tokens.has(headers["authorization"] ?? "")),
+  orElse: ({ headers }: { readonly headers: Readonly<Record<string, string | undefined>> }) => ({
+    workflow: "Request",
+    ...ids,
+    eventId: headers["x-event"] ?? "none"
+  })
+}
+
+const tokens = Layer.succeed(Tokens, new Set(["internal"]))
+
+const servers: Record<string, Layer.Layer<never, never, NodeServer>> = {
+  "HttpApiBuilder.serve": HttpApiBuilder.serve().pipe(
+    Layer.provide(Layer.provide(HttpApiBuilder.api(Desk), [handlers, RunHttpApi.layer(options)])),
+    Layer.provide(tokens)
+  ),
+  "HttpLayerRouter.addHttpApi": HttpLayerRouter.serve(
+    HttpLayerRouter.addHttpApi(Desk).pipe(
+      Layer.provide([handlers, RunHttpApi.layerCurrent]),
+      Layer.provide(
+        HttpLayerRouter.middleware(
+          Effect.map(
+            Effect.context<Tokens>(),
+            (context) => (app) =>
+              Effect.provide(Effect.orDie(RunHttpServer.middleware(options)(app)), context) as never as typeof app
+          ),
+          { global: true }
+        )
+      ),
+      Layer.provide(HttpServer.layerContext)
+    ),
+    { disableLogger: true, disableListenLog: true }
+  ).pipe(Layer.provide(tokens)) as Layer.Layer<never, never, NodeServer>
+}
+
+describe.each(Object.entries(servers))("RunHttpApi.Middleware under %s", (_, server) => {
+  it.scopedLive("provides a handler with the run of its request", () =>
+    Effect.gen(function* () {
+      const url = `${yield* serving(server)}/open`
+      const trusted = yield* request(url, { headers: { authorization: "internal", baggage: leanHeader } })
+      expect(JSON.parse(trusted.text)).toBe(`Customer Support ${runId}`)
+      expect(trusted.headers["x-botanu-run-id"]).toBe(runId)
+      const own = yield* request(url, { headers: { baggage: leanHeader } })
+      const [completed] = yield* completedRuns
+      expect(completed?.run).toMatchObject({ workflow: "Request", eventId: "none" })
+      expect(JSON.parse(own.text)).toBe(`Request ${completed?.run.runId}`)
+    }).pipe(Effect.provide(observed))
+  )
+})
+
+describe("RunHttpApi.Middleware", () => {
+  it.scopedLive("answers with InvalidRunContext where orElse makes no run", () =>
+    Effect.gen(function* () {
+      const url = `${yield* serving(servers["HttpApiBuilder.serve"] as Layer.Layer<never, never, NodeServer>)}/open`
+      const answer = yield* request(url, { headers: { "x-event": "" } })
+      expect(answer.status).toBe(500)
+      expect(JSON.parse(answer.text)).toMatchObject({ _tag: "InvalidRunContext", field: "eventId" })
+    })
+  )
+})
