@@ -10,6 +10,7 @@ import { extractFor } from "./lifecycle/IncomingRun.js"
 import { baggageHeaderFor } from "./lifecycle/OutgoingRun.js"
 import { RunContext } from "./RunContext.js"
 import type { Run } from "./run/Run.js"
+import type { PropagationMode } from "./run/Settings.js"
 import { Header } from "./wire/Wire.js"
 
 /** Headers to send: `baggage`, and `traceparent` where a span is open. */
@@ -17,8 +18,19 @@ export type OutgoingHeaders = { readonly [name: string]: string }
 
 export type { IncomingHeaders } from "./baggage/Carrier.js"
 
-/** What a carrier has room for. */
+/** How a run is sent, and what a carrier has room for. */
 export interface InjectOptions {
+  /**
+   * Whether the deadline and the cancellation of the run are sent too. For a call whose answer is awaited: its receiver stops
+   * when the sender does. A message outlives its sender, so by default it carries neither.
+   * @default false
+   */
+  readonly deadline?: boolean | undefined
+  /**
+   * How much of the run this message carries: its four identifying keys (`"lean"`), or all of it (`"full"`).
+   * @default that of the run: `"full"` where it came in so, else the setting of this process
+   */
+  readonly mode?: PropagationMode | undefined
   /**
    * The most bytes that the value of `baggage` may take; 8192 at most. Members are sent whole, the identifying keys of the run
    * first; where those alone take more, there is no `baggage`, and that is logged.
@@ -27,13 +39,30 @@ export interface InjectOptions {
   readonly maxBytes?: number | undefined
 }
 
-/** The current run and trace as headers, within what a carrier has room for; else as `inject`. */
-export const injectWith = ({ maxBytes }: InjectOptions): Effect.Effect<OutgoingHeaders, never, RunContext> =>
+/**
+ * The current run and trace as headers, for a call that is awaited, in a mode of its own, or within what a carrier has room for;
+ * else as `inject`.
+ *
+ * @example
+ * import { Botanu, Propagation } from "botanu-effect"
+ *
+ * const headers = Propagation.injectWith({ mode: "full", maxBytes: 1024 }).pipe(
+ *   Botanu.workflow("Place Order", { eventId: "order-7", customerId: "bigretail" })
+ * )
+ *
+ * @since 0.2.0
+ * @category outgoing
+ */
+export const injectWith = ({
+  deadline = false,
+  maxBytes,
+  mode
+}: InjectOptions): Effect.Effect<OutgoingHeaders, never, RunContext> =>
   Effect.flatMap(RunContext, (run) =>
     Effect.withFiberRuntime((fiber) => {
       const headers: Record<string, string> = {}
       const trace = fiber.currentSpan && TraceParent.fromSpan(fiber.currentSpan)
-      const baggage = baggageHeaderFor(fiber, run, maxBytes)
+      const baggage = baggageHeaderFor(fiber, run, { isCall: deadline, maxBytes, mode })
       if (baggage !== undefined) headers[Header.baggage] = baggage
       if (trace !== undefined) headers[Header.traceparent] = trace
       return baggage === undefined ? Effect.as(doesNotFit(run, maxBytes), headers) : Effect.succeed(headers)
@@ -41,9 +70,19 @@ export const injectWith = ({ maxBytes }: InjectOptions): Effect.Effect<OutgoingH
   )
 
 /**
- * The current run and trace as headers for any message. In lean mode the four identifying keys of the run, in full mode all of
- * it; foreign baggage that came in with the run goes out again. A run that is being stopped, or whose deadline has come, is
- * sent as cancelled.
+ * The current run and trace as headers for any message. In lean mode the four identifying keys of the run, in full mode also
+ * its lineage, its environment and its tenant; what came in with the run goes out again. A message outlives its sender, so it
+ * carries neither the deadline of the run nor its cancellation; `injectWith({ deadline: true })` does.
+ *
+ * @example
+ * import { Botanu, Propagation } from "botanu-effect"
+ *
+ * const headers = Propagation.inject.pipe(
+ *   Botanu.workflow("Place Order", { eventId: "order-7", customerId: "bigretail" })
+ * )
+ *
+ * @since 0.2.0
+ * @category outgoing
  */
 export const inject: Effect.Effect<OutgoingHeaders, never, RunContext> = injectWith({})
 

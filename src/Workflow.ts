@@ -7,6 +7,7 @@ import { withinBudgets } from "./cost/PeriodBudget.js"
 import * as Attempt from "./lifecycle/Attempt.js"
 import type { OutcomeOptions } from "./lifecycle/Completion.js"
 import { currentRun } from "./lifecycle/CurrentRun.js"
+import { lostLineage } from "./lifecycle/IncomingRun.js"
 import type { RunContext } from "./RunContext.js"
 import type { DeadlineExceeded } from "./run/Deadline.js"
 import { InvalidRunContext, type RunOptions } from "./run/NewRun.js"
@@ -17,7 +18,7 @@ export { annotate } from "./BusinessContext.js"
 export { activeRuns, cancel } from "./lifecycle/ActiveRuns.js"
 export type { OutcomeOfResult } from "./lifecycle/Completion.js"
 export { emit as emitOutcome } from "./Outcome.js"
-export { resume } from "./Resume.js"
+export { type ResumeError, type ResumeOptions, resume } from "./Resume.js"
 
 /** When a failed attempt is followed by another: what `Effect.retry` takes beside a `Schedule`. */
 export interface RetryOptions<in E, out R> {
@@ -106,7 +107,13 @@ export const workflow: {
 
 type AnyOptions = WorkflowOptions<unknown, unknown, never>
 
-const run = (work: Effect.Effect<unknown>, name: string, options: AnyOptions): Effect.Effect<unknown, unknown> => {
+const run = (body: Effect.Effect<unknown>, name: string, options: AnyOptions): Effect.Effect<unknown, unknown> => {
+  const warning = options.retryOf && lostLineage(options.retryOf)
+  const attempted = attempts(body, name, options)
+  return warning === undefined ? attempted : Effect.zipRight(warning, attempted)
+}
+
+const attempts = (work: Effect.Effect<unknown>, name: string, options: AnyOptions): Effect.Effect<unknown, unknown> => {
   const body = begun(work)
   const { budget, retry, retryOf, ...rest } = options
   const attemptOptions = { ...rest, workflow: name }

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either, FastCheck, Fiber, Layer, Option, Schema, TestClock } from "effect"
 import { Baggage, Botanu, BotanuConfig, Propagation, Run, RunContext } from "../src/index.js"
 import { logging, observed, onlyRun } from "./observed.js"
-import { anyRun, instant, leanHeader, makeRun, runId } from "./runs.js"
+import { anyRun, ids, instant, leanHeader, makeRun, otherRunId, runId } from "./runs.js"
 
 const mode = (propagationMode: BotanuConfig.PropagationMode) =>
   BotanuConfig.layerOf({ environment: "production", propagationMode })
@@ -40,9 +40,7 @@ describe("Propagation.inject", () => {
     Effect.gen(function* () {
       const run = makeRun({ tenantId: "acme", deadline: instant(5_000) })
       const headers = yield* injectFor(run)
-      expect(headers).toEqual({
-        baggage: `${leanHeader},botanu.environment=production,botanu.tenant_id=acme,botanu.deadline=5000`
-      })
+      expect(headers).toEqual({ baggage: `${leanHeader},botanu.environment=production,botanu.tenant_id=acme` })
     }).pipe(Effect.provide(mode("full")))
   )
 
@@ -56,7 +54,7 @@ describe("Propagation.inject", () => {
     })
   )
 
-  it.effect("says cancelled while the run is being cancelled, interrupted or past its deadline", () =>
+  it.effect("hands off: says nothing of a deadline, nor that the run is being stopped", () =>
     Effect.gen(function* () {
       const sent: Array<string | undefined> = []
       const finalizer = Effect.map(Propagation.inject, ({ baggage }) => {
@@ -65,21 +63,89 @@ describe("Propagation.inject", () => {
       const work = Effect.flatMap(Effect.context<RunContext>(), (context) =>
         Effect.ensuring(Effect.never, Effect.provide(finalizer, context))
       )
-      const fiber = yield* Effect.fork(work.pipe(Botanu.workflow("W", { eventId: "e", customerId: "c" })))
+      const fiber = yield* Effect.fork(work.pipe(Botanu.workflow("W", { ...ids, deadline: "1 minute" })))
       yield* Effect.yieldNow()
       yield* Fiber.interrupt(fiber)
-      yield* injectFor(makeRun({ deadline: instant(0) })).pipe(Effect.map(({ baggage }) => sent.push(baggage)))
-      yield* injectFor(makeRun({ cancelled: true })).pipe(Effect.map(({ baggage }) => sent.push(baggage)))
-      expect(sent).toHaveLength(3)
-      for (const baggage of sent) expect(baggage).toMatch(/,botanu\.cancelled=true$/)
-      const running = yield* injectFor(makeRun({ deadline: instant(1) }))
-      expect(running["baggage"]).not.toContain("cancelled")
+      for (const run of [
+        makeRun({ deadline: instant(0) }),
+        makeRun({ cancelled: true }),
+        makeRun({ deadline: instant(1), cancelled: true, attempt: 2, retryOfRunId: otherRunId })
+      ]) {
+        sent.push((yield* injectFor(run))["baggage"])
+      }
+      expect(sent).toHaveLength(4)
+      for (const baggage of sent) expect(baggage).not.toMatch(/deadline|cancelled/)
+      expect(sent[3]).toBe(
+        `${leanHeader},botanu.environment=production,botanu.attempt=2,botanu.retry_of_run_id=${otherRunId}`
+      )
     }).pipe(Effect.provide(mode("full")))
   )
 
   it.effect("sends lean where the mode cannot be read", () =>
     Effect.map(injectFor(makeRun()), ({ baggage }) => expect(baggage).toBe(leanHeader))
   )
+})
+
+describe("Propagation.injectWith({ deadline: true }), for a call that is awaited", () => {
+  const callFor = (run: Run) => Effect.provide(Propagation.injectWith({ deadline: true }), RunContext.layer(run))
+
+  it.effect("sends the deadline", () =>
+    Effect.gen(function* () {
+      const { baggage } = yield* callFor(makeRun({ tenantId: "acme", deadline: instant(5_000) }))
+      expect(baggage).toBe(`${leanHeader},botanu.environment=production,botanu.tenant_id=acme,botanu.deadline=5000`)
+    }).pipe(Effect.provide(mode("full")))
+  )
+
+  it.effect("says cancelled while the run is being stopped, and of one that came in cancelled", () =>
+    Effect.gen(function* () {
+      const sent: Array<string | undefined> = []
+      const finalizer = Effect.map(Propagation.injectWith({ deadline: true }), ({ baggage }) => {
+        sent.push(baggage)
+      })
+      const work = Effect.flatMap(Effect.context<RunContext>(), (context) =>
+        Effect.ensuring(Effect.never, Effect.provide(finalizer, context))
+      )
+      for (const stop of ["interrupt", "deadline", "cancel"]) {
+        const fiber = yield* Effect.fork(work.pipe(Botanu.workflow("W", { ...ids, deadline: "1 minute" })))
+        yield* Effect.yieldNow()
+        if (stop === "interrupt") yield* Fiber.interrupt(fiber)
+        else if (stop === "deadline") yield* TestClock.adjust("1 minute")
+        else for (const { runId } of yield* Botanu.activeRuns) yield* Botanu.cancel(runId, "operator")
+        yield* Fiber.await(fiber)
+      }
+      sent.push((yield* callFor(makeRun({ cancelled: true })))["baggage"])
+      expect(sent).toHaveLength(4)
+      for (const baggage of sent) expect(baggage).toMatch(/,botanu\.cancelled=true$/)
+    }).pipe(Effect.provide(mode("full")))
+  )
+
+  it.effect("does not say so of work past its deadline that nobody stops: it may still end well", () =>
+    Effect.gen(function* () {
+      const { baggage } = yield* callFor(makeRun({ deadline: instant(0) }))
+      expect(baggage).toMatch(/,botanu\.deadline=0$/)
+    }).pipe(Effect.provide(mode("full")))
+  )
+})
+
+describe("Propagation.injectWith({ mode })", () => {
+  const modeFor = (run: Run, mode: BotanuConfig.PropagationMode) =>
+    Effect.provide(Propagation.injectWith({ mode }), RunContext.layer(run))
+
+  for (const setting of ["lean", "full"] as const) {
+    it.effect(`is the mode of one message, where the setting is ${setting}`, () =>
+      Effect.gen(function* () {
+        const run = makeRun({ attempt: 2 })
+        expect(yield* modeFor(run, "lean")).toEqual({ baggage: leanHeader })
+        expect(yield* modeFor(run, "full")).toEqual({
+          baggage: `${leanHeader},botanu.environment=production,botanu.attempt=2`
+        })
+        const full = `${leanHeader},tier=gold,botanu.environment=test,botanu.future=1`
+        const received = Option.getOrThrow(yield* Propagation.extract({ baggage: full }))
+        expect(yield* modeFor(received, "full")).toEqual({ baggage: full })
+        expect(yield* modeFor(received, "lean")).toEqual({ baggage: `${leanHeader},tier=gold` })
+      }).pipe(Effect.provide(mode(setting)))
+    )
+  }
 })
 
 describe("Propagation.injectWith", () => {
@@ -168,9 +234,10 @@ describe("Propagation.injectWith", () => {
 describe("Propagation.extract", () => {
   it.effect.prop("receives what was sent, in full mode", [anyRun], ([run]) =>
     Effect.gen(function* () {
-      const received = yield* Effect.flatMap(injectFor(run), (headers) => Propagation.extract(headers))
-      const sent = run.isPastDeadline(instant(0)) ? new Run({ ...run, cancelled: true }) : run
-      expect(received).toEqual(Option.some(sent))
+      const call = Effect.provide(Propagation.injectWith({ deadline: true }), RunContext.layer(run))
+      expect(yield* Effect.flatMap(call, Propagation.extract)).toEqual(Option.some(run))
+      const { deadline: _, ...handedOff } = { ...run, cancelled: false }
+      expect(yield* Effect.flatMap(injectFor(run), Propagation.extract)).toEqual(Option.some(new Run(handedOff)))
     }).pipe(Effect.provide(mode("full")))
   )
 
@@ -445,7 +512,8 @@ describe("a run that came in with more than its identifying keys", () => {
       const others = Baggage.encode(Either.getOrThrow(Baggage.fromEntries(entries)))
       const header = [Schema.encodeSync(RunContext.FromHeader)(run), others].filter(Boolean).join()
       const { value } = yield* logged(Propagation.extract({ baggage: header }))
-      const sent = (yield* injectFor(Option.getOrThrow(value)))["baggage"] ?? ""
+      const call = Propagation.injectWith({ deadline: true })
+      const sent = (yield* Effect.provide(call, RunContext.layer(Option.getOrThrow(value))))["baggage"] ?? ""
       const entriesOf = (text: string) => Baggage.entries(Baggage.decode(text).baggage)
       expect(entriesOf(sent)).toEqual(expect.arrayContaining([...entriesOf(header)]))
     })

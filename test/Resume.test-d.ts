@@ -11,15 +11,27 @@ declare const work: Effect.Effect<number, Broken, Database | RunContext>
 declare const run: Run
 declare const perhaps: Option.Option<Run>
 
-type Resumed<R> = Effect.Effect<number, Broken | DeadlineExceeded | RunCancelled, R>
+type Resumed<R> = Effect.Effect<number, Broken, R>
+type Enforced<R> = Effect.Effect<number, Broken | DeadlineExceeded | RunCancelled, R>
+const enforce = { deadline: "enforce" } as const
+declare const either: "ignore" | "enforce"
 
 describe("a resumed run", () => {
-  it("meets the requirement of RunContext, and can be over or cancelled", () => {
+  it("meets the requirement of RunContext, and has no deadline", () => {
     expectTypeOf(work.pipe(Botanu.resume(run))).toEqualTypeOf<Resumed<Database>>()
     expectTypeOf(Botanu.resume(work, run)).toEqualTypeOf<Resumed<Database>>()
-    expectTypeOf(RunContext.pipe(Botanu.resume(run))).toEqualTypeOf<
-      Effect.Effect<Run, DeadlineExceeded | RunCancelled>
-    >()
+    expectTypeOf(RunContext.pipe(Botanu.resume(run))).toEqualTypeOf<Effect.Effect<Run>>()
+    expectTypeOf(work.pipe(Botanu.resume(run, { deadline: "ignore" }))).toEqualTypeOf<Resumed<Database>>()
+  })
+
+  it("can be over or cancelled where that is enforced", () => {
+    expectTypeOf(work.pipe(Botanu.resume(run, { deadline: "enforce" }))).toEqualTypeOf<Enforced<Database>>()
+    expectTypeOf(Botanu.resume(work, run, { deadline: "enforce" })).toEqualTypeOf<Enforced<Database>>()
+    expectTypeOf(work.pipe(Botanu.resume(run, { deadline: either }))).toEqualTypeOf<Enforced<Database>>()
+    expectTypeOf(work.pipe(Botanu.resume(perhaps, enforce))).toEqualTypeOf<Enforced<Database | RunContext>>()
+    expectTypeOf(Botanu.resume(work, perhaps, enforce)).toEqualTypeOf<Enforced<Database | RunContext>>()
+    // @ts-expect-error no such word
+    Botanu.resume(work, run, { deadline: "enforced" })
   })
 
   it("that may not be there does not meet it", () => {

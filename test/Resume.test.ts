@@ -43,6 +43,9 @@ const received = (more = "") =>
 
 const child = Botanu.workflow("Child", ids)
 
+const enforce = { deadline: "enforce" } as const
+const call = Propagation.injectWith({ deadline: true })
+
 /** What log lines carry, one after the other. */
 const logAnnotations = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.suspend(() => {
@@ -121,7 +124,7 @@ describe("a resumed run", () => {
       const { active, inner } = yield* Effect.zipWith(Botanu.activeRuns, RunContext.pipe(child), (active, inner) => ({
         active,
         inner
-      })).pipe(Botanu.resume(run))
+      })).pipe(Botanu.resume(run, enforce))
       expect(active).toEqual([])
       const { completed } = yield* onlyRun
       expect(completed.run).toEqual(inner)
@@ -169,7 +172,7 @@ describe("a resumed run", () => {
         Effect.flatMap(RunContext, ({ runId }) =>
           Effect.zipRight(
             Effect.forkDaemon(Effect.flatMap(Deferred.await(started), () => Botanu.cancel(runId, "operator"))),
-            inner.pipe(child, Botanu.resume(makeRun({ deadline: instant(60_000) })))
+            inner.pipe(child, Botanu.resume(makeRun({ deadline: instant(60_000) }), enforce))
           )
         ).pipe(Botanu.workflow("Outer", { ...ids, deadline: "1 second" }))
       )
@@ -334,7 +337,7 @@ describe("an outcome", () => {
   )
 })
 
-describe("the deadline of a resumed run", () => {
+describe("the deadline of a resumed run, where it is enforced", () => {
   const run = makeRun({ deadline: instant(1_000) })
   const exceeded = new DeadlineExceeded({ runId, workflow: "Customer Support", deadline: instant(1_000) })
 
@@ -343,11 +346,11 @@ describe("the deadline of a resumed run", () => {
       const sent = yield* Deferred.make<Propagation.OutgoingHeaders>()
       const finalizer = Effect.zipRight(
         Effect.sleep("5 seconds"),
-        Effect.flatMap(Propagation.inject, (headers) => Deferred.succeed(sent, headers))
+        Effect.flatMap(call, (headers) => Deferred.succeed(sent, headers))
       )
       const fiber = yield* Effect.never.pipe(
         Effect.onExit(() => finalizer),
-        Botanu.resume(run),
+        Botanu.resume(run, enforce),
         Effect.flip,
         Effect.fork
       )
@@ -363,7 +366,7 @@ describe("the deadline of a resumed run", () => {
     Effect.gen(function* () {
       const sent = yield* Deferred.make<Propagation.OutgoingHeaders>()
       const fiber = yield* Effect.never.pipe(
-        Effect.onInterrupt(() => Effect.flatMap(Propagation.inject, (headers) => Deferred.succeed(sent, headers))),
+        Effect.onInterrupt(() => Effect.flatMap(call, (headers) => Deferred.succeed(sent, headers))),
         Botanu.resume(makeRun()),
         Effect.fork
       )
@@ -375,7 +378,7 @@ describe("the deadline of a resumed run", () => {
 
   it.effect("does nothing to work that is done before", () =>
     Effect.gen(function* () {
-      const fiber = yield* Effect.fork(Effect.as(Effect.sleep("999 millis"), 1).pipe(Botanu.resume(run)))
+      const fiber = yield* Effect.fork(Effect.as(Effect.sleep("999 millis"), 1).pipe(Botanu.resume(run, enforce)))
       yield* TestClock.adjust("999 millis")
       expect(yield* Fiber.join(fiber)).toBe(1)
     })
@@ -384,7 +387,7 @@ describe("the deadline of a resumed run", () => {
   it.effect("discards what uninterruptible work gives after it", () =>
     Effect.gen(function* () {
       const fiber = yield* Effect.fork(
-        Effect.flip(Effect.uninterruptible(Effect.sleep("2 seconds")).pipe(Botanu.resume(run)))
+        Effect.flip(Effect.uninterruptible(Effect.sleep("2 seconds")).pipe(Botanu.resume(run, enforce)))
       )
       yield* TestClock.adjust("2 seconds")
       expect(yield* Fiber.join(fiber)).toEqual(exceeded)
@@ -399,7 +402,7 @@ describe("the deadline of a resumed run", () => {
         const work = Effect.sync(() => {
           done = true
         })
-        const error = yield* Effect.flip(work.pipe(Botanu.resume(run)))
+        const error = yield* Effect.flip(work.pipe(Botanu.resume(run, enforce)))
         expect(error).toEqual(exceeded)
         expect(error.message).toBe(
           `run ${runId} of workflow "Customer Support" passed its deadline, 1970-01-01T00:00:01.000Z`
@@ -412,7 +415,7 @@ describe("the deadline of a resumed run", () => {
   it.effect("may be as far away as an instant can be", () =>
     Effect.gen(function* () {
       const far = makeRun({ deadline: instant(8.64e15) })
-      expect(yield* Effect.yieldNow().pipe(Effect.as(1), Botanu.resume(far))).toBe(1)
+      expect(yield* Effect.yieldNow().pipe(Effect.as(1), Botanu.resume(far, enforce))).toBe(1)
     })
   )
 
@@ -428,12 +431,12 @@ describe("the deadline of a resumed run", () => {
     ],
     ["is inherited by a run in a forked fiber", Effect.flatMap(Effect.fork(body.pipe(child)), Fiber.join)],
     ["is inherited by one of several at once", Effect.all([body.pipe(child), body], { concurrency: "unbounded" })],
-    ["is that of a run joined inside", body.pipe(Botanu.resume(makeRun({ deadline: instant(1_000) })))]
+    ["is that of a run joined inside", body.pipe(Botanu.resume(makeRun({ deadline: instant(1_000) }), enforce))]
   ]
   for (const [which, work] of shared) {
     it.effect(`fails with DeadlineExceeded where it ${which}`, () =>
       Effect.gen(function* () {
-        const fiber = yield* Effect.fork(Effect.flip(work.pipe(Botanu.resume(run))))
+        const fiber = yield* Effect.fork(Effect.flip(work.pipe(Botanu.resume(run, enforce))))
         yield* TestClock.adjust("1 second")
         const error = yield* Fiber.join(fiber)
         expect(error).toBeInstanceOf(DeadlineExceeded)
@@ -448,7 +451,10 @@ describe("the deadline of a resumed run", () => {
       const own = body.pipe(Botanu.workflow("Child", { ...ids, deadline: "100 millis" }))
       const timed = Effect.timeout(body, "100 millis")
       const fiber = yield* Effect.fork(
-        Effect.all([Effect.flip(own.pipe(Botanu.resume(run))), Effect.flip(timed.pipe(Botanu.resume(run)))])
+        Effect.all([
+          Effect.flip(own.pipe(Botanu.resume(run, enforce))),
+          Effect.flip(timed.pipe(Botanu.resume(run, enforce)))
+        ])
       )
       yield* TestClock.adjust("200 millis")
       const [ofChild, ofUser] = yield* Fiber.join(fiber)
@@ -461,13 +467,16 @@ describe("the deadline of a resumed run", () => {
     Effect.gen(function* () {
       const broken = Effect.zipRight(Effect.sleep("500 millis"), Effect.fail("broken"))
       const several = Effect.all([broken, body], { concurrency: "unbounded" })
-      const fiber = yield* Effect.fork(Effect.flip(several.pipe(Botanu.resume(run))))
+      const fiber = yield* Effect.fork(Effect.flip(several.pipe(Botanu.resume(run, enforce))))
       yield* TestClock.adjust("500 millis")
       expect(yield* Fiber.join(fiber)).toBe("broken")
 
       for (const end of [Exit.succeed(1), Exit.fail("broken"), Exit.die("broken")]) {
         const stopped = new StoppedClock()
-        const ended = Effect.zipRight(stopped.setTime(2_000), end).pipe(Botanu.resume(run), Effect.withClock(stopped))
+        const ended = Effect.zipRight(stopped.setTime(2_000), end).pipe(
+          Botanu.resume(run, enforce),
+          Effect.withClock(stopped)
+        )
         expect(yield* Effect.exit(ended)).toEqual(end)
       }
     })
@@ -500,7 +509,7 @@ class StoppedClock implements Clock.Clock {
   }
 }
 
-describe("a run that came in cancelled", () => {
+describe("a run that came in cancelled, where that is enforced", () => {
   it.effect("fails with RunCancelled, and nothing is done; its deadline makes no difference", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(2_000)
@@ -509,7 +518,7 @@ describe("a run that came in cancelled", () => {
         done = true
       })
       for (const deadline of [{}, { deadline: instant(1_000) }, { deadline: instant(3_000) }]) {
-        const error = yield* Effect.flip(work.pipe(Botanu.resume(makeRun({ cancelled: true, ...deadline }))))
+        const error = yield* Effect.flip(work.pipe(Botanu.resume(makeRun({ cancelled: true, ...deadline }), enforce)))
         expect(error).toEqual(new RunCancelled({ runId, workflow: "Customer Support" }))
         expect(error.message).toBe(`run ${runId} of workflow "Customer Support" was cancelled before it came in`)
       }
@@ -520,8 +529,75 @@ describe("a run that came in cancelled", () => {
   it.effect("as headers say it", () =>
     Effect.gen(function* () {
       const run = yield* received(",botanu.cancelled=TRUE")
-      expect((yield* Effect.flip(Effect.void.pipe(Botanu.resume(run))))._tag).toBe("RunCancelled")
+      expect((yield* Effect.flip(Effect.void.pipe(Botanu.resume(run, enforce))))._tag).toBe("RunCancelled")
     })
+  )
+})
+
+describe("a run that came in with a message, which outlives its sender", () => {
+  const dead = ",botanu.deadline=1000,botanu.cancelled=true,botanu.tenant_id=acme,tier=gold"
+
+  it.effect("is worked on past its deadline and cancelled, and what came beside it goes on", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(2_000)
+      const run = yield* received(dead)
+      const both = Effect.all([RunContext, Propagation.inject, call])
+      for (const resumed of [both.pipe(Botanu.resume(run)), Botanu.resume(both, run)]) {
+        const [current, ...sent] = yield* resumed
+        expect(current).toEqual(makeRun({ tenantId: "acme", environment: "unknown", startTime: instant(2_000) }))
+        for (const headers of sent) {
+          expect(headers).toEqual({
+            baggage: `${leanHeader},tier=gold,botanu.environment=unknown,botanu.tenant_id=acme`,
+            traceparent: `00-${senderTraceId}-${senderSpanId}-01`
+          })
+        }
+      }
+    })
+  )
+
+  it.effect("hands neither down to the runs inside of it, which end as they end", () =>
+    Effect.gen(function* () {
+      const run = yield* received(dead)
+      const fiber = yield* Effect.fork(Effect.as(Effect.sleep("5 seconds"), "shipped").pipe(child, Botanu.resume(run)))
+      yield* TestClock.adjust("5 seconds")
+      expect(yield* Fiber.join(fiber)).toBe("shipped")
+      const { completed } = yield* onlyRun
+      expect(completed).toMatchObject({ status: "success", run: { parentRunId: runId, cancelled: false } })
+      expect(completed.run.deadline).toBeUndefined()
+    }).pipe(Effect.provide(observed))
+  )
+
+  it.effect("has the deadline of its own workflow", () =>
+    Effect.gen(function* () {
+      const run = yield* received(dead)
+      const own = Effect.never.pipe(Botanu.workflow("Child", { ...ids, deadline: "3 seconds" }), Botanu.resume(run))
+      const fiber = yield* Effect.fork(Effect.flip(own))
+      yield* TestClock.adjust("3 seconds")
+      expect(yield* Fiber.join(fiber)).toMatchObject({ _tag: "DeadlineExceeded", deadline: instant(3_000) })
+    })
+  )
+
+  it.effect("is the very same where neither came in", () =>
+    Effect.gen(function* () {
+      const run = yield* received()
+      expect(yield* RunContext.pipe(Botanu.resume(run, { deadline: "ignore" }))).toBe(run)
+    })
+  )
+
+  it.effect("survives a sender that is cancelled while it sends", () =>
+    Effect.gen(function* () {
+      const sent = yield* Deferred.make<Propagation.OutgoingHeaders>()
+      const compensate = Effect.flatMap(Propagation.inject, (headers) => Deferred.succeed(sent, headers))
+      const fiber = yield* Effect.flatMap(Effect.context<RunContext>(), (context) =>
+        Effect.onInterrupt(Effect.never, () => Effect.provide(compensate, context))
+      ).pipe(Botanu.workflow("Take Payment", { ...ids, deadline: "1 second" }), Effect.fork)
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.await(fiber)
+      const headers = yield* Deferred.await(sent)
+      const incoming = yield* Propagation.extract(headers)
+      expect(yield* Effect.succeed("refunded").pipe(child, Botanu.resume(incoming))).toBe("refunded")
+      expect(headers["baggage"]).not.toMatch(/deadline|cancelled/)
+    }).pipe(Effect.provide(full))
   )
 })
 
@@ -530,10 +606,16 @@ describe("a run that may have come in", () => {
     Effect.gen(function* () {
       const run = makeRun({ deadline: instant(1_000) })
       const current = Effect.serviceOption(RunContext)
-      expect(yield* current.pipe(Botanu.resume(Option.some(run)))).toEqual(Option.some(run))
-      expect(yield* Botanu.resume(current, Option.some(run))).toEqual(Option.some(run))
+      expect(yield* current.pipe(Botanu.resume(Option.some(run), enforce))).toEqual(Option.some(run))
+      expect(yield* Botanu.resume(current, Option.some(run), enforce)).toEqual(Option.some(run))
+      expect(yield* Botanu.resume(current, run, enforce)).toEqual(Option.some(run))
       yield* TestClock.setTime(1_000)
-      expect((yield* Effect.flip(current.pipe(Botanu.resume(Option.some(run)))))._tag).toBe("DeadlineExceeded")
+      for (const late of [
+        current.pipe(Botanu.resume(Option.some(run), enforce)),
+        Botanu.resume(current, Option.some(run), enforce)
+      ]) {
+        expect((yield* Effect.flip(late))._tag).toBe("DeadlineExceeded")
+      }
     })
   )
 
@@ -563,7 +645,7 @@ describe("work on a resumed run", () => {
           FiberRef.update(counter, (count) => count + 1),
           Greeting
         )
-        expect(yield* work.pipe(Botanu.resume(run))).toBe("hello")
+        expect(yield* work.pipe(Botanu.resume(run, enforce))).toBe("hello")
         expect(yield* FiberRef.get(counter)).toBe(1)
       }).pipe(Effect.provideService(Greeting, "hello"), Effect.scoped)
     )
@@ -580,7 +662,7 @@ describe("work on a resumed run", () => {
             )
           )
         )
-        const fiber = yield* Effect.fork(work.pipe(Botanu.resume(run)))
+        const fiber = yield* Effect.fork(work.pipe(Botanu.resume(run, enforce)))
         yield* Deferred.await(begun)
         const exit = yield* Fiber.interrupt(fiber)
         expect(Exit.isInterrupted(exit)).toBe(true)
@@ -590,7 +672,7 @@ describe("work on a resumed run", () => {
 
     it.effect(`may be done over and over by one fiber, ${which}`, () =>
       Effect.gen(function* () {
-        yield* Effect.forEach(Array.from({ length: 2_000 }), () => RunContext.pipe(Botanu.resume(run)), {
+        yield* Effect.forEach(Array.from({ length: 2_000 }), () => RunContext.pipe(Botanu.resume(run, enforce)), {
           discard: true
         })
         expect(yield* Effect.serviceOption(RunContext)).toEqual(Option.none())

@@ -20,7 +20,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["RunContext"],
   ["tracking", "Outcome", "BusinessContext", "Resume", "Propagation", "report"],
   ["Workflow", "Usage"],
-  ["Llm", "Data", "ai", "opentelemetry", "edge"],
+  ["Delivery", "Llm", "Data", "ai", "opentelemetry", "edge"],
   ["index"],
   ["platform", "rpc", "ledger"]
 ]

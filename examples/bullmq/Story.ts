@@ -3,7 +3,7 @@
  */
 import { type InvalidRunContext, type Run, RunExporter } from "botanu-effect"
 import { Queue } from "bullmq"
-import { type ConfigError, Effect, Layer, Option, type Scope } from "effect"
+import { Effect, Option, type Scope } from "effect"
 import type { Attempt } from "./Attempt.js"
 import { Inbox, type ProcessEnded, type Silence } from "./Heard.js"
 import * as JobRun from "./JobRun.js"
@@ -25,7 +25,6 @@ export type StoryError =
   | ProcessEnded
   | Silence
   | InvalidRunContext
-  | ConfigError.ConfigError
 
 const busy: Order = { id: "order-1001", customer: "bigretail", simulate: { carrierBusy: 2 } }
 const silent: Order = { id: "order-1002", customer: "bigretail", simulate: { carrierSilent: 1 } }
@@ -33,16 +32,13 @@ const silent: Order = { id: "order-1002", customer: "bigretail", simulate: { car
 /** Plays it, and gives the attempts in the order in which they ended. What it starts is stopped with the scope. */
 export const play = (audience: Audience): Effect.Effect<ReadonlyArray<Attempt>, StoryError, Scope.Scope> =>
   Effect.flatMap(Inbox.make, (inbox) =>
-    Effect.raceFirst(scenes(audience, inbox), inbox.ended).pipe(Effect.provide(producerServices(inbox)))
+    Effect.raceFirst(scenes(audience, inbox), inbox.ended).pipe(Effect.provide(exporter(inbox)))
   )
 
-const producerServices = (inbox: Inbox) =>
-  Layer.mergeAll(
-    JobRun.fullPropagation,
-    RunExporter.layer({
-      export: (completed) => Effect.sync(() => inbox.unsafeHear("producer", { _tag: "Completed", completed }))
-    })
-  )
+const exporter = (inbox: Inbox) =>
+  RunExporter.layer({
+    export: (completed) => Effect.sync(() => inbox.unsafeHear("producer", { _tag: "Completed", completed }))
+  })
 
 const scenes = (audience: Audience, inbox: Inbox) =>
   Effect.gen(function* () {

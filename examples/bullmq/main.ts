@@ -37,8 +37,7 @@ const play = (asJson: boolean): Effect.Effect<number> =>
   }).pipe(Effect.catchAll((error) => Effect.as(Console.error(lineOf(error)), 1)))
 
 /** An error as one line. */
-const lineOf = (error: Story.StoryError): string =>
-  visible("path" in error ? `${error.path.join("_")}: ${error.message}` : error.message)
+const lineOf = (error: Story.StoryError): string => visible(error.message)
 
 const screen = screenOf(process.stdout, process.env)
 

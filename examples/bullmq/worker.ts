@@ -29,7 +29,6 @@ const tell = (message: Message): Effect.Effect<void> =>
   })
 
 const services = Layer.mergeAll(
-  JobRun.fullPropagation,
   RunExporter.layer({ export: (completed) => tell({ _tag: "Completed", completed }) }),
   Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))
 )

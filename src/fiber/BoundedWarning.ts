@@ -42,6 +42,20 @@ export const warn = (subject: string, reports: ReadonlyArray<Report>): Effect.Ef
     return Cause.isEmpty(causes) ? Effect.logWarning(text) : Effect.logWarning(text, causes)
   })
 
+const loggedOnceByClock = new WeakMap<Clock.Clock, Set<string>>()
+
+/** Logs a warning of a kind the first time, and never again. */
+export const warnOnce = (subject: string, { kind, text }: Report): Effect.Effect<void> =>
+  Effect.withFiberRuntime((fiber) => {
+    const clock = clockOf(fiber)
+    const logged = loggedOnceByClock.get(clock) ?? new Set<string>()
+    loggedOnceByClock.set(clock, logged)
+    const key = `${subject}/${kind}`
+    if (logged.has(key)) return Effect.void
+    logged.add(key)
+    return Effect.logWarning(`${subject}: ${text}`)
+  })
+
 const due = (logged: Map<string, Logged>, kind: string, report: Report, now: number): ReadonlyArray<Report> => {
   const last = logged.get(kind)
   if (last !== undefined && Math.abs(now - last.at) < intervalMillis) {

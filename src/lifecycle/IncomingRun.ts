@@ -9,7 +9,7 @@ import * as Carrier from "../baggage/Carrier.js"
 import * as TraceParent from "../baggage/TraceParent.js"
 import * as BoundedWarning from "../fiber/BoundedWarning.js"
 import { type AnyFiber, nowOf } from "../fiber/CurrentFiber.js"
-import { remember } from "../run/RemoteContext.js"
+import { forwardedWith, isReceived, remember } from "../run/RemoteContext.js"
 import type { Run } from "../run/Run.js"
 import * as RunBaggage from "../run/RunBaggage.js"
 import { Header, Key, keyPrefix } from "../wire/Wire.js"
@@ -40,6 +40,20 @@ export const receiveFor = (
     report: isSound ? undefined : BoundedWarning.warn("incoming baggage", reportsOf(dropped, problems))
   }
 }
+
+/**
+ * The warning about a run that is tried again and came in with its four identifying keys only: the number of its attempt, its
+ * root and its parent did not travel. None for any other run.
+ */
+export const lostLineage = (previous: Run): Effect.Effect<void> | undefined =>
+  isReceived(previous) && !forwardedWith(previous).isFull
+    ? BoundedWarning.warnOnce("retryOf", {
+        kind: "lean",
+        text:
+          `run ${previous.runId} came in lean mode, so its attempt number, its root and its parent are not known; the next one is ` +
+          'counted as attempt 2. Send it with Propagation.injectWith({ mode: "full" })'
+      })
+    : undefined
 
 interface Extracted {
   readonly run: Option.Option<Run>

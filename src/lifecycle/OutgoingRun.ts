@@ -2,17 +2,33 @@
  * The run that a fiber works on, as the `baggage` header that it sends.
  */
 import * as BaggageHeader from "../baggage/BaggageHeader.js"
-import { type AnyFiber, nowOf } from "../fiber/CurrentFiber.js"
+import { empty } from "../baggage/BaggageMembers.js"
+import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import { type Forwarded, forwardedWith } from "../run/RemoteContext.js"
-import { furtherEntries, leanEntries, Run } from "../run/Run.js"
+import { furtherEntries, leanEntries, lineageEntries, Run } from "../run/Run.js"
 import { type PropagationMode, propagationModeFor } from "../run/Settings.js"
 import { makeUnsafe } from "../schema/SchemaRecord.js"
 import { scopeOf } from "./RunScope.js"
 
+/** How a run is sent. */
+export interface Sending {
+  /** Whether the sender waits for an answer, so that its deadline and its cancellation bind the receiver. */
+  readonly isCall: boolean
+  readonly maxBytes?: number | undefined
+  /** In place of the mode that holds for the run. */
+  readonly mode?: PropagationMode | undefined
+}
+
+const call: Sending = { isCall: true }
+
 /** The `baggage` header of a run as a fiber that works on it sends it; none where its identifying keys do not fit. */
-export const baggageHeaderFor = (fiber: AnyFiber, run: Run, maxBytes?: number | undefined): string | undefined => {
-  const sent = isCancelledFor(fiber, run) && !run.cancelled ? makeUnsafe(Run, { ...run, cancelled: true }) : run
-  return baggageHeader(sent, forwardedFor(fiber, run), outgoingModeFor(fiber, run), maxBytes)
+export const baggageHeaderFor = (fiber: AnyFiber, run: Run, sending: Sending = call): string | undefined => {
+  const isCancelled = sending.isCall && isCancelledFor(fiber, run) && !run.cancelled
+  const sent = isCancelled ? makeUnsafe(Run, { ...run, cancelled: true }) : run
+  const forwarded = forwardedFor(fiber, run)
+  // Who asks for four keys gets four.
+  const unknownMembers = sending.mode === "lean" ? empty : forwarded.unknownMembers
+  return baggageHeader(sent, { ...forwarded, unknownMembers }, sending.mode ?? outgoingModeFor(fiber, run), sending)
 }
 
 /** The mode in which a run is sent: where more than its identifying keys came in, it goes on in full. */
@@ -22,9 +38,9 @@ export const outgoingModeFor = (fiber: AnyFiber, run: Run): PropagationMode =>
 const forwardedFor = (fiber: AnyFiber, run: Run): Forwarded =>
   scopeOf(fiber.currentContext, run)?.forwarded ?? forwardedWith(run)
 
-/** Whether a run is sent as cancelled by a fiber that works on it. */
+/** Whether a run is sent as cancelled by a fiber that works on it: its work is being stopped. */
 export const isCancelledFor = (fiber: AnyFiber, run: Run): boolean =>
-  scopeOf(fiber.currentContext, run)?.isCancelled === true || run.isPastDeadline(nowOf(fiber))
+  scopeOf(fiber.currentContext, run)?.isCancelled === true
 
 /**
  * The header of a run: its identifying keys first, then foreign members, then its other keys and those that this version does
@@ -34,12 +50,14 @@ export const baggageHeader = (
   run: Run,
   { foreignBaggage, unknownMembers }: Pick<Forwarded, "foreignBaggage" | "unknownMembers">,
   mode: PropagationMode,
-  maxBytes?: number | undefined
+  { isCall, maxBytes }: Sending = call
 ): string | undefined => {
   const writer = new BaggageHeader.Writer(maxBytes)
   for (const [key, value] of leanEntries(run)) if (!writer.add(key, value)) return undefined
   for (const [key, { properties, value }] of foreignBaggage.members) writer.add(key, value, properties)
-  if (mode === "full") for (const [key, value] of furtherEntries(run)) writer.add(key, value)
+  if (mode === "full") {
+    for (const [key, value] of isCall ? furtherEntries(run) : lineageEntries(run)) writer.add(key, value)
+  }
   for (const [key, { properties, value }] of unknownMembers.members) writer.add(key, value, properties)
   return writer.text
 }

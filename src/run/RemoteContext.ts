@@ -4,7 +4,8 @@
  */
 import { GlobalValue, type Tracer } from "effect"
 import { type Baggage, empty } from "../baggage/BaggageMembers.js"
-import type { Run } from "./Run.js"
+import { makeUnsafe } from "../schema/SchemaRecord.js"
+import { Run } from "./Run.js"
 
 /** What goes out again with a run that came in, and with the runs inside of it. */
 export interface Forwarded {
@@ -28,6 +29,16 @@ const nothing: RemoteContext = { foreignBaggage: empty, unknownMembers: empty, i
 /** Remembers what came in beside a run that was received. */
 export const remember = (run: Run, context: RemoteContext): void => {
   remoteContexts.set(run, context)
+}
+
+/** The run without its deadline and its cancellation, with what came in beside it. */
+export const withoutLimits = (run: Run): Run => {
+  if (run.deadline === undefined && !run.cancelled) return run
+  const { cancelledAt: _, deadline: __, ...fields } = run
+  const unlimited = makeUnsafe(Run, { ...fields, cancelled: false })
+  const context = remoteContexts.get(run)
+  if (context !== undefined) remember(unlimited, context)
+  return unlimited
 }
 
 /** Whether a run came in, from another process or from a message. */

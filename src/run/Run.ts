@@ -109,13 +109,22 @@ export const leanEntries = (run: Run): ReadonlyArray<Entry> => [
 ]
 
 /** What full mode adds to the lean entries. */
-export const furtherEntries = (run: Run): ReadonlyArray<Entry> => {
+export const furtherEntries = (run: Run): ReadonlyArray<Entry> => [...lineageEntries(run), ...limitEntries(run)]
+
+/** What full mode adds to the lean entries of a message that may outlive the run. */
+export const lineageEntries = (run: Run): ReadonlyArray<Entry> => {
   const entries: Array<Entry> = [[Key.environment, run.environment]]
   if (run.tenantId !== undefined) entries.push([Key.tenantId, run.tenantId])
   if (run.parentRunId !== undefined) entries.push([Key.parentRunId, run.parentRunId])
   if (run.rootRunId !== run.runId) entries.push([Key.rootRunId, run.rootRunId])
   if (run.attempt > 1) entries.push([Key.attempt, String(run.attempt)])
   if (run.retryOfRunId !== undefined) entries.push([Key.retryOfRunId, run.retryOfRunId])
+  return entries
+}
+
+/** What binds whoever works for the run while it lasts: its deadline, and its cancellation. */
+const limitEntries = (run: Run): ReadonlyArray<Entry> => {
+  const entries: Array<Entry> = []
   if (run.deadline !== undefined) entries.push([Key.deadline, String(Math.floor(run.deadline.epochMillis))])
   if (run.cancelled) entries.push([Key.cancelled, "true"])
   return entries

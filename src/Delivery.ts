@@ -1,0 +1,106 @@
+/**
+ * A message that a broker delivers, once or again: each attempt at it is a run, of one lineage in whatever processes they are.
+ */
+import { type Duration, Effect, Option } from "effect"
+import type { IncomingHeaders } from "./baggage/Carrier.js"
+import type { Budget } from "./cost/Budget.js"
+import { extract, injectWith, type OutgoingHeaders } from "./Propagation.js"
+import { resume } from "./Resume.js"
+import type { RunContext } from "./RunContext.js"
+import type { InvalidRunContext } from "./run/NewRun.js"
+import * as Workflow from "./Workflow.js"
+
+/**
+ * The options of a workflow, and what a message carries of runs.
+ *
+ * @since 0.2.0
+ * @category messages
+ */
+export interface Options<
+  in A = never,
+  in E = never,
+  out R = unknown,
+  out D extends Duration.DurationInput | undefined = Duration.DurationInput | undefined,
+  out B extends Budget | undefined = Budget | undefined,
+  out R1 = unknown
+> extends Omit<Workflow.WorkflowOptions<A, E, R, D, B>, "retryOf"> {
+  /** The headers of the run that sent the message, as `Propagation.inject` gave them. */
+  readonly sender?: IncomingHeaders | undefined
+  /** The headers of the attempt that began last, as `keep` left them; none of a message that was not delivered before. */
+  readonly lastAttempt?: IncomingHeaders | undefined
+  /**
+   * Leaves the headers of this attempt with the message, in place of those of the attempt before. It runs before the work
+   * begins, for after a crash nobody could do it. They are in full mode. Where it fails or dies, that is logged, and the work
+   * goes on: the next attempt will not know of this one.
+   */
+  readonly keep: (headers: OutgoingHeaders) => Effect.Effect<unknown, unknown, R1>
+}
+
+/**
+ * Makes the work on a message a run: the first attempt as a child of the run that sent it; a redelivery as the attempt after the
+ * one before, whichever process had that. Headers that cannot be read, or that are those of other work (another workflow or
+ * event), cost the lineage and never the work. Take `eventId` from the message, so that it is the same in all attempts.
+ *
+ * Knows no broker: `keep` says where headers stay.
+ *
+ * @example
+ * import { Delivery, type Propagation } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * interface Job {
+ *   readonly data: { readonly orderId: string; headers?: Propagation.OutgoingHeaders; lastAttempt?: Propagation.OutgoingHeaders }
+ * }
+ *
+ * const ship = (job: Job) =>
+ *   Effect.log("shipping").pipe(
+ *     Delivery.workflow("Ship Order", {
+ *       eventId: job.data.orderId,
+ *       customerId: "bigretail",
+ *       sender: job.data.headers,
+ *       lastAttempt: job.data.lastAttempt,
+ *       keep: (headers) =>
+ *         Effect.sync(() => {
+ *           job.data.lastAttempt = headers
+ *         })
+ *     })
+ *   )
+ *
+ * @since 0.2.0
+ * @category messages
+ */
+export const workflow =
+  <
+    A0 = unknown,
+    E0 = unknown,
+    R0 = never,
+    R1 = never,
+    const D extends Duration.DurationInput | undefined = undefined,
+    const B extends Budget | undefined = undefined
+  >(
+    name: string,
+    options: Options<A0, E0 | Workflow.LimitError<D, B>, R0, D, B, R1>
+  ) =>
+  <A extends A0, E extends E0, R>(
+    work: Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | InvalidRunContext | Workflow.LimitError<D, B>, Exclude<R | R1, RunContext> | R0> =>
+    Effect.gen(function* () {
+      const { keep, lastAttempt, sender, ...workflowOptions } = options
+      const incoming = yield* extract(sender)
+      const previous = Option.filter(
+        yield* extract(lastAttempt),
+        (run) => run.workflow === name && run.eventId === options.eventId
+      )
+      const own = Workflow.workflow<A0, E0, R0, D, B>(name, {
+        ...workflowOptions,
+        retryOf: Option.getOrUndefined(previous)
+      } as Workflow.WorkflowOptions<A0, E0 | Workflow.LimitError<D, B>, R0, D, B>)
+      return yield* Effect.zipRight(leave(keep), work).pipe(own, resume(incoming))
+    })
+
+const leave = <R>(keep: (headers: OutgoingHeaders) => Effect.Effect<unknown, unknown, R>) =>
+  injectWith({ mode: "full" }).pipe(
+    Effect.flatMap((headers) => Effect.suspend(() => keep(headers))),
+    Effect.sandbox,
+    Effect.catchAll((cause) => Effect.logWarning("the next attempt at this message will not know of this one", cause)),
+    Effect.asVoid
+  )
