@@ -744,7 +744,7 @@ it.effect("a tracer that throws is logged, and harms neither the program nor the
     ])
     expect(yield* Botanu.activeRuns).toEqual([])
     expect(lines).toEqual([
-      "telling of an outcome failed: Error: tracer down",
+      "the outcome was not recorded on the span: Error: tracer down",
       Array(3).fill("telling of a run failed: Error: tracer down").join("; ")
     ])
   }).pipe(Effect.withTracer(tracer), Effect.provide([RunExporter.layerMemory, logging(lines)]))

@@ -1,0 +1,115 @@
+/**
+ * The tests with other versions of the peer dependencies: `npm run test:peers`, with the lowest and the newest that each range
+ * allows. `npm run test:peers -- --core` runs the tests of the core alone, with the lowest and the newest `effect`.
+ *
+ * Each set of versions is installed once, into a folder of temporary files that stays.
+ */
+import { execFileSync, spawnSync } from "node:child_process"
+import { createHash } from "node:crypto"
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join, relative } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+const { devDependencies, peerDependencies } = manifest
+
+const [argument, ...vitestArguments] = process.argv.slice(2)
+const isCore = argument === "--core"
+if (!isCore && argument !== undefined) vitestArguments.unshift(argument)
+
+/** The lowest version of a range such as `^2.0.0 || ^3.0.0`. */
+const lowestOf = (range) => range.match(/\d+\.\d+\.\d+/)[0]
+
+/** The newest version of a range that is published. */
+const newestOf = (name, range) => {
+  const versions = [JSON.parse(execFileSync("npm", ["view", `${name}@${range}`, "version", "--json"]))].flat()
+  return versions
+    .filter((version) => !version.includes("-"))
+    .sort((a, b) => a.localeCompare(b, "en", { numeric: true }))
+    .at(-1)
+}
+
+/** Each peer at the version that `versionOf` gives. */
+const peers = (versionOf) =>
+  Object.fromEntries(Object.entries(peerDependencies).map(([name, range]) => [name, versionOf(name, range)]))
+
+/** The packages of Effect that the tests use beside the peers, at the first version of their line: a later one may need later peers. */
+const lowestCompanions = () =>
+  Object.fromEntries(
+    Object.entries(devDependencies)
+      .filter(([name]) => name.startsWith("@effect/") && !(name in peerDependencies))
+      .map(([name, version]) => [name, version.replace(/\.\d+$/, ".0")])
+  )
+
+const sets = isCore
+  ? [
+      { title: "the lowest effect", versions: { effect: lowestOf(peerDependencies.effect) } },
+      { title: "the newest effect", versions: { effect: newestOf("effect", peerDependencies.effect) } }
+    ]
+  : [
+      {
+        title: "the lowest peers",
+        versions: { ...lowestCompanions(), ...peers((_, range) => lowestOf(range)) }
+      },
+      { title: "the newest peers", versions: peers(newestOf) }
+    ]
+
+/** What is about the project as it is here, and not about what it runs with. */
+const projectTests = ["api", "architecture", "docs", "docstrings", "install-lines", "links", "readme"].map(
+  (name) => `${name}.test.ts`
+)
+const coreRooms = ["baggage", "cost", "fiber", "lifecycle", "run", "schema", "tracking", "wire"]
+
+const coreTests = () =>
+  readdirSync(join(root, "test")).flatMap((name) => {
+    if (coreRooms.includes(name)) return [`test/${name}/`]
+    return name.endsWith(".test.ts") && !projectTests.includes(name) ? [`test/${name}`] : []
+  })
+
+/** Installs the versions, unless that was done before, and gives the folder. */
+const install = (versions) => {
+  const installed = { ...manifest, devDependencies: { ...devDependencies, ...versions }, overrides: versions }
+  const key = createHash("sha256").update(JSON.stringify(installed)).digest("hex").slice(0, 12)
+  const folder = join(tmpdir(), `botanu-peers-${key}`)
+  const complete = join(folder, "node_modules/.complete")
+  if (existsSync(complete)) return folder
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder)
+  writeFileSync(join(folder, "package.json"), JSON.stringify(installed))
+  const options = ["--legacy-peer-deps", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"]
+  execFileSync("npm", ["install", ...options], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] })
+  writeFileSync(complete, "")
+  return folder
+}
+
+const copyProject = (folder) => {
+  const left = new Set(["node_modules", "dist", ".git", "bench/.build", "package.json", "package-lock.json"])
+  for (const name of readdirSync(folder)) {
+    if (!left.has(name)) rmSync(join(folder, name), { recursive: true, force: true })
+  }
+  cpSync(root, folder, { recursive: true, filter: (source) => !left.has(relative(root, source)) })
+}
+
+const installedHere = (name) =>
+  JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")).version
+
+const run = ({ title, versions }) => {
+  const different = Object.entries(versions).filter(([name, version]) => installedHere(name) !== version)
+  console.log(`\n${title}: ${different.map((pair) => pair.join("@")).join(", ") || "those that are installed here"}`)
+  // The other tests run with these.
+  if (different.length === 0) return true
+  const folder = install(versions)
+  copyProject(folder)
+  const tests = isCore
+    ? ["--typecheck.enabled=false", ...coreTests()]
+    : [...["package/**", ...projectTests].flatMap((path) => ["--exclude", `test/${path}`])]
+  const { status } = spawnSync("npx", ["vitest", "run", ...vitestArguments, ...tests], {
+    cwd: folder,
+    stdio: "inherit"
+  })
+  return status === 0
+}
+
+process.exitCode = sets.map(run).every(Boolean) ? 0 : 1
