@@ -6,9 +6,11 @@ import * as Baggage from "./baggage/Baggage.js"
 import { setWrappedTracer } from "./fiber/TracerWrapper.js"
 import { currentRun, runContextKey, withRun } from "./lifecycle/CurrentRun.js"
 import { joinedRunFor } from "./lifecycle/ReceivedRun.js"
-import { fromOptions, type InvalidRunContext, optionsOf, type RunOptions } from "./run/NewRun.js"
+import { callSiteOf } from "./run/CallSite.js"
+import { fromOptions, type InvalidRunContext, optionsOf, type RunOptions, type RunRequest } from "./run/NewRun.js"
 import type { Run } from "./run/Run.js"
 import * as RunBaggage from "./run/RunBaggage.js"
+import { withSettings } from "./run/Settings.js"
 
 /**
  * The tag of the current run. A workflow, `Botanu.resume` and `RunContext.layer` provide it. Using `RunContext` outside of them is
@@ -56,7 +58,7 @@ export class RunContext extends Context.Tag(runContextKey)<RunContext, Run>() {
    * @category constructors
    */
   static make(options: RunOptions): Effect.Effect<Run, InvalidRunContext> {
-    return Effect.withFiberRuntime((fiber) => fromOptions(fiber, options, currentRun(fiber.currentContext), undefined))
+    return made({ ...options, callSite: callSiteOf(RunContext.make) }, undefined)
   }
 
   /**
@@ -82,9 +84,7 @@ export class RunContext extends Context.Tag(runContextKey)<RunContext, Run>() {
    * @category constructors
    */
   static retry(previous: Run): Effect.Effect<Run, InvalidRunContext> {
-    return Effect.withFiberRuntime((fiber) =>
-      fromOptions(fiber, optionsOf(previous), currentRun(fiber.currentContext), previous)
-    )
+    return made({ ...optionsOf(previous), callSite: callSiteOf(RunContext.retry) }, previous)
   }
 
   /**
@@ -217,3 +217,8 @@ export class RunContext extends Context.Tag(runContextKey)<RunContext, Run>() {
     (run, now) => run.isPastDeadline(now)
   )
 }
+
+const made = (request: RunRequest, previous: Run | undefined): Effect.Effect<Run, InvalidRunContext> =>
+  Effect.withFiberRuntime((fiber) =>
+    withSettings(fiber, (settings) => fromOptions(fiber, request, currentRun(fiber.currentContext), previous, settings))
+  )

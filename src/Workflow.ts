@@ -9,8 +9,9 @@ import type { OutcomeOptions } from "./lifecycle/Completion.js"
 import { currentRun } from "./lifecycle/CurrentRun.js"
 import { lostLineage } from "./lifecycle/IncomingRun.js"
 import type { RunContext } from "./RunContext.js"
+import { type CallSite, callSiteOf } from "./run/CallSite.js"
 import type { DeadlineExceeded } from "./run/Deadline.js"
-import { InvalidRunContext, type RunOptions } from "./run/NewRun.js"
+import { InvalidRunContext, invalidRequest, type RunOptions, type RunRequest } from "./run/NewRun.js"
 import { remoteSpanOf } from "./run/RemoteContext.js"
 import type { Run } from "./run/Run.js"
 
@@ -100,28 +101,37 @@ export const workflow: {
     name: string,
     options: WorkflowOptions<Types.NoInfer<A>, Types.NoInfer<E> | LimitError<D, B>, R0, D, B>
   ): Effect.Effect<A, E | InvalidRunContext | LimitError<D, B>, Exclude<R, RunContext> | R0>
-} = ((...args: [string, AnyOptions] | [Effect.Effect<unknown>, string, AnyOptions]) =>
-  args.length === 2
-    ? (effect: Effect.Effect<unknown>) => run(effect, args[0], args[1])
-    : run(args[0], args[1], args[2])) as never
+} = ((...args: [string, AnyOptions] | [Effect.Effect<unknown>, string, AnyOptions]) => {
+  const callSite = callSiteOf(workflow as never)
+  return args.length === 2
+    ? (effect: Effect.Effect<unknown>) => run(effect, args[0], args[1], callSite)
+    : run(args[0], args[1], args[2], callSite)
+}) as never
 
 type AnyOptions = WorkflowOptions<unknown, unknown, never>
 
-const run = (body: Effect.Effect<unknown>, name: string, options: AnyOptions): Effect.Effect<unknown, unknown> => {
+const run = (
+  body: Effect.Effect<unknown>,
+  name: string,
+  options: AnyOptions,
+  callSite: CallSite
+): Effect.Effect<unknown, unknown> => {
   const warning = options.retryOf && lostLineage(options.retryOf)
-  const attempted = attempts(body, name, options)
+  const attempted = attempts(body, { ...options, workflow: name, callSite })
   return warning === undefined ? attempted : Effect.zipRight(warning, attempted)
 }
 
-const attempts = (work: Effect.Effect<unknown>, name: string, options: AnyOptions): Effect.Effect<unknown, unknown> => {
+const attempts = (
+  work: Effect.Effect<unknown>,
+  { budget, retry, retryOf, ...attemptOptions }: AnyOptions & RunRequest
+): Effect.Effect<unknown, unknown> => {
   const body = begun(work)
-  const { budget, retry, retryOf, ...rest } = options
-  const attemptOptions = { ...rest, workflow: name }
   const first = retryOf && { run: retryOf, span: remoteSpanOf(retryOf) }
   if (budget === undefined && retry === undefined) return Attempt.attempt(body, attemptOptions, first, ignore)
   return Effect.suspend(() => {
     const checked = budget && validate(budget)
-    if (checked !== undefined && Either.isLeft(checked)) return Effect.fail(new InvalidRunContext(checked.left))
+    if (checked !== undefined && Either.isLeft(checked))
+      return Effect.fail(invalidRequest(attemptOptions, checked.left))
     const account = accountFor(checked?.right)
     let previous: Attempt.Previous | undefined = first
     const next = Effect.suspend(() =>
@@ -209,10 +219,12 @@ export const fn: <
   <A extends A0, E extends E0, R, Rest extends readonly [...Args, ...ReadonlyArray<unknown>]>(
     body: (...args: Rest) => Effect.Effect<A, E, R>
   ): (...args: Rest) => Effect.Effect<A, E | InvalidRunContext | LimitError<D, B>, Exclude<R, RunContext> | R0>
-} = ((name: string, options: FunctionOptions<ReadonlyArray<unknown>, unknown, unknown, never>) =>
-  (body: Body) =>
-  (...args: ReadonlyArray<unknown>) =>
-    Effect.suspend(() => run(callBody(body, args), name, applyToArguments(options, args)))) as never
+} = ((name: string, options: FunctionOptions<ReadonlyArray<unknown>, unknown, unknown, never>) => {
+  const callSite = callSiteOf(fn as never)
+  return (body: Body) =>
+    (...args: ReadonlyArray<unknown>) =>
+      Effect.suspend(() => run(callBody(body, args), name, applyToArguments(options, args), callSite))
+}) as never
 
 type Yielded<E> = Utils.YieldWrap<Effect.Effect<unknown, E, unknown>>
 type ErrorOf<Eff> = [Eff] extends [never]

@@ -28,7 +28,7 @@ describe("RunContext.make", () => {
     Effect.gen(function* () {
       const error = yield* Effect.flip(RunContext.make({ ...options, customerId: "" }))
       expect(error).toBeInstanceOf(InvalidRunContext)
-      expect(error.message).toBe('customerId: expected non-empty text, got ""')
+      expect(`${error.field}: ${error.problem}`).toBe('customerId: expected non-empty text, got ""')
     })
   )
 })
@@ -130,7 +130,7 @@ describe("RunContext.retry", () => {
   it.effect("refuses an attempt that the wire cannot carry", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(RunContext.retry(makeRun({ attempt: 999_999 })))
-      expect(error.message).toBe("retryOf: expected an attempt before number 999999")
+      expect(`${error.field}: ${error.problem}`).toBe("retryOf: expected an attempt before number 999999")
     })
   )
 })

@@ -91,7 +91,7 @@ describe("a workflow", () => {
     ["tenantId", { tenantId: "" }, 'expected non-empty text, got ""'],
     ["version", { version: "x".repeat(300) }, `expected at most 256 bytes of UTF-8, got "${"x".repeat(63)}…"`],
     ["environment", { environment: "" }, 'expected non-empty text, got ""'],
-    ["deadline", { deadline: "soon" }, 'expected a duration, got "soon"'],
+    ["deadline", { deadline: "soon" }, 'expected a duration of zero or more, got "soon"'],
     ["deadline", { deadline: "1000000000 weeks" }, "expected an instant that a date can hold"],
     [
       "eventId",

@@ -18,6 +18,19 @@ import { withoutRun as annotationsWithoutRun } from "./RunAnnotations.js"
  * An exporter works in the context of its layer, outside of any run, with the loggers and the tracer of the program whose run it
  * receives. Runs that it starts itself are not exported to it.
  *
+ * @example
+ * ```ts
+ * import { Console } from "effect"
+ * import { RunExporter } from "botanu-effect"
+ *
+ * const toConsole: RunExporter.RunExporter = {
+ *   export: ({ run, status }) => Console.log(`${run.workflow} ended as ${status}`),
+ *   started: (run) => Console.log(`${run.workflow} has started`)
+ * }
+ *
+ * console.log(Object.keys(toConsole)) // [ 'export', 'started' ]
+ * ```
+ *
  * @since 0.1.0
  * @category models
  */

@@ -7,10 +7,10 @@ import * as RunFiber from "../fiber/ChildFiber.js"
 import { type AnyFiber, clockOf, nowOf } from "../fiber/CurrentFiber.js"
 import { withWrappedTracer } from "../fiber/TracerWrapper.js"
 import * as Deadline from "../run/Deadline.js"
-import { fromOptions, type InvalidRunContext, type RunOptions } from "../run/NewRun.js"
+import { fromOptions, type InvalidRunContext, type RunRequest } from "../run/NewRun.js"
 import { forwardedWith } from "../run/RemoteContext.js"
 import type { Run } from "../run/Run.js"
-import { propagationModeFor } from "../run/Settings.js"
+import { propagationModeFor, withSettings } from "../run/Settings.js"
 import { Event, runSpanName } from "../wire/Wire.js"
 import { exportFor, exportStartFor } from "./ActiveExporters.js"
 import { add, remove } from "./ActiveRuns.js"
@@ -22,7 +22,7 @@ import { classify, type RunExit } from "./RunExit.js"
 import { currentScope, RunScope } from "./RunScope.js"
 
 /** What an attempt needs to know beside the run itself. */
-export interface AttemptOptions<A> extends RunOptions, OutcomeOptions<A> {
+export interface AttemptOptions<A> extends RunRequest, OutcomeOptions<A> {
   readonly spanKind?: Tracer.SpanKind | undefined
   /** What the attempt may spend. */
   readonly budgetMeter?: BudgetMeter | undefined
@@ -45,17 +45,19 @@ export const attempt = <A, E, R>(
   onOpen: (opened: Previous) => void
 ): Effect.Effect<A, E | AttemptError, R> =>
   Effect.withFiberRuntime((caller, { runtimeFlags }) =>
-    Effect.uninterruptibleMask((restore): Effect.Effect<A, E | AttemptError, R> => {
-      const parent = currentRun(caller.currentContext)
-      const run = fromOptions(caller, options, parent, previous?.run)
-      if (Either.isLeft(run)) return Effect.fail(run.left)
-      return Effect.flatMap(openSpan(caller, run.right, options, previous), (span) => {
-        const opened = open(caller, run.right, span, parent, previous, options.budgetMeter)
-        onOpen({ run: run.right, span })
-        const worked = work(body, caller, opened, options, { restore, runtimeFlags })
-        return Effect.flatMap(Effect.exit(worked), (exit) => complete(caller, opened, exit, options))
+    withSettings(caller, (settings) =>
+      Effect.uninterruptibleMask((restore): Effect.Effect<A, E | AttemptError, R> => {
+        const parent = currentRun(caller.currentContext)
+        const run = fromOptions(caller, options, parent, previous?.run, settings)
+        if (Either.isLeft(run)) return Effect.fail(run.left)
+        return Effect.flatMap(openSpan(caller, run.right, options, previous), (span) => {
+          const opened = open(caller, run.right, span, parent, previous, options.budgetMeter)
+          onOpen({ run: run.right, span })
+          const worked = work(body, caller, opened, options, { restore, runtimeFlags })
+          return Effect.flatMap(Effect.exit(worked), (exit) => complete(caller, opened, exit, options))
+        })
       })
-    })
+    )
   )
 
 const openSpan = (

@@ -8,6 +8,17 @@ import { quote } from "../schema/FieldText.js"
 /**
  * The bounds within which an exporter works. An option out of range is a defect of the layer, whose message names the option.
  *
+ * @example
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { RunExporter } from "botanu-effect"
+ *
+ * const patient: RunExporter.ExporterOptions = { name: "archive", timeout: "2 minutes", releaseTimeout: "20 seconds" }
+ * const archive = RunExporter.layer({ export: () => Effect.void }, patient)
+ *
+ * console.log(Layer.isLayer(archive)) // true
+ * ```
+ *
  * @since 0.2.0
  * @category models
  */

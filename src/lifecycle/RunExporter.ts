@@ -40,6 +40,21 @@ export const layer = (exporter: RunExporter, options?: ExporterOptions | undefin
 /**
  * Adds an exporter that is acquired with the layer. It is released with the layer, after what is queued was delivered.
  *
+ * @example
+ * ```ts
+ * import { Console, Effect } from "effect"
+ * import { Botanu, RunExporter } from "botanu-effect"
+ *
+ * const connection = Effect.acquireRelease(Console.log("connected"), () => Console.log("disconnected"))
+ * const remote = RunExporter.layerScoped(
+ *   Effect.as(connection, { export: ({ run }) => Console.log(`sent ${run.workflow}`) })
+ * )
+ *
+ * const program = Effect.void.pipe(Botanu.workflow("Support", { eventId: "ticket-42", customerId: "bigretail" }))
+ *
+ * await Effect.runPromise(Effect.provide(program, remote))
+ * ```
+ *
  * @since 0.1.0
  * @category layers
  */
@@ -68,7 +83,26 @@ export const layerScoped = <E, R>(
  */
 export const console: Layer.Layer<never> = layer({ export: (run) => Console.log(lineOf(run)) })
 
-/** The runs that `layerMemory` has received. */
+/**
+ * The runs that `layerMemory` has received.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Botanu, RunExporter } from "botanu-effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   const memory = yield* RunExporter.Memory
+ *   yield* Effect.void.pipe(Botanu.workflow("Support", { eventId: "ticket-42", customerId: "bigretail" }))
+ *   return (yield* memory.runs).map(({ status }) => status)
+ * })
+ *
+ * console.log(await Effect.runPromise(Effect.provide(program, RunExporter.layerMemory))) // [ 'success' ]
+ * ```
+ *
+ * @since 0.1.0
+ * @category context
+ */
 export class Memory extends Context.Tag("botanu/RunExporter/Memory")<
   Memory,
   {
@@ -78,7 +112,27 @@ export class Memory extends Context.Tag("botanu/RunExporter/Memory")<
   }
 >() {}
 
-/** Keeps completed runs in memory, for tests. */
+/**
+ * Keeps completed runs in memory, for tests. A run is there when its workflow is over.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Botanu, RunExporter } from "botanu-effect"
+ *
+ * const program = Effect.fail("no answer").pipe(
+ *   Botanu.workflow("Support", { eventId: "ticket-42", customerId: "bigretail" }),
+ *   Effect.ignore,
+ *   Effect.zipRight(Effect.flatMap(RunExporter.Memory, (memory) => memory.runs))
+ * )
+ *
+ * const [completed] = await Effect.runPromise(Effect.provide(program, RunExporter.layerMemory))
+ * console.log(completed?.status) // failure
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
 export const layerMemory: Layer.Layer<Memory> = Layer.scoped(
   Memory,
   Effect.suspend(() => {

@@ -2,15 +2,33 @@
  * How a run comes to be in this process: from options, or as the next attempt after another run.
  */
 import { type ConfigError, Context, DateTime, Duration, Either, Schema } from "effect"
-import { type AnyFiber, nowOf } from "../fiber/CurrentFiber.js"
+import { type AnyFiber, clockOf } from "../fiber/CurrentFiber.js"
+import * as DurationOption from "../schema/DurationOption.js"
 import * as FieldText from "../schema/FieldText.js"
-import { type FieldsOf, makeUnsafe } from "../schema/SchemaRecord.js"
+import { type FieldsOf, makeUnsafe, optional } from "../schema/SchemaRecord.js"
 import { maxAttempt } from "../wire/Wire.js"
+import type { CallSite } from "./CallSite.js"
 import { Run } from "./Run.js"
-import { Generator } from "./RunId.js"
-import { settingsFor } from "./Settings.js"
+import { Generator, type RunId } from "./RunId.js"
+import type { SettingsResult } from "./Settings.js"
 
-/** What a run is made of. */
+/**
+ * What a run is made of.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { RunContext, type RunOptions } from "botanu-effect"
+ *
+ * const options: RunOptions = { workflow: "Support", eventId: "ticket-42", customerId: "bigretail" }
+ * const run = await Effect.runPromise(RunContext.make(options))
+ *
+ * console.log(run.attempt) // 1
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface RunOptions {
   /** The name of the work. */
   readonly workflow: string
@@ -27,48 +45,102 @@ export interface RunOptions {
   readonly environment?: string | undefined
   /** The version of the workflow. */
   readonly version?: string | undefined
-  /** How long the run may take, from its start; an earlier deadline of the run around it comes first. */
+  /** How long the run may take, from its start; an earlier deadline of the enclosing run comes first. */
   readonly deadline?: Duration.DurationInput | undefined
 }
 
-/** A run could not be made: `field` is not what was expected. Nothing was started. */
+/** Options, and where they were given. */
+export interface RunRequest extends RunOptions {
+  readonly callSite?: CallSite | undefined
+}
+
+/**
+ * A run could not be made: `field` is not what was expected. Nothing was started. The message names the workflow too, and where it
+ * was called.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Botanu, InvalidRunContext } from "botanu-effect"
+ *
+ * const program = Effect.void.pipe(Botanu.workflow("Support", { eventId: "", customerId: "bigretail" }))
+ *
+ * const error = await Effect.runPromise(Effect.flip(program))
+ * console.log(error instanceof InvalidRunContext, error.field) // true eventId
+ * ```
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class InvalidRunContext extends Schema.TaggedError<InvalidRunContext>()("InvalidRunContext", {
   /** The option or the environment variable that is wrong. */
   field: Schema.String,
   /** What was expected of it, and an excerpt of what was found. */
-  problem: Schema.String
+  problem: Schema.String,
+  /** The workflow that the run was to be of. */
+  workflow: optional(Schema.String)
 }) {
+  /** Where the workflow was called: file, line and column. It is not encoded, and stays in the process. */
+  get callSite(): string | undefined {
+    return callSites.get(this)?.()
+  }
+
   override get message(): string {
-    return `${this.field}: ${this.problem}`
+    const where = [this.workflow && `workflow ${FieldText.quote(this.workflow)}`, this.callSite].filter(Boolean)
+    return `${this.field}: ${this.problem}${where.length === 0 ? "" : ` (${where.join(", ")})`}`
   }
 }
 
+const callSites = new WeakMap<InvalidRunContext, CallSite>()
+
+/** The error, with the workflow and the place that were asked for a run. */
+export const invalidRequest = (
+  { callSite, workflow }: Pick<RunRequest, "callSite" | "workflow">,
+  { field, problem }: FieldText.FieldProblem
+): InvalidRunContext => {
+  const error = new InvalidRunContext({ field, problem, ...(typeof workflow === "string" && { workflow }) })
+  if (callSite !== undefined) callSites.set(error, callSite)
+  return error
+}
+
 /**
- * A run of these options. Without `previous` it is a first attempt, whose parent is the run around it; otherwise it is the
- * attempt after `previous`, and stands where that one stood. The deadline is bounded by that of the run around it.
+ * A run of these options. Without `previous` it is a first attempt, whose parent is the enclosing run; otherwise it is the attempt
+ * after `previous`, and has the parent of that one. The deadline is bounded by that of the enclosing run.
  */
 export const fromOptions = (
   fiber: AnyFiber,
+  request: RunRequest,
+  parent: Run | undefined,
+  previous: Run | undefined,
+  settings: SettingsResult
+): Either.Either<Run, InvalidRunContext> =>
+  Either.mapLeft(validated(fiber, request, parent, previous, settings), (problem) => invalidRequest(request, problem))
+
+const validated = (
+  fiber: AnyFiber,
   options: RunOptions,
   parent: Run | undefined,
-  previous: Run | undefined
-): Either.Either<Run, InvalidRunContext> => {
-  const environment = environmentOf(fiber, options.environment)
+  previous: Run | undefined,
+  settings: SettingsResult
+): Either.Either<Run, FieldText.FieldProblem> => {
+  const environment = environmentOf(settings, options.environment)
   if (Either.isLeft(environment)) return Either.left(environment.left)
   const problem = textProblem(options, environment.right) ?? previousProblem(options, previous)
   if (problem !== undefined) return Either.left(problem)
-  const now = nowOf(fiber)
+  const nowMillis = clockOf(fiber).unsafeCurrentTimeMillis()
+  const runId = idAt(fiber, nowMillis)
+  if (Either.isLeft(runId)) return Either.left(runId.left)
+  const now = DateTime.unsafeMake(nowMillis)
   const deadline = deadlineOf(now, options.deadline, parent)
   if (Either.isLeft(deadline)) return Either.left(deadline.left)
 
-  const runId = Context.get(fiber.currentContext, Generator).unsafeMake(now.epochMillis)
   const fields: FieldsOf<typeof Run> = {
-    runId,
+    runId: runId.right,
     workflow: options.workflow,
     eventId: options.eventId,
     customerId: options.customerId,
     environment: environment.right,
-    rootRunId: previous === undefined ? runId : previous.rootRunId,
+    rootRunId: previous === undefined ? runId.right : previous.rootRunId,
     attempt: previous === undefined ? 1 : previous.attempt + 1,
     startTime: now,
     cancelled: parent?.cancelled ?? false
@@ -94,18 +166,33 @@ export const optionsOf = (previous: Run): RunOptions => ({
   deadline: previous.deadline && Math.max(0, previous.deadline.epochMillis - previous.startTime.epochMillis)
 })
 
-const invalid = (field: string, problem: string): InvalidRunContext => new InvalidRunContext({ field, problem })
+const invalid = (field: string, problem: string): FieldText.FieldProblem => ({ field, problem })
 
-const environmentOf = (fiber: AnyFiber, option: string | undefined): Either.Either<string, InvalidRunContext> =>
-  Either.mapBoth(settingsFor(fiber), {
+const maxIdMillis = 2 ** 48 - 1
+
+/** An id at an instant of the clock, which a UUIDv7 holds as 48 bits of milliseconds. */
+const idAt = (fiber: AnyFiber, millis: number): Either.Either<RunId, FieldText.FieldProblem> => {
+  const expected = `expected a time that a UUIDv7 can hold, from 1970 to the year 10889, got ${FieldText.quote(millis)} ms`
+  if (!(millis >= 0 && millis <= maxIdMillis)) return Either.left(invalid("clock", expected))
+  return Either.try({
+    try: () => Context.get(fiber.currentContext, Generator).unsafeMake(millis),
+    catch: (error) => invalid("clock", `${expected}: ${FieldText.quote(error)}`)
+  })
+}
+
+const environmentOf = (
+  settings: SettingsResult,
+  option: string | undefined
+): Either.Either<string, FieldText.FieldProblem> =>
+  Either.mapBoth(settings, {
     onLeft: (error) => fromConfigError(error),
-    onRight: (settings) => option ?? settings.environment
+    onRight: ({ environment }) => option ?? environment
   })
 
 /** A wrong environment variable, named as the environment spells it. */
-const fromConfigError = (error: ConfigError.ConfigError): InvalidRunContext => {
+const fromConfigError = (error: ConfigError.ConfigError): FieldText.FieldProblem => {
   const wrong = invalidData(error)
-  return wrong === undefined ? invalid("environment", String(error)) : invalid(wrong.path.join("_"), wrong.message)
+  return wrong === undefined ? invalid("ConfigProvider", String(error)) : invalid(wrong.path.join("_"), wrong.message)
 }
 
 const invalidData = (error: ConfigError.ConfigError): ConfigError.InvalidData | undefined => {
@@ -115,7 +202,7 @@ const invalidData = (error: ConfigError.ConfigError): ConfigError.InvalidData | 
 
 const textFields = ["workflow", "eventId", "customerId", "tenantId", "version"] as const
 
-const textProblem = (options: RunOptions, environment: string): InvalidRunContext | undefined => {
+const textProblem = (options: RunOptions, environment: string): FieldText.FieldProblem | undefined => {
   for (const field of textFields) {
     const value = options[field]
     const isAbsent = value === undefined && (field === "tenantId" || field === "version")
@@ -126,7 +213,7 @@ const textProblem = (options: RunOptions, environment: string): InvalidRunContex
   return expected === undefined ? undefined : invalid("environment", `${expected}, got ${FieldText.quote(environment)}`)
 }
 
-const previousProblem = (options: RunOptions, previous: Run | undefined): InvalidRunContext | undefined => {
+const previousProblem = (options: RunOptions, previous: Run | undefined): FieldText.FieldProblem | undefined => {
   if (previous === undefined) return undefined
   if (previous.attempt >= maxAttempt) return invalid("retryOf", `expected an attempt before number ${maxAttempt}`)
   if (options.eventId === previous.eventId) return undefined
@@ -134,24 +221,23 @@ const previousProblem = (options: RunOptions, previous: Run | undefined): Invali
   return invalid("eventId", `${expected}, got ${FieldText.quote(options.eventId)}`)
 }
 
-/** The earlier of the run's own deadline and that of the run around it. */
+/** The earlier of the run's own deadline and that of the enclosing run. */
 const deadlineOf = (
   now: DateTime.Utc,
   input: Duration.DurationInput | undefined,
   parent: Run | undefined
-): Either.Either<DateTime.Utc | undefined, InvalidRunContext> => {
+): Either.Either<DateTime.Utc | undefined, FieldText.FieldProblem> => {
   if (input === undefined) return Either.right(parent?.deadline)
-  const duration = Duration.decodeUnknown(input)
-  if (duration._tag === "None")
-    return Either.left(invalid("deadline", `expected a duration, got ${FieldText.quote(input)}`))
+  const duration = DurationOption.decode(input)
+  if (Either.isLeft(duration)) return Either.left(invalid("deadline", duration.left))
   // Rounded up: a deadline is never earlier than asked.
-  const millis = Math.ceil(now.epochMillis + Duration.toMillis(duration.value))
+  const millis = Math.ceil(now.epochMillis + Duration.toMillis(duration.right))
   if (parent?.deadline !== undefined && parent.deadline.epochMillis <= millis) return Either.right(parent.deadline)
-  if (!Duration.isFinite(duration.value)) return Either.right(undefined)
+  if (!Duration.isFinite(duration.right)) return Either.right(undefined)
   return Either.fromOption(DateTime.make(millis), () =>
     invalid(
       "deadline",
-      `expected an instant that a date can hold, got ${FieldText.quote(Duration.format(duration.value))} from now`
+      `expected an instant that a date can hold, got ${FieldText.quote(Duration.format(duration.right))} from now`
     )
   )
 }

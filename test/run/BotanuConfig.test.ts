@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Layer } from "effect"
-import { Botanu, BotanuConfig, InvalidRunContext, RunContext } from "../../src/index.js"
+import { ConfigProvider, Effect, Exit, Fiber, Layer, TestClock } from "effect"
+import { Botanu, BotanuConfig, InvalidRunContext, Propagation, RunContext } from "../../src/index.js"
 
 const environment = (variables: Record<string, string>) =>
   Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
@@ -22,7 +22,8 @@ describe("BotanuConfig", () => {
       { BOTANU_ENVIRONMENT: "", DEPLOYMENT_ENVIRONMENT: "" },
       { environment: "production", propagationMode: "lean" }
     ],
-    [{ BOTANU_PROPAGATION_MODE: "full" }, { environment: "production", propagationMode: "full" }]
+    [{ BOTANU_PROPAGATION_MODE: "full" }, { environment: "production", propagationMode: "full" }],
+    [{ BOTANU_PROPAGATION_MODE: "" }, { environment: "production", propagationMode: "lean" }]
   ]
   for (const [variables, expected] of read) {
     it.effect(`reads ${JSON.stringify(variables)}`, () =>
@@ -72,10 +73,85 @@ describe("BotanuConfig", () => {
       Effect.gen(function* () {
         const variables = environment({ DEPLOYMENT_ENVIRONMENT: "test", [name]: "a\nb" })
         const error = yield* Effect.flip(Effect.provide(run, variables))
-        expect(error.message).toBe(`${name}: expected text without control characters, got "a\\nb"`)
+        expect([error.field, error.problem]).toEqual([name, 'expected text without control characters, got "a\\nb"'])
         const atStart = yield* Effect.flip(Effect.provide(Layer.build(BotanuConfig.layer), variables))
         expect(String(atStart)).toContain(`Invalid data at ${name}`)
       }).pipe(Effect.scoped)
     )
   }
+})
+
+describe("a ConfigProvider that answers asynchronously", () => {
+  const answering = (answer: Effect.Effect<void>, onAsked: () => void = () => {}) => {
+    const map = ConfigProvider.fromMap(
+      new Map([
+        ["BOTANU_ENVIRONMENT", "remote"],
+        ["BOTANU_PROPAGATION_MODE", "full"]
+      ])
+    )
+    return ConfigProvider.make({
+      flattened: map.flattened,
+      load: (config) =>
+        Effect.suspend(() => {
+          onAsked()
+          return Effect.zipRight(answer, map.load(config))
+        })
+    })
+  }
+
+  it.effect("is waited for by the first runs, and asked once", () =>
+    Effect.gen(function* () {
+      const latch = yield* Effect.makeLatch()
+      let asked = 0
+      const provider = answering(latch.await, () => (asked += 1))
+      const work = Effect.all([Effect.map(RunContext, (run) => run.environment), Propagation.inject])
+      const workflow = Botanu.workflow(work, "W", { eventId: "e", customerId: "c" })
+      const runs = yield* Effect.fork(
+        Effect.withConfigProvider(Effect.all([workflow, workflow], { concurrency: 2 }), provider)
+      )
+      yield* TestClock.adjust("1 minute")
+      expect((yield* Fiber.poll(runs))._tag).toBe("None")
+      yield* latch.open
+      const made = yield* Fiber.join(runs)
+      expect(made.map(([environment]) => environment)).toEqual(["remote", "remote"])
+      expect(made[0]?.[1]["baggage"]).toContain("botanu.environment=remote")
+      const made3 = yield* Effect.withConfigProvider(workflow, provider)
+      expect([made3[0], asked]).toEqual(["remote", 1])
+      expect(yield* Effect.withConfigProvider(BotanuConfig.settings, provider)).toEqual({
+        environment: "remote",
+        propagationMode: "full"
+      })
+    })
+  )
+
+  it.effect("keeps no run from being interrupted, and answers the others", () =>
+    Effect.gen(function* () {
+      const latch = yield* Effect.makeLatch()
+      const provider = answering(latch.await)
+      const first = yield* Effect.fork(Effect.withConfigProvider(run, provider))
+      yield* Effect.yieldNow()
+      const second = yield* Effect.fork(Effect.withConfigProvider(run, provider))
+      yield* Effect.yieldNow()
+      expect(Exit.isInterrupted(yield* Fiber.interrupt(first))).toBe(true)
+      yield* latch.open
+      expect((yield* Fiber.join(second)).environment).toBe("remote")
+    })
+  )
+
+  it.effect("is asked again where it was not available, or broke", () =>
+    Effect.gen(function* () {
+      const answers: Array<Effect.Effect<void>> = [
+        Effect.zipRight(Effect.yieldNow(), Effect.die("no route")),
+        Effect.die("down"),
+        Effect.yieldNow()
+      ]
+      const provider = answering(Effect.suspend(() => answers.shift() ?? Effect.void))
+      for (const reason of ["no route", "down"]) {
+        const error = yield* Effect.flip(Effect.withConfigProvider(run, provider))
+        expect(error.field).toBe("ConfigProvider")
+        expect(error.problem).toContain(reason)
+      }
+      expect((yield* Effect.withConfigProvider(run, provider)).environment).toBe("remote")
+    })
+  )
 })
