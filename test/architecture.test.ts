@@ -18,7 +18,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["cost"],
   ["lifecycle"],
   ["RunContext"],
-  ["tracking", "Outcome", "BusinessContext", "Resume", "Propagation", "report"],
+  ["tracking", "Outcome", "BusinessContext", "Resume", "Propagation", "PriceBook", "report"],
   ["Workflow", "Usage"],
   ["Delivery", "Llm", "Data", "ai", "opentelemetry", "edge"],
   ["index"],
@@ -41,7 +41,11 @@ const withoutEffect: ReadonlyArray<string> = [
   "ai/ResponseUsage.ts",
   "ai/SseParser.ts",
   "ai/UnknownJson.ts",
-  "cost/Provider.ts"
+  "cost/Charge.ts",
+  "cost/LiteLlmKey.ts",
+  "cost/Meter.ts",
+  "cost/Provider.ts",
+  "cost/ServiceTier.ts"
 ]
 
 /** The room of a file; a file at the top of `src/` is one by itself. */

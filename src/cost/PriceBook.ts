@@ -38,6 +38,27 @@ export interface Service {
   readonly explain?: ((usage: Usage, payer: Payer) => Explanation) | undefined
 }
 
+/**
+ * A book that explains itself, as `PriceBook.make` gives it.
+ *
+ * @example
+ * ```ts
+ * import { PriceBook, type Usage } from "botanu-effect"
+ * import { Either } from "effect"
+ *
+ * const book: PriceBook.Book = Either.getOrThrow(PriceBook.make([{ model: "quill-2", usd: { inputToken: "0.01" } }]))
+ *
+ * export const winnerOf = (usage: Usage.Usage) => book.explain(usage, { customerId: "bigretail" }).winner?.source
+ * ```
+ *
+ * @since 0.2.0
+ * @category prices
+ */
+export interface Book extends Service {
+  /** Which prices were considered for a usage, and which won. */
+  readonly explain: (usage: Usage, payer: Payer) => Explanation
+}
+
 /** The prices in scope. Without them every usage is unpriced that does not say itself what it cost. */
 export class PriceBook extends Context.Tag("botanu/PriceBook")<PriceBook, Service>() {}
 
@@ -62,13 +83,11 @@ export interface BookOptions {
  * 6. the one that came into force last;
  * 7. the one that is last in the list.
  */
-export const make = (prices: Iterable<Price>, options: BookOptions = {}): Either.Either<Service, InvalidPrice> =>
+export const make = (prices: Iterable<Price>, options: BookOptions = {}): Either.Either<Book, InvalidPrice> =>
   Either.map(checkAll(prices), (checked) => {
     const index = new PriceIndex(checked, options.deployments ?? {})
-    return {
-      priceOf: (usage, payer) => costOf(usage, () => index.find(usage, payer)),
-      explain: (usage, payer) => index.explain(usage, payer)
-    }
+    const priceOf: Service["priceOf"] = (usage, payer) => costOf(usage, () => index.find(usage, payer))
+    return { priceOf, explain: (usage, payer) => ({ ...index.explain(usage, payer), cost: priceOf(usage, payer) }) }
   })
 
 const checkAll = (prices: Iterable<Price>): Either.Either<ReadonlyArray<CheckedPrice>, InvalidPrice> => {

@@ -1,6 +1,7 @@
 /**
  * Which price holds for a usage: prices by model, and the order in which they come.
  */
+import type { Cost } from "./Cost.js"
 import { type CheckedPrice, overrideSource } from "./Price.js"
 import { normalizeProvider } from "./Provider.js"
 import type { UsageKind } from "./UsageKind.js"
@@ -36,6 +37,8 @@ export interface Explanation {
   /** The prices that were considered, in the order of precedence. Of those that fit, the first one wins. */
   readonly considered: ReadonlyArray<ConsideredPrice>
   readonly winner: ConsideredPrice | undefined
+  /** What the usage costs. */
+  readonly cost: Cost
 }
 
 /** Prices of one name of one source, for one owner, in the order in which they come. */
@@ -77,7 +80,7 @@ export class PriceIndex {
     )
   }
 
-  explain(usage: Usage, payer: Payer): Explanation {
+  explain(usage: Usage, payer: Payer): Omit<Explanation, "cost"> {
     const winner = this.find(usage, payer)
     const considered: Array<ConsideredPrice> = []
     const searched = new Set<string>()

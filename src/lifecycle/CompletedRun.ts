@@ -3,6 +3,7 @@
  */
 import { Schema } from "effect"
 import { CostTotals, none, RecordedUsage } from "../cost/CostTotals.js"
+import { Repricing } from "../cost/Repricing.js"
 import { Outcome } from "../run/OutcomeRecord.js"
 import { Run } from "../run/Run.js"
 import { RunStatusSchema } from "../run/RunStatus.js"
@@ -24,6 +25,8 @@ export class CompletedRun extends Schema.Class<CompletedRun>("botanu/CompletedRu
   /** What calls consumed in this run, and what each cost; not those of runs inside of it, which have records of their own. */
   usages: Schema.optionalWith(Schema.Array(RecordedUsage), { default: () => [] }),
   totals: Schema.optionalWith(CostTotals, { default: () => none }),
+  /** That the usages were priced again after the run, by `PriceBook.reprice`. */
+  repriced: optional(Repricing),
   /** What `Botanu.annotate` said. */
   annotations: optional(
     Schema.Record({ key: Schema.String, value: Schema.Union(Schema.String, Schema.Finite, Schema.Boolean) })

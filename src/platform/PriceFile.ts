@@ -2,44 +2,136 @@
  * A price book from a file.
  */
 import { FileSystem } from "@effect/platform"
-import { Effect, Layer } from "effect"
+import { Cause, Duration, Effect, Layer, Option } from "effect"
 import { fromText, InvalidPriceFile, type LiteLlmOptions } from "../cost/LiteLlmPrices.js"
 import * as PriceBook from "../cost/PriceBook.js"
 
 export { InvalidPriceFile } from "../cost/LiteLlmPrices.js"
 
 /** How a price file is read. */
-export interface PriceFileOptions extends Omit<LiteLlmOptions, "name"> {
-  /** Prices that stand after those of the file, and so come before them where both fit. */
+export interface PriceFileOptions extends Omit<LiteLlmOptions, "name">, PriceBook.BookOptions {
+  /** Prices that come before those of the file, where both fit. */
   readonly overrides?: Iterable<PriceBook.Price> | undefined
+  /**
+   * How often the file is read again, such as `"1 hour"`. Where it cannot be read then, the prices that were read before are kept,
+   * and a warning is logged.
+   * @default never
+   */
+  readonly refresh?: Duration.DurationInput | undefined
 }
 
 /**
  * The prices in a file, in the format of LiteLLM's `model_prices_and_context_window.json`. Fails with `InvalidPriceFile`, which
  * names the file, where it cannot be read. A bad entry is left out and logged as a warning that names it, unless `badEntries`
  * is `fail`.
+ *
+ * @since 0.1.0
+ * @category price files
  */
 export const read = (
   path: string,
   options?: Omit<LiteLlmOptions, "name">
 ): Effect.Effect<ReadonlyArray<PriceBook.Price>, InvalidPriceFile, FileSystem.FileSystem> =>
-  Effect.gen(function* () {
-    const files = yield* FileSystem.FileSystem
-    const text = yield* Effect.mapError(
+  Effect.flatMap(textOf(path), (text) => pricesIn(path, text, options))
+
+const textOf = (path: string): Effect.Effect<string, InvalidPriceFile, FileSystem.FileSystem> =>
+  Effect.flatMap(FileSystem.FileSystem, (files) =>
+    Effect.mapError(
       files.readFileString(path),
       (error) => new InvalidPriceFile({ file: path, problem: `expected a file that can be read: ${error.message}` })
     )
-    const { prices, skipped } = yield* fromText(text, { ...options, name: path })
+  )
+
+const pricesIn = (
+  path: string,
+  text: string,
+  options: Omit<LiteLlmOptions, "name"> | undefined
+): Effect.Effect<ReadonlyArray<PriceBook.Price>, InvalidPriceFile> =>
+  Effect.gen(function* () {
+    const { notModelled, prices, skipped } = yield* fromText(text, { ...options, name: path })
     for (const { message } of skipped) yield* Effect.logWarning(`${message}; it is left out`)
+    if (notModelled.size > 0) {
+      const keys = Array.from(notModelled, ([key, entries]) => `${key} (${entries})`).join(", ")
+      yield* Effect.logInfo(`price file ${path}: prices under conditions that are not modelled are left out: ${keys}`)
+    }
     return prices
   })
 
 /**
  * A price book from a file and from prices of your own. A file that cannot be read, or a wrong price, fails where the layer is
  * built.
+ *
+ * @example
+ * ```ts
+ * import { PriceFile } from "botanu-effect/platform"
+ *
+ * export const prices = PriceFile.layer("model_prices_and_context_window.json", {
+ *   refresh: "1 hour",
+ *   overrides: [{ model: "quill-2", usd: { inputToken: "0.000002", outputToken: "0.000008" } }],
+ *   deployments: { "support-chat": "quill-2" }
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category price files
  */
 export const layer = (
   path: string,
-  { overrides = [], ...options }: PriceFileOptions = {}
+  { deployments, overrides = [], refresh, ...options }: PriceFileOptions = {}
 ): Layer.Layer<PriceBook.PriceBook, InvalidPriceFile | PriceBook.InvalidPrice, FileSystem.FileSystem> =>
-  Layer.unwrapEffect(Effect.map(read(path, options), (prices) => PriceBook.layer([...prices, ...overrides])))
+  Layer.scoped(
+    PriceBook.PriceBook,
+    Effect.gen(function* () {
+      // A price that was read from another file has a source, and is an override here all the same.
+      const own = Array.from(overrides, (price) => ({ ...price, source: undefined }))
+      const bookOf = (prices: ReadonlyArray<PriceBook.Price>) => PriceBook.make([...prices, ...own], { deployments })
+      let text = yield* textOf(path)
+      let book = yield* Effect.flatMap(pricesIn(path, text, options), bookOf)
+      if (refresh !== undefined) {
+        const again = Effect.gen(function* () {
+          const newText = yield* textOf(path)
+          if (newText === text) return
+          const prices = yield* pricesIn(path, newText, options)
+          // A file that is being written may be empty for a moment.
+          if (prices.length === 0) {
+            yield* new InvalidPriceFile({ file: path, problem: "expected at least one entry that can be read" })
+          }
+          book = yield* bookOf(prices)
+          text = newText
+        })
+        const interval = yield* intervalOf(path, refresh)
+        yield* again.pipe(
+          Effect.catchAllCause((cause) =>
+            Cause.isInterruptedOnly(cause)
+              ? Effect.void
+              : Effect.logWarning(`${problemIn(cause)}; the prices that were read before are kept`)
+          ),
+          Effect.delay(interval),
+          Effect.forever,
+          Effect.forkScoped
+        )
+      }
+      return {
+        priceOf: (usage, payer) => book.priceOf(usage, payer),
+        explain: (usage, payer) => book.explain(usage, payer)
+      }
+    })
+  )
+
+const intervalOf = (
+  file: string,
+  refresh: Duration.DurationInput
+): Effect.Effect<Duration.Duration, InvalidPriceFile> => {
+  const interval = Option.filter(Duration.decodeUnknown(refresh), (interval) =>
+    Duration.greaterThan(interval, Duration.zero)
+  )
+  return Effect.mapError(
+    interval,
+    () => new InvalidPriceFile({ file, problem: `refresh: expected a duration above zero, got ${String(refresh)}` })
+  )
+}
+
+const problemIn = (cause: Cause.Cause<Error>): string => {
+  const error = Cause.squash(cause)
+  return error instanceof Error ? error.message : String(error)
+}

@@ -178,10 +178,11 @@ describe("an explanation", () => {
 
   it("says that nothing was found", () => {
     const book = Either.getOrThrow(PriceBook.make([listed(2.5, "openai", "quill-2")]))
-    expect(book.explain?.(usageOf({ model: "quill-9" }), payer)).toEqual({
+    expect(book.explain?.(usageOf({ model: "quill-9" }), payer)).toMatchObject({
       names: ["quill-9", ""],
       considered: [],
-      winner: undefined
+      winner: undefined,
+      cost: { _tag: "Unpriced", reason: "unknown_model" }
     })
     expect(book.explain?.(usageOf({ kind: "database" }), payer)?.considered).toEqual([])
   })

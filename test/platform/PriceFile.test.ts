@@ -2,8 +2,8 @@ import { writeFile } from "node:fs/promises"
 import { FileSystem } from "@effect/platform"
 import { NodeFileSystem } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
-import { Botanu, Cost, type PriceBook, Usage } from "../../src/index.js"
+import { Context, DateTime, type Duration, Effect, Layer, TestClock } from "effect"
+import { Botanu, Cost, PriceBook, Usage } from "../../src/index.js"
 import { PriceFile } from "../../src/platform/index.js"
 import { completedRuns, logging, observed } from "../observed.js"
 import { ids } from "../runs.js"
@@ -77,5 +77,130 @@ describe("a price file", () => {
       const wrong = yield* Effect.flip(Layer.launch(PriceFile.layer(whole, { overrides: [{ usd: {} }] })))
       expect(wrong._tag).toBe("InvalidPrice")
     }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
+  const cost = Effect.map(PriceBook.PriceBook, ({ priceOf }) =>
+    Cost.format(
+      priceOf(
+        new Usage.Usage({
+          kind: "llm",
+          provider: "openai",
+          operation: "chat",
+          model: "quill-2",
+          time: DateTime.unsafeMake(0),
+          status: "success",
+          requests: 1,
+          inputTokens: 1,
+          outputTokens: 0
+        }),
+        { customerId: "bigretail" }
+      ).usd
+    )
+  )
+  const at = (price: number) =>
+    JSON.stringify({ "quill-2": { litellm_provider: "openai", input_cost_per_token: price } })
+
+  it.scoped("is read again, and keeps its prices where it cannot be", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
+      const path = yield* file(at(1))
+      const write = (text: string) => Effect.promise(() => writeFile(path, text))
+      yield* Effect.gen(function* () {
+        expect(yield* cost).toBe("1")
+        yield* write(at(2))
+        yield* TestClock.adjust("59 minutes")
+        expect(yield* cost).toBe("1")
+        yield* passes("1 minute", "2")
+        for (const bad of ['{ "quill', "{}", '{ "quill-2": null }']) {
+          const before = lines.length
+          yield* write(bad)
+          yield* TestClock.adjust("1 hour")
+          yield* eventually(Effect.sync(() => lines.length > before && lines.at(-1)?.endsWith("are kept") === true))
+          expect(yield* cost).toBe("2")
+        }
+        yield* write(at(3))
+        yield* passes("1 hour", "3")
+      }).pipe(Effect.provide(PriceFile.layer(path, { refresh: "1 hour" })))
+      const last = lines.filter((line) => line.endsWith("are kept"))
+      expect(last).toHaveLength(3)
+      expect(last[1]).toBe(
+        `price file ${path}: expected at least one entry that can be read; the prices that were read before are kept`
+      )
+    }).pipe(Effect.provide([NodeFileSystem.layer, logging(lines)]))
+  })
+
+  /** Reading a file takes a moment of real time, which no test clock moves. */
+  const eventually = <R>(condition: Effect.Effect<boolean, never, R>): Effect.Effect<void, never, R> =>
+    Effect.repeat(
+      Effect.zipRight(
+        Effect.promise(() => new Promise(setImmediate)),
+        condition
+      ),
+      {
+        until: (isMet) => isMet
+      }
+    )
+
+  const passes = (duration: Duration.DurationInput, expected: string) =>
+    Effect.zipRight(TestClock.adjust(duration), eventually(Effect.map(cost, (usd) => usd === expected)))
+
+  it.scoped("is read again no more after its layer is released", () =>
+    Effect.gen(function* () {
+      const path = yield* file(at(1))
+      const reads = { count: 0 }
+      const counting = Layer.map(NodeFileSystem.layer, (context) => {
+        const files = Context.get(context, FileSystem.FileSystem)
+        return Context.make(FileSystem.FileSystem, {
+          ...files,
+          readFileString: (...args) => {
+            reads.count += 1
+            return files.readFileString(...args)
+          }
+        })
+      })
+      yield* Effect.provide(cost, PriceFile.layer(path, { refresh: "1 hour" }).pipe(Layer.provide(counting)))
+      expect(reads.count).toBe(1)
+      yield* TestClock.adjust("10 hours")
+      expect(reads.count).toBe(1)
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
+  it.scoped("refuses an interval that is none", () =>
+    Effect.gen(function* () {
+      const path = yield* file(at(1))
+      for (const refresh of [0, "-1 hour", "soon"]) {
+        const failed = yield* Effect.flip(
+          Layer.launch(PriceFile.layer(path, { refresh: refresh as Duration.DurationInput }))
+        )
+        expect(failed.message).toBe(`price file ${path}: refresh: expected a duration above zero, got ${refresh}`)
+      }
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
+  it.scoped("maps deployments, and gives way to an override that names less than it does", () =>
+    Effect.gen(function* () {
+      const path = yield* file(
+        `{ "quill-2": ${quill}, "azure/quill-3": { "litellm_provider": "azure", "input_cost_per_token": 7 } }`
+      )
+      const options = {
+        overrides: [{ model: "quill-2", usd: { inputToken: 1, outputToken: 1 } }],
+        deployments: { desk: "quill-3" }
+      }
+      expect(yield* costWith(PriceFile.layer(path, options))).toBe("110")
+      const usage = new Usage.Usage({
+        kind: "llm",
+        provider: "azure.ai.openai",
+        operation: "chat",
+        model: "desk",
+        time: DateTime.unsafeMake(0),
+        status: "success",
+        requests: 1,
+        inputTokens: 1,
+        outputTokens: 0
+      })
+      const { cost, winner } = yield* Effect.provide(PriceBook.explain(usage), PriceFile.layer(path, options))
+      expect(Cost.format(cost.usd)).toBe("7")
+      expect(winner).toMatchObject({ source: path, model: "azure/quill-3" })
+    }).pipe(Effect.provide([observed, NodeFileSystem.layer]))
   )
 })
