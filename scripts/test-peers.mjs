@@ -78,7 +78,7 @@ const install = (versions) => {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder)
   writeFileSync(join(folder, "package.json"), JSON.stringify(installed))
-  const options = ["--legacy-peer-deps", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"]
+  const options = ["--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"]
   execFileSync("npm", ["install", ...options], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] })
   writeFileSync(complete, "")
   return folder
