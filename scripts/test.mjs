@@ -39,7 +39,8 @@ const npmRun = async (script, ...args) => {
 }
 
 /** A script that is one check. */
-const check = async (script) => ((await npmRun(script)) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 })
+const check = async (script, ...args) =>
+  (await npmRun(script, ...args)) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
 
 /** A script that runs vitest: what its tests came to. A file that could not be run is one failure. */
 const tests = async (script) => {
@@ -66,6 +67,7 @@ const build = await check("build")
 steps.push(build, await tests("test:unit"))
 if (build.failed === 0) steps.push(await tests("test:package"))
 else console.log("\ntest:package is left out: it needs the build")
+steps.push(await check("test:peers", "--core"))
 
 if (spawnSync("redis-server", ["--version"]).error !== undefined) {
   console.log("\nthe tests with a broker are left out: there is no redis-server (Debian: apt-get install redis-server)")

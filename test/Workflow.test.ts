@@ -443,7 +443,7 @@ describe("a deadline", () => {
       const headers = yield* Deferred.make<Propagation.OutgoingHeaders>()
       const finalizer = Effect.zipRight(
         Effect.sleep("5 seconds"),
-        Effect.flatMap(Propagation.inject, (sent) => Deferred.succeed(headers, sent))
+        Effect.flatMap(Propagation.injectWith({ deadline: true }), (sent) => Deferred.succeed(headers, sent))
       )
       const body = Effect.flatMap(Effect.context<RunContext>(), (context) =>
         Effect.ensuring(Effect.never, Effect.provide(finalizer, context))

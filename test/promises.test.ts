@@ -98,7 +98,11 @@ describe("promises", () => {
             RunContext.layer(Option.getOrThrow(incoming))
           )
         )
-      const work = Botanu.workflow(Effect.flatMap(Propagation.inject, nextService), "Child", ids)
+      const work = Botanu.workflow(
+        Effect.flatMap(Propagation.injectWith({ deadline: true }), nextService),
+        "Child",
+        ids
+      )
       const fiber = yield* Effect.fork(Botanu.workflow(work, "Parent", { ...ids, deadline: "30 seconds" }))
       yield* TestClock.adjust("30 seconds")
       yield* Fiber.await(fiber)

@@ -10,9 +10,10 @@ describe("the README", () => {
     expect(example.trimEnd().split("\n")).toHaveLength(8)
   })
 
-  it("names commands that package.json has", () => {
+  it("and CONTRIBUTING name commands that package.json has", () => {
     const { scripts } = JSON.parse(read("package.json")) as { readonly scripts: Record<string, string> }
-    const named = Array.from(readme.matchAll(/npm run ([a-z:]+)/g), ([, script]) => script ?? "")
+    const text = readme + read("CONTRIBUTING.md")
+    const named = Array.from(text.matchAll(/npm run ([a-z:]+)/g), ([, script]) => script ?? "")
     for (const script of [...named, "start", "test"]) expect(scripts).toHaveProperty([script])
   })
 })

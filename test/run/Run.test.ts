@@ -20,7 +20,7 @@ interface SerializeCase {
 }
 
 const cases: ReadonlyArray<SerializeCase> = JSON.parse(
-  readFileSync(new URL("cases/run-context.json", import.meta.url), "utf8")
+  readFileSync(new URL("../cases/run-context.json", import.meta.url), "utf8")
 ).filter(({ kind }: { kind: string }) => kind === "serialize")
 
 const encoded: Record<string, string> = {

@@ -14,7 +14,7 @@ interface FromBaggageCase {
 }
 
 const cases: ReadonlyArray<FromBaggageCase> = JSON.parse(
-  readFileSync(new URL("cases/run-context.json", import.meta.url), "utf8")
+  readFileSync(new URL("../cases/run-context.json", import.meta.url), "utf8")
 ).filter(({ kind }: { kind: string }) => kind === "from_baggage")
 
 const baggageOf = (entries: Record<string, string>): Baggage.Baggage =>
