@@ -8,6 +8,7 @@ import { normalizeServiceTier } from "../../src/cost/ServiceTier.js"
 import { make, type UsageDetails } from "../../src/cost/UsageRecord.js"
 import { Cost, Usage } from "../../src/index.js"
 import { putUsage } from "../../src/tracking/UsageAttributes.js"
+import { read } from "../markdown.js"
 import { instant } from "../runs.js"
 import { usd } from "../usages.js"
 
@@ -77,6 +78,16 @@ describe("each meter", () => {
       expect(problem).toMatch(new RegExp(`^${total}: expected all .+, the 5 .+ included, got 4$`))
     })
   }
+})
+
+it("the page on cost lists the table", () => {
+  const listed = read("docs/cost.md").matchAll(/^\| `(\w+)` \| `(\w+)`(?: \([^|]*\))? \| ([^|]*) \|$/gm)
+  const table = Array.from(listed, ([, name, unit, totals = ""]) => [
+    name,
+    unit,
+    Array.from(totals.matchAll(/\w+/g), String)
+  ])
+  expect(table).toEqual(meterNames.map((name) => [name, meterOf(name).unit, Object.keys(meterOf(name).partOf ?? {})]))
 })
 
 describe("what has no meter", () => {
