@@ -1,13 +1,15 @@
 /**
  * A workflow: an Effect program whose every execution is a run. Users know this module as `Botanu`.
  */
-import { type Duration, Effect, Either, Exit, type Schedule, type Tracer, type Types, type Utils } from "effect"
+import { type Duration, Effect, Either, type Schedule, type Tracer, type Types, type Utils } from "effect"
 import { type Budget, BudgetExceeded, BudgetMeter, type ValidBudget, validate } from "./cost/Budget.js"
 import { withinBudgets } from "./cost/PeriodBudget.js"
 import * as Attempt from "./lifecycle/Attempt.js"
 import type { OutcomeOptions } from "./lifecycle/Completion.js"
 import { currentRun } from "./lifecycle/CurrentRun.js"
 import { lostLineage } from "./lifecycle/IncomingRun.js"
+import { retry } from "./lifecycle/Retry.js"
+import type { Cancellation } from "./lifecycle/RunScope.js"
 import type { RunContext } from "./RunContext.js"
 import { type CallSite, callSiteOf } from "./run/CallSite.js"
 import type { DeadlineExceeded } from "./run/Deadline.js"
@@ -16,7 +18,7 @@ import { remoteSpanOf } from "./run/RemoteContext.js"
 import type { Run } from "./run/Run.js"
 
 export { annotate } from "./BusinessContext.js"
-export { activeRuns, cancel } from "./lifecycle/ActiveRuns.js"
+export { activeRuns, awaitIdle, cancel } from "./lifecycle/ActiveRuns.js"
 export type { OutcomeOfResult } from "./lifecycle/Completion.js"
 export { emit as emitOutcome } from "./Outcome.js"
 export { type ResumeError, type ResumeOptions, resume } from "./Resume.js"
@@ -123,37 +125,30 @@ const run = (
 
 const attempts = (
   work: Effect.Effect<unknown>,
-  { budget, retry, retryOf, ...attemptOptions }: AnyOptions & RunRequest
+  { budget, retry: policy, retryOf, ...attemptOptions }: AnyOptions & RunRequest
 ): Effect.Effect<unknown, unknown> => {
   const body = begun(work)
   const first = retryOf && { run: retryOf, span: remoteSpanOf(retryOf) }
-  if (budget === undefined && retry === undefined) return Attempt.attempt(body, attemptOptions, first, ignore)
+  if (budget === undefined && policy === undefined) return Attempt.attempt(body, attemptOptions, first, ignore)
   return Effect.suspend(() => {
     const checked = budget && validate(budget)
     if (checked !== undefined && Either.isLeft(checked))
       return Effect.fail(invalidRequest(attemptOptions, checked.left))
     const account = accountFor(checked?.right)
     let previous: Attempt.Previous | undefined = first
-    const next = Effect.suspend(() =>
-      Attempt.attempt(body, { ...attemptOptions, budgetMeter: account() }, previous, (opened) => {
-        previous = opened
-      })
-    )
-    if (retry === undefined) return next
+    const attempt = (cancellation?: Cancellation) =>
+      Effect.suspend(() =>
+        Attempt.attempt(body, { ...attemptOptions, budgetMeter: account(), cancellation }, previous, (opened) => {
+          previous = opened
+        })
+      )
+    if (policy === undefined) return attempt()
     const isFinal = (error: unknown) =>
       error instanceof InvalidRunContext ||
       (error instanceof BudgetExceeded &&
         (error.scope !== "run" || checked?.right.retries === true) &&
         error.runId === previous?.run.runId)
-    return Effect.flatten(
-      Effect.retry(
-        // An error that no attempt can mend is taken past the retry.
-        Effect.catchAll(Effect.map(next, Exit.succeed), (error) =>
-          isFinal(error) ? Exit.succeed(Exit.fail(error)) : Exit.fail(error)
-        ),
-        retry as Effect.Retry.Options<unknown>
-      )
-    )
+    return retry(attempt, { policy, isFinal, lastRun: () => previous?.run })
   })
 }
 

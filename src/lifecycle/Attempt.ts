@@ -19,13 +19,15 @@ import { currentRun, withRun } from "./CurrentRun.js"
 import { updateFor as updateMetricsFor } from "./MetricUpdate.js"
 import { type AttributeEntry, annotated, businessEntries, withoutRun } from "./RunAnnotations.js"
 import { classify, type RunExit } from "./RunExit.js"
-import { currentScope, RunScope } from "./RunScope.js"
+import { type Cancellation, currentScope, RunScope } from "./RunScope.js"
 
 /** What an attempt needs to know beside the run itself. */
 export interface AttemptOptions<A> extends RunRequest, OutcomeOptions<A> {
   readonly spanKind?: Tracer.SpanKind | undefined
   /** What the attempt may spend. */
   readonly budgetMeter?: BudgetMeter | undefined
+  /** Why the attempt was cancelled before it began. */
+  readonly cancellation?: Cancellation | undefined
 }
 
 /** The attempt before: its run, and its span where it was made in this process. */
@@ -52,6 +54,7 @@ export const attempt = <A, E, R>(
         if (Either.isLeft(run)) return Effect.fail(run.left)
         return Effect.flatMap(openSpan(caller, run.right, options, previous), (span) => {
           const opened = open(caller, run.right, span, parent, previous, options.budgetMeter)
+          opened.scope.cancellation ??= options.cancellation
           onOpen({ run: run.right, span })
           const worked = work(body, caller, opened, options, { restore, runtimeFlags })
           return Effect.flatMap(Effect.exit(worked), (exit) => complete(caller, opened, exit, options))
@@ -139,7 +142,7 @@ const work = <A, E, R>(
     const { deadline } = run
     const now = () => nowOf(caller)
     const mayFail = options.deadline !== undefined
-    if (run.cancelled || isInterrupted(caller, runtimeFlags)) return Effect.interrupt
+    if (run.cancelled || scope.cancellation || isInterrupted(caller, runtimeFlags)) return Effect.interrupt
     if (deadline !== undefined && run.isPastDeadline(now())) return Deadline.exceeded(run, deadline, mayFail)
 
     if (budgetMeter?.isExceeded) return Effect.fail(budgetMeter.exceeded(run))
@@ -157,6 +160,8 @@ const work = <A, E, R>(
       logAnnotations: onLogs,
       depth: scope.depth
     })
+    // It may begin later, and is cancelled before that.
+    scope.fiber = fiber
     const ended = RunFiber.result(fiber)
     // A body that is over by now needs no timer.
     if (fiber.unsafePoll() !== null) return ended

@@ -2,7 +2,7 @@
  * The run in scope: beside its immutable record, all that changes while it is worked on in this process. It travels in the
  * fiber's context next to `RunContext`, so that what is said of a run at any depth finds it.
  */
-import { Cause, Context, type DateTime, type Fiber, FiberRef, type Tracer } from "effect"
+import { Cause, Context, type DateTime, type Fiber, type FiberId, FiberRef, type Tracer } from "effect"
 import type { BudgetMeter } from "../cost/Budget.js"
 import type { UsageTotals } from "../cost/CostTotals.js"
 import type { Outcome } from "../run/OutcomeRecord.js"
@@ -59,6 +59,11 @@ export class RunScope {
     if (this.closedAs !== undefined) return this.closedAs.cancelled
     if (this.run.cancelled || this.cancellation !== undefined) return true
     return this.fiber !== undefined && !Cause.isEmpty(this.fiber.getFiberRef(FiberRef.interruptedCause))
+  }
+
+  /** Interrupts the work on the run, and not its caller. */
+  interrupt(by: FiberId.FiberId): void {
+    this.fiber?.unsafeInterruptAsFork(by)
   }
 
   /**
