@@ -69,5 +69,10 @@ const wrapped = (tracer: Tracer.Tracer, surrounds: HashSet.HashSet<TracerWrapper
 /** Whether what works here must not tell others of the run: around a call to someone who may not know of it. */
 export class Withheld extends Context.Reference<Withheld>()("botanu/Withheld", { defaultValue: () => false }) {}
 
+/** Whether a client sends a request here, and the run with it: nothing below it is to send the run once more. */
+export class SentByClient extends Context.Reference<SentByClient>()("botanu/SentByClient", {
+  defaultValue: () => false
+}) {}
+
 /** Whether what works here was asked for by someone who is not believed, so that nothing of what they sent goes on. */
 export class Untrusted extends Context.Reference<Untrusted>()("botanu/Untrusted", { defaultValue: () => false }) {}

@@ -6,7 +6,7 @@ import * as Baggage from "../baggage/Baggage.js"
 import * as BaggageHeader from "../baggage/BaggageHeader.js"
 import { keyPrefix } from "../wire/Wire.js"
 
-type NamedEntry = readonly [key: string, entry: BaggageEntry]
+export type NamedEntry = readonly [key: string, entry: BaggageEntry]
 
 /** The members of a header. */
 export const entriesOf = (header: string): ReadonlyArray<NamedEntry> =>
@@ -15,9 +15,12 @@ export const entriesOf = (header: string): ReadonlyArray<NamedEntry> =>
     return [key, metadata === "" ? { value } : { value, metadata: baggageEntryMetadataFromString(metadata) }]
   })
 
-/** What there is beside what is said of a run. */
+/** Whether a key is one of a run, to readers that fold the case too. */
+export const isOfRun = (key: string): boolean => key.trimStart().toLowerCase().startsWith(keyPrefix)
+
+/** The entries that are of no run. */
 export const othersIn = (baggage: Api | undefined): ReadonlyArray<NamedEntry> =>
-  (baggage?.getAllEntries() ?? []).filter(([key]) => !key.startsWith(keyPrefix))
+  (baggage?.getAllEntries() ?? []).filter(([key]) => !isOfRun(key))
 
 /** Baggage of these entries; of several with one key, the last. */
 export const toOpenTelemetry = (entries: ReadonlyArray<NamedEntry>): Api =>

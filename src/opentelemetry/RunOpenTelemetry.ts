@@ -3,29 +3,68 @@
  */
 import { context, propagation, trace } from "@opentelemetry/api"
 import { Effect, FiberRef, Layer, type Option, Tracer } from "effect"
+import { fromEntries, type InvalidOrigin } from "../baggage/Origin.js"
 import { wrapTracer } from "../fiber/TracerWrapper.js"
 import { receiveFor } from "../lifecycle/IncomingRun.js"
 import type { Run } from "../run/Run.js"
 import * as OpenTelemetryGlobals from "./OpenTelemetryGlobals.js"
+import { keepInForce } from "./OriginPropagator.js"
 import { fromOpenTelemetry } from "./OtelBaggage.js"
 import { otelContextScheduler } from "./OtelContextScheduler.js"
 import { otelContextTracer } from "./OtelContextTracer.js"
-import { runOtelContextIn } from "./RunOtelContext.js"
+import { currentOrigins, noOrigins, runOtelContextIn } from "./RunOtelContext.js"
+
+export { InvalidOrigin } from "../baggage/Origin.js"
+
+/** To which origins instrumented clients propagate the run. */
+export interface Options {
+  /**
+   * Origins that receive the run: scheme, host and port, as for `RunHttpClient`. A run carries customer ids, so there is no default,
+   * and no other origin receives it.
+   */
+  readonly propagateTo: ReadonlyArray<string>
+}
 
 /**
  * While a fiber works on a run, OpenTelemetry's active context holds the run's baggage, also after asynchronous boundaries: so
  * instrumented libraries propagate it, and `RunContextSpanProcessor` stamps their spans. Code that runs after or beside the run
  * sees none of it. Where Effect's tracer is not OpenTelemetry's own, its current span is made the active one.
  *
+ * Instrumented clients send it to the listed origins only. The origin is that of their client span, by its `url.full`, or by
+ * `url.scheme`, `server.address` and `server.port`. Where a span does not tell, as one that is not sampled, nothing of the run is
+ * sent. Layers in one another send it where all of them do.
+ *
  * It goes beside `NodeSdk.layer` or `OtlpTracer.layer`, in any order. A context manager and the W3C propagators are set
- * globally where none are, for good.
+ * globally where none are, for good; a propagator that is set is kept, below the choice of origins.
+ *
+ * Fails with `InvalidOrigin` for an entry that is no origin.
+ *
+ * @since 0.2.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { RunOpenTelemetry } from "botanu-effect/opentelemetry"
+ *
+ * export const openTelemetry = RunOpenTelemetry.layer({ propagateTo: ["https://billing.internal"] })
+ * ```
  */
-export const layer: Layer.Layer<never> = Layer.scopedDiscard(
-  OpenTelemetryGlobals.setMissing.pipe(
-    Effect.zipRight(Effect.locallyScopedWith(FiberRef.currentScheduler, otelContextScheduler)),
-    Effect.zipRight(wrapTracer(otelContextTracer))
+export const layer = ({ propagateTo }: Options): Layer.Layer<never, InvalidOrigin> =>
+  Layer.scopedDiscard(
+    Effect.gen(function* () {
+      const origins = yield* fromEntries(propagateTo)
+      const canChoose = yield* OpenTelemetryGlobals.setUp
+      if (!canChoose) {
+        yield* Effect.logWarning(
+          "RunOpenTelemetry: the global propagator cannot be wrapped, so instrumented clients propagate runs to no origin"
+        )
+      }
+      const list = canChoose ? origins : noOrigins
+      yield* keepInForce(list)
+      yield* Effect.locallyScopedWith(currentOrigins, (known) => [...known, list])
+      yield* Effect.locallyScopedWith(FiberRef.currentScheduler, otelContextScheduler)
+      yield* wrapTracer(otelContextTracer)
+    })
   )
-)
 
 /**
  * The run that OpenTelemetry's active context holds, such as an instrumented server outside of Effect has received; to be

@@ -1,9 +1,11 @@
 /**
  * A run in an OpenTelemetry context: its baggage, for whatever propagates that, and the run itself.
  */
-import { createContextKey, type Context as OtelContext, propagation } from "@opentelemetry/api"
+import { createContextKey, type Context as OtelContext, propagation, trace } from "@opentelemetry/api"
+import { FiberRef, GlobalValue } from "effect"
+import type { Origins } from "../baggage/Origin.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
-import { Untrusted, Withheld } from "../fiber/TracerWrapper.js"
+import { SentByClient, Untrusted, Withheld } from "../fiber/TracerWrapper.js"
 import { currentRun } from "../lifecycle/CurrentRun.js"
 import { CurrentRequestEdge } from "../lifecycle/Interruption.js"
 import { baggageHeaderFor, isCancelledFor, outgoingModeFor } from "../lifecycle/OutgoingRun.js"
@@ -11,7 +13,7 @@ import { annotationsOf } from "../lifecycle/RunAnnotations.js"
 import { currentScope } from "../lifecycle/RunScope.js"
 import type { Entry, Run } from "../run/Run.js"
 import { propagationModeFor } from "../run/Settings.js"
-import { entriesOf, othersIn, toOpenTelemetry } from "./OtelBaggage.js"
+import { entriesOf, type NamedEntry, othersIn, toOpenTelemetry } from "./OtelBaggage.js"
 
 /** What a context shows, and to whom it belongs. */
 export interface RunOtelContext {
@@ -19,6 +21,8 @@ export interface RunOtelContext {
   readonly run: Run | undefined
   /** What spans carry that others make while the context is active. */
   readonly annotations: ReadonlyArray<Entry>
+  /** The keys of the baggage that the run brings. */
+  readonly keys: ReadonlySet<string>
   readonly work: Work
   readonly manner: Manner
 }
@@ -27,6 +31,8 @@ export interface RunOtelContext {
 interface Work {
   /** What was active before anything was shown. */
   readonly base: OtelContext
+  /** To which origins the run is propagated. */
+  readonly origins: PropagatedOrigins
   /** The context for code outside of the work that it wakes up. */
   outside: OtelContext | undefined
   readonly contexts: Map<Manner, OtelContext>
@@ -37,6 +43,18 @@ type Manner = number
 const untrusted = 1
 const withheld = 2
 const stopping = 4
+
+/** To which origins the layers around a fiber propagate its run: to those that are in all of these lists. */
+export type PropagatedOrigins = ReadonlyArray<Origins>
+
+/** Where origins cannot be told apart: no context holds a run's baggage then. */
+export const noOrigins: Origins = { has: () => false }
+
+/** The lists of the layers around a fiber. */
+export const currentOrigins: FiberRef.FiberRef<PropagatedOrigins> = GlobalValue.globalValue(
+  "botanu/RunOpenTelemetry/currentOrigins",
+  () => FiberRef.unsafeMake<PropagatedOrigins>([])
+)
 
 const key = createContextKey("botanu run")
 
@@ -54,13 +72,13 @@ export const contextFor = (fiber: AnyFiber, active: OtelContext): OtelContext =>
   const run = currentRun(fiber.currentContext)
   const shown = runOtelContextIn(active)
   const isUntrusted = services.get(Untrusted.key) === true
-  if (run === undefined && !isUntrusted) return shown === undefined ? active : outside(shown.work)
+  if (run === undefined && !isUntrusted) return shown === undefined ? active : outside(shown)
   const owner: object =
     currentScope(fiber.currentContext) ?? run ?? (services.get(CurrentRequestEdge.key) as object) ?? fiber
-  const work = workOf(owner, shown === undefined ? active : shown.work.base)
+  const work = workOf(owner, shown === undefined ? active : shown.work.base, fiber.getFiberRef(currentOrigins))
   const manner =
     (isUntrusted ? untrusted : 0) |
-    (services.get(Withheld.key) === true ? withheld : 0) |
+    (services.get(Withheld.key) === true || services.get(SentByClient.key) === true ? withheld : 0) |
     (run !== undefined && isCancelledFor(fiber, run) && outgoingModeFor(fiber, run) === "full" ? stopping : 0)
   if (shown?.work === work && shown.manner === manner) return active
   const known = work.contexts.get(manner)
@@ -72,27 +90,40 @@ export const contextFor = (fiber: AnyFiber, active: OtelContext): OtelContext =>
 
 const works = new WeakMap<object, Work>()
 
-const workOf = (owner: object, base: OtelContext): Work => {
+const workOf = (owner: object, base: OtelContext, origins: PropagatedOrigins): Work => {
   const known = works.get(owner)
-  if (known !== undefined) return known
-  const work: Work = { base, outside: undefined, contexts: new Map() }
+  if (known?.origins === origins) return known
+  const work: Work = { base, origins, outside: undefined, contexts: new Map() }
   works.set(owner, work)
   return work
 }
 
 const show = (work: Work, manner: Manner, run: Run | undefined, fiber: AnyFiber): OtelContext => {
-  const isTold = run !== undefined && !(manner & withheld)
-  const own = isTold ? entriesOf(baggageHeaderFor(fiber, run) ?? "") : []
+  const isPropagated = run !== undefined && !(manner & withheld) && !work.origins.includes(noOrigins)
+  const own = isPropagated ? entriesOf(baggageHeaderFor(fiber, run) ?? "") : []
   const others = manner & untrusted ? [] : othersIn(propagation.getBaggage(work.base))
   const annotations = run === undefined ? [] : annotationsOf(run, propagationModeFor(fiber))
-  const shown: RunOtelContext = { run, annotations, work, manner }
+  const shown: RunOtelContext = { run, annotations, keys: new Set(own.map(([key]) => key)), work, manner }
   return withBaggage(work.base, [...own, ...others]).setValue(key, shown)
 }
 
-const outside = (work: Work): OtelContext => {
-  work.outside ??= withBaggage(work.base, othersIn(propagation.getBaggage(work.base)))
+/** A fiber that an untrusted request wakes is part of neither its baggage nor its trace. */
+const outside = ({ manner, work }: RunOtelContext): OtelContext => {
+  work.outside ??=
+    manner & untrusted
+      ? trace.deleteSpan(withBaggage(work.base, []))
+      : withBaggage(work.base, othersIn(propagation.getBaggage(work.base)))
   return work.outside
 }
 
-const withBaggage = (context: OtelContext, entries: ReturnType<typeof othersIn>): OtelContext =>
+/** A context as it is where the run in it is not to be propagated. */
+export const withoutRunIn = (context: OtelContext): OtelContext => {
+  const baggage = propagation.getBaggage(context)
+  const shown = runOtelContextIn(context)
+  const base = shown && propagation.getBaggage(shown.work.base)
+  const others = othersIn(baggage).filter(([key]) => !shown?.keys.has(key) || base?.getEntry(key) !== undefined)
+  return others.length === baggage?.getAllEntries().length ? context : withBaggage(context, others)
+}
+
+const withBaggage = (context: OtelContext, entries: ReadonlyArray<NamedEntry>): OtelContext =>
   entries.length === 0 ? propagation.deleteBaggage(context) : propagation.setBaggage(context, toOpenTelemetry(entries))

@@ -2,11 +2,11 @@
  * A `fetch` that is told of a run, and tells only those of it who may know, wherever it is sent on to.
  */
 import { Context, Effect, Fiber, Option, Runtime } from "effect"
+import type { Origins } from "../baggage/Origin.js"
 import { withoutRun } from "../baggage/RunMembers.js"
 import { Withheld } from "../fiber/TracerWrapper.js"
 import { Header } from "../wire/Wire.js"
 import { follow, type Send } from "./FetchRedirects.js"
-import type { Origins } from "./Origin.js"
 
 /** `fetch`, as a client of the platform calls it, with the run taken off each request to an origin that is none of these. */
 export const checkedFetch = (fetch: typeof globalThis.fetch, origins: Origins): typeof globalThis.fetch => {

@@ -11,16 +11,16 @@ import {
 } from "@effect/platform"
 import { Context, Effect, Either, FiberRef, identity, Layer, Option, Stream } from "effect"
 import * as Carrier from "../baggage/Carrier.js"
+import { fromEntries, type InvalidOrigin, type Origins } from "../baggage/Origin.js"
 import { withoutRun, withRun } from "../baggage/RunMembers.js"
-import { Withheld } from "../fiber/TracerWrapper.js"
+import { SentByClient, Withheld } from "../fiber/TracerWrapper.js"
 import { currentRun } from "../lifecycle/CurrentRun.js"
 import { baggageHeaderFor } from "../lifecycle/OutgoingRun.js"
 import { Header } from "../wire/Wire.js"
 import { checkedFetch } from "./CheckedFetch.js"
 import { altered, stagesOf, withSend } from "./ClientStages.js"
-import { fromEntries, type InvalidOrigin, type Origins } from "./Origin.js"
 
-export { InvalidOrigin } from "./Origin.js"
+export { InvalidOrigin } from "../baggage/Origin.js"
 
 /** To which origins a client propagates the run. */
 export interface Options {
@@ -91,7 +91,10 @@ const propagateToOrigins = <E, R>(client: Client<E, R>, origins: Origins): Clien
       return stages
         .postprocess(outgoing)
         .pipe(
-          Effect.locally(FiberRef.currentContext, isTold ? context : Context.add(context, Withheld, true)),
+          Effect.locally(
+            FiberRef.currentContext,
+            isTold ? Context.add(context, SentByClient, true) : Context.add(context, Withheld, true)
+          ),
           Effect.locally(Headers.currentRedactedNames, redactedNames(fiber.getFiberRef(Headers.currentRedactedNames)))
         )
     })
@@ -124,7 +127,7 @@ const withBodyOf = (request: Request, context: Context.Context<never>): Request 
 }
 
 /** What a request is sent with. */
-const ourTags = [Withheld, FetchHttpClient.Fetch] as const
+const ourTags = [Withheld, SentByClient, FetchHttpClient.Fetch] as const
 
 /**
  * The request, for a client that may be one of `fetch`, which follows redirects by itself and with all headers. Such a client

@@ -154,10 +154,10 @@ describe("tracers", () => {
   )
 
   it.scopedLive.each([
-    Layer.mergeAll(RunAi.layer, RunOpenTelemetry.layer),
-    Layer.mergeAll(RunOpenTelemetry.layer, RunAi.layer),
-    RunAi.layer.pipe(Layer.provideMerge(RunOpenTelemetry.layer)),
-    RunOpenTelemetry.layer.pipe(Layer.provideMerge(RunAi.layer))
+    Layer.mergeAll(RunAi.layer, RunOpenTelemetry.layer({ propagateTo: [] })),
+    Layer.mergeAll(RunOpenTelemetry.layer({ propagateTo: [] }), RunAi.layer),
+    RunAi.layer.pipe(Layer.provideMerge(RunOpenTelemetry.layer({ propagateTo: [] }))),
+    RunOpenTelemetry.layer({ propagateTo: [] }).pipe(Layer.provideMerge(RunAi.layer))
   ])("in runs in runs a call is noticed once, beside OpenTelemetry's active context (order %#)", (both) =>
     Effect.gen(function* () {
       const { layer } = sdk()

@@ -92,7 +92,13 @@ const announced = Layer.scopedDiscard(
 HttpServer.serve(app).pipe(
   Layer.merge(announced),
   Layer.provide(listening),
-  Layer.provide(Layer.mergeAll(RunOpenTelemetry.layer, tracers[tracer], NodeHttpClient.layerUndici)),
+  Layer.provide(
+    Layer.mergeAll(
+      RunOpenTelemetry.layer({ propagateTo: upstream === undefined ? [] : [upstream] }),
+      tracers[tracer],
+      NodeHttpClient.layerUndici
+    )
+  ),
   Layer.provide(Layer.scopedDiscard(Effect.addFinalizer(() => Effect.promise(() => provider.shutdown())))),
   Layer.launch,
   NodeRuntime.runMain

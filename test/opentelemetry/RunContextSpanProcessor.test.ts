@@ -38,7 +38,7 @@ describe("RunContextSpanProcessor", () => {
       yield* calls.pipe(Botanu.resume(makeRun()))
       yield* calls
       expect(attributes()).toEqual([leanKeys, leanKeys, {}, {}])
-    }).pipe(Effect.provide(RunOpenTelemetry.layer))
+    }).pipe(Effect.provide(RunOpenTelemetry.layer({ propagateTo: [] })))
   )
 
   it.live("adds three keys in full mode", () =>
@@ -56,7 +56,7 @@ describe("RunContextSpanProcessor", () => {
       ])
     }).pipe(
       Effect.provide([
-        RunOpenTelemetry.layer,
+        RunOpenTelemetry.layer({ propagateTo: [] }),
         BotanuConfig.layerOf({ environment: "production", propagationMode: "full" })
       ])
     )
@@ -67,7 +67,7 @@ describe("RunContextSpanProcessor", () => {
       const { attributes, call } = library({ inbound: "untrusted" })
       yield* Effect.sync(() => call("x", { "botanu.workflow": "its own" })).pipe(Botanu.resume(makeRun()))
       expect(attributes()).toEqual([{ ...leanKeys, "botanu.workflow": "its own" }])
-    }).pipe(Effect.provide(RunOpenTelemetry.layer))
+    }).pipe(Effect.provide(RunOpenTelemetry.layer({ propagateTo: [] })))
   )
 
   it.live("believes baggage that came in where it is told to, and only of a whole run", () =>
@@ -84,7 +84,7 @@ describe("RunContextSpanProcessor", () => {
         call("outside")
         expect(attributes()).toEqual(expected)
       }
-    }).pipe(Effect.provide(RunOpenTelemetry.layer))
+    }).pipe(Effect.provide(RunOpenTelemetry.layer({ propagateTo: [] })))
   )
 
   it.live("does not put the run around it on the span of a run", () =>
@@ -108,7 +108,7 @@ describe("RunContextSpanProcessor", () => {
     }).pipe(
       Effect.provide(
         Layer.mergeAll(
-          RunOpenTelemetry.layer,
+          RunOpenTelemetry.layer({ propagateTo: [] }),
           BotanuConfig.layerOf({ environment: "production", propagationMode: "full" })
         )
       )

@@ -56,7 +56,7 @@ const boundaries: Record<string, Effect.Effect<string | undefined>> = {
 const tracers = { "Effect's own tracer": () => Layer.empty, NodeSdk: () => sdk().layer }
 
 describe.each(Object.entries(tracers))("with %s", (_, tracer) => {
-  const provided = () => Effect.provide(Layer.mergeAll(RunOpenTelemetry.layer, tracer()))
+  const provided = () => Effect.provide(Layer.mergeAll(RunOpenTelemetry.layer({ propagateTo: [] }), tracer()))
 
   it.live.each(Object.entries(boundaries))("a run is shown %s", ([, boundary]) =>
     Effect.gen(function* () {
@@ -179,7 +179,7 @@ describe.each(Object.entries(tracers))("with %s", (_, tracer) => {
 })
 
 describe("in any order with NodeSdk.layer", () => {
-  const ours = RunOpenTelemetry.layer
+  const ours = Layer.orDie(RunOpenTelemetry.layer({ propagateTo: [] }))
   const orders: Record<
     string,
     (theirs: Layer.Layer<never>) => <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
@@ -220,9 +220,11 @@ describe("the baggage that is shown", () => {
   const calledWithBaggage = <A, E>(effect: Effect.Effect<A, E>) =>
     Effect.provide(
       Effect.promise(() =>
-        context.with(given, () => Effect.runPromise(Effect.provide(effect, RunOpenTelemetry.layer)))
+        context.with(given, () =>
+          Effect.runPromise(Effect.provide(effect, RunOpenTelemetry.layer({ propagateTo: [] })))
+        )
       ),
-      RunOpenTelemetry.layer
+      RunOpenTelemetry.layer({ propagateTo: [] })
     )
 
   it.live("is what inject sends: lean, or all of the run", () =>
@@ -237,7 +239,7 @@ describe("the baggage that is shown", () => {
         "botanu.environment": "production",
         "botanu.tenant_id": "acme"
       })
-    }).pipe(Effect.provide(RunOpenTelemetry.layer))
+    }).pipe(Effect.provide(RunOpenTelemetry.layer({ propagateTo: [] })))
   )
 
   it.live("says in full mode that a run is being stopped", () =>
@@ -255,7 +257,7 @@ describe("the baggage that is shown", () => {
       expect(cancelled).toEqual([undefined, "true", "true"])
     }).pipe(
       Effect.provide([
-        RunOpenTelemetry.layer,
+        RunOpenTelemetry.layer({ propagateTo: [] }),
         BotanuConfig.layerOf({ environment: "production", propagationMode: "full" })
       ])
     )
@@ -301,7 +303,7 @@ describe("RunOpenTelemetry.activeRun", () => {
       trace.wrapSpanContext(spanContext)
     )
     return Effect.promise(() =>
-      context.with(active, () => Effect.runPromise(Effect.provide(effect, RunOpenTelemetry.layer)))
+      context.with(active, () => Effect.runPromise(Effect.provide(effect, RunOpenTelemetry.layer({ propagateTo: [] }))))
     )
   }
 
@@ -317,7 +319,7 @@ describe("RunOpenTelemetry.activeRun", () => {
         )
         expect(span).toMatchObject({ spanId: spanContext.spanId, traceId: spanContext.traceId })
         expect(event).toBe("ticket-42")
-      }).pipe(Effect.provide(RunOpenTelemetry.layer))
+      }).pipe(Effect.provide(RunOpenTelemetry.layer({ propagateTo: [] })))
     })
   )
 
@@ -331,7 +333,7 @@ describe("RunOpenTelemetry.activeRun", () => {
       )
       expect(bad).toEqual(Option.none())
       expect(lines).toEqual(['incoming baggage: botanu.run_id: expected a UUID, got "x"'])
-    }).pipe(Effect.provide(RunOpenTelemetry.layer))
+    }).pipe(Effect.provide(RunOpenTelemetry.layer({ propagateTo: [] })))
   )
 
   it.live("is the run around, where an effect is run in a promise of that", () =>
@@ -339,7 +341,7 @@ describe("RunOpenTelemetry.activeRun", () => {
       const nested = Effect.promise(() => Effect.runPromise(RunOpenTelemetry.activeRun))
       const [run, found] = yield* Effect.all([RunContext, nested]).pipe(workflow("a"))
       expect(found).toEqual(Option.some(run))
-    }).pipe(Effect.provide(RunOpenTelemetry.layer))
+    }).pipe(Effect.provide(RunOpenTelemetry.layer({ propagateTo: [] })))
   )
 })
 
@@ -357,7 +359,7 @@ describe("OpenTelemetry's globals", () => {
         return context.with(given, () => turn().then(() => context.active() === given))
       }
       expect([propagation.fields(), yield* Effect.promise(isActive)]).toEqual([[], false])
-      yield* Effect.provide(Effect.void, RunOpenTelemetry.layer)
+      yield* Effect.provide(Effect.void, RunOpenTelemetry.layer({ propagateTo: [] }))
       const fields = ["traceparent", "tracestate", "baggage"]
       expect([propagation.fields(), yield* Effect.promise(isActive)]).toEqual([fields, true])
     })
@@ -369,7 +371,7 @@ describe("OpenTelemetry's globals", () => {
       const manager = new AsyncLocalStorageContextManager().enable()
       context.setGlobalContextManager(manager)
       propagation.setGlobalPropagator(new W3CBaggagePropagator())
-      yield* Effect.provide(Effect.void, RunOpenTelemetry.layer)
+      yield* Effect.provide(Effect.void, RunOpenTelemetry.layer({ propagateTo: [] }))
       expect(propagation.fields()).toEqual(["baggage"])
       const given = ROOT_CONTEXT.setValue(Symbol("given"), true)
       expect(context.with(given, () => manager.active())).toBe(given)

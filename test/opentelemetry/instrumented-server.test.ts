@@ -34,7 +34,7 @@ const seenBy = (middleware: RunHttpServer.Options | undefined) =>
     const inRun = Effect.orDie(active.pipe(Botanu.workflow("Own", ids)))
     const app = Effect.map(Effect.all([active, inRun]), (seen) => HttpServerResponse.unsafeJson(seen))
     const edge = middleware === undefined ? app : RunHttpServer.middleware(middleware)(app)
-    const url = yield* serving(HttpServer.serve(edge).pipe(Layer.provide(RunOpenTelemetry.layer)))
+    const url = yield* serving(HttpServer.serve(edge).pipe(Layer.provide(RunOpenTelemetry.layer({ propagateTo: [] }))))
     const { text } = yield* request(url, { headers: { baggage } })
     return JSON.parse(text) as [Array<string>, Array<string>]
   })

@@ -82,10 +82,10 @@ const seenAt = (options: (origin: string) => RunHttpServer.Options) =>
     const server = RunHttpServer.withLinkedTraces(HttpServer.serve(app, HttpMiddleware.logger))
     const around = Layer.mergeAll(
       NodeSdk.layer(() => ({ resource: { serviceName: "edge" }, spanProcessor: processorsFor(ofEffect) })),
-      RunOpenTelemetry.layer,
+      RunOpenTelemetry.layer({ propagateTo: [other.origin] }),
       writingTo(lines)
     )
-    const url = yield* serving(server.pipe(Layer.provide(around)))
+    const url = yield* serving(server.pipe(Layer.provide(Layer.orDie(around))))
     const answer = yield* request(url, { headers: { baggage: spoofed } })
     expect(answer.status).toBe(200)
     return {

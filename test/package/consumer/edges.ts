@@ -29,7 +29,7 @@ export const rpc = Layer.merge(
   RunRpc.layerClient({ outbound: "propagate" })
 )
 
-export const openTelemetry = RunOpenTelemetry.layer
+export const openTelemetry = RunOpenTelemetry.layer({ propagateTo: [] })
 export const processor = new RunContextSpanProcessor({ inbound: "trusted" })
 export const joined = Effect.flatMap(RunOpenTelemetry.activeRun, (run) => Botanu.resume(Effect.void, run))
 

@@ -2,7 +2,7 @@
  * A run and a library that OpenTelemetry 3 instruments.
  */
 import assert from "node:assert/strict"
-import { context, propagation, ROOT_CONTEXT, trace } from "@opentelemetry/api"
+import { context, propagation, ROOT_CONTEXT, SpanKind, trace } from "@opentelemetry/api"
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace"
 import { Botanu, RunContext } from "botanu-effect"
 import { RunContextSpanProcessor, RunOpenTelemetry } from "botanu-effect/opentelemetry"
@@ -14,11 +14,13 @@ const provider = new TracerProvider({
 })
 const tracer = provider.getTracer("library")
 
-const library = async (name) => {
+// What an instrumented client does for a request to an origin.
+const library = async (name, origin = "https://billing.internal") => {
   await new Promise((resolve) => setImmediate(resolve))
   const headers = {}
-  propagation.inject(context.active(), headers)
-  tracer.startSpan(name).end()
+  const span = tracer.startSpan(name, { kind: SpanKind.CLIENT, attributes: { "url.full": `${origin}/` } })
+  propagation.inject(trace.setSpan(context.active(), span), headers)
+  span.end()
   return headers
 }
 
@@ -26,26 +28,29 @@ const work = Effect.gen(function* () {
   const { runId } = yield* RunContext
   const { spanId, traceId } = yield* Effect.orDie(Effect.currentSpan)
   const headers = yield* Effect.promise(() => library("within"))
-  return { runId, spanId, traceId, headers }
+  const elsewhere = yield* Effect.promise(() => library("elsewhere", "https://partner.example"))
+  return { runId, spanId, traceId, headers, elsewhere }
 }).pipe(Effect.withSpan("work"))
 
-const { runId, spanId, traceId, headers } = await work.pipe(
+const { runId, spanId, traceId, headers, elsewhere } = await work.pipe(
   Botanu.workflow("Consumer", { eventId: "order-1", customerId: "acme" }),
-  Effect.provide(RunOpenTelemetry.layer),
+  Effect.provide(RunOpenTelemetry.layer({ propagateTo: ["https://billing.internal"] })),
   Effect.runPromise
 )
 assert.ok(headers.baggage.includes(`botanu.run_id=${runId}`))
-assert.equal(headers.traceparent, `00-${traceId}-${spanId}-01`)
-assert.deepEqual(await library("after"), {})
+assert.ok(headers.traceparent.startsWith(`00-${traceId}-`))
+assert.equal(elsewhere.baggage, undefined)
+assert.equal((await library("after")).baggage, undefined)
 
 const received = propagation.extract(ROOT_CONTEXT, headers)
 await context.with(received, () => library("received"))
 const joined = Effect.flatMap(RunOpenTelemetry.activeRun, (run) => Botanu.resume(RunContext, run))
 assert.equal((await context.with(received, () => Effect.runPromise(joined))).runId, runId)
 
-const [within, after, ofReceived] = exporter.getFinishedSpans()
+const [within, , after, ofReceived] = exporter.getFinishedSpans()
 assert.equal(within.spanContext().traceId, traceId)
+assert.equal(within.parentSpanContext?.spanId, spanId)
 assert.equal(within.attributes["botanu.run_id"], runId)
-assert.deepEqual(after.attributes, {})
+assert.equal(after.attributes["botanu.run_id"], undefined)
 assert.equal(ofReceived.attributes["botanu.run_id"], runId)
 assert.equal(trace.getActiveSpan(), undefined)

@@ -1,5 +1,5 @@
 /**
- * Which origins a client knows: scheme, host and port as the URL parser reads them (WHATWG URL), so that two spellings of one
+ * To which origins a run is sent: scheme, host and port as the URL parser reads them (WHATWG URL), so that two spellings of one
  * origin are one, and nothing else is.
  */
 import { Either, Schema } from "effect"

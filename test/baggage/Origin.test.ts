@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Either, FastCheck } from "effect"
-import { fromEntries, InvalidOrigin } from "../../src/platform/Origin.js"
+import { fromEntries, InvalidOrigin } from "../../src/baggage/Origin.js"
 
 const has = (entries: ReadonlyArray<string>, url: string): boolean =>
   Either.getOrThrow(fromEntries(entries)).has(new URL(url))
