@@ -1,0 +1,259 @@
+/**
+ * What this library assumes of Effect's runtime beyond its documented API. Each test is named for one assumption: where a patch of
+ * Effect breaks it, the test fails by that name.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import {
+  Cause,
+  Context,
+  Deferred,
+  Effect,
+  Either,
+  Exit,
+  Fiber,
+  FiberId,
+  FiberRef,
+  FiberRefs,
+  HashMap,
+  HashSet,
+  Option,
+  Runtime,
+  Tracer
+} from "effect"
+
+class Greeting extends Context.Tag("test/Greeting")<Greeting, string>() {}
+class Volume extends Context.Reference<Volume>()("test/Volume", { defaultValue: () => 3 }) {}
+
+const thisFiber = Effect.withFiberRuntime<Fiber.RuntimeFiber<unknown, unknown>>((fiber) => Effect.succeed(fiber))
+
+const runtimeOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>) =>
+  Runtime.make({
+    context: fiber.currentContext as Context.Context<never>,
+    runtimeFlags: Runtime.defaultRuntimeFlags,
+    fiberRefs: fiber.getFiberRefs()
+  })
+
+describe("the context of a fiber", () => {
+  it.effect("is a Map by the keys of tags", () =>
+    Effect.gen(function* () {
+      const { currentContext } = yield* thisFiber
+      expect(currentContext.unsafeMap).toBeInstanceOf(Map)
+      expect(currentContext.unsafeMap.get(Greeting.key)).toBe("hello")
+    }).pipe(Effect.provideService(Greeting, "hello"))
+  )
+
+  it.effect("can be made from such a Map", () =>
+    Effect.gen(function* () {
+      const made = Context.unsafeMake<Greeting>(new Map([[Greeting.key, "hello"]]))
+      expect(yield* Effect.provide(Greeting, made)).toBe("hello")
+    })
+  )
+
+  it.effect("has no entry for a Context.Reference that nobody set", () =>
+    Effect.gen(function* () {
+      expect((yield* thisFiber).currentContext.unsafeMap.has(Volume.key)).toBe(false)
+      expect(yield* Volume).toBe(3)
+      const set = new Map<string, unknown>([[Volume.key, 5]])
+      expect(yield* Effect.provide(Volume, Context.unsafeMake<never>(set))).toBe(5)
+    })
+  )
+
+  it.effect("is what the reference currentContext holds", () =>
+    Effect.gen(function* () {
+      const fiber = yield* thisFiber
+      expect(fiber.getFiberRef(FiberRef.currentContext)).toBe(fiber.currentContext)
+    })
+  )
+})
+
+describe("the references of a fiber", () => {
+  it.effect("are a Map with the fiber's own value first, and those of its parents below", () =>
+    Effect.gen(function* () {
+      const ref = FiberRef.unsafeMake("parent")
+      const held = yield* Effect.zipRight(FiberRef.set(ref, "child"), thisFiber).pipe(
+        Effect.map((fiber) => fiber.getFiberRefs().locals.get(ref)),
+        Effect.fork,
+        Effect.flatMap(Fiber.join)
+      )
+      expect(held?.map(([, value]) => value)).toEqual(["child", "parent"])
+    })
+  )
+
+  it.effect("set together by updateFiberRefs hold at once, also for the context and what spans and logs carry", () =>
+    Effect.gen(function* () {
+      const annotations = HashMap.make(["key", "value"])
+      yield* Effect.updateFiberRefs((id, refs) => {
+        const locals = new Map(refs.locals)
+        const context = Context.make(Greeting, "hello")
+        locals.set(FiberRef.currentContext, [[id, context]])
+        locals.set(FiberRef.currentTracerSpanAnnotations, [[id, annotations]])
+        locals.set(FiberRef.currentLogAnnotations, [[id, annotations]])
+        return FiberRefs.unsafeMake(locals)
+      })
+      const fiber = yield* thisFiber
+      expect(fiber.currentContext.unsafeMap.get(Greeting.key)).toBe("hello")
+      expect(yield* Effect.logAnnotations).toBe(annotations)
+      const span = yield* Effect.makeSpan("inner")
+      expect(span.attributes.get("key")).toBe("value")
+    })
+  )
+
+  it.effect("are copied for a fiber that runFork starts, so that updateRefs may change the copy", () =>
+    Effect.gen(function* () {
+      const caller = yield* thisFiber
+      const before = caller.getFiberRef(FiberRef.currentLogAnnotations)
+      const own = HashMap.make(["key", "value"])
+      const child = Runtime.runFork(runtimeOf(caller), Effect.logAnnotations, {
+        updateRefs: (refs, id) => {
+          ;(refs.locals as Map<unknown, unknown>).set(FiberRef.currentLogAnnotations, [[id, own]])
+          return refs
+        }
+      })
+      expect(yield* Fiber.await(child)).toEqual(Exit.succeed(own))
+      expect(caller.getFiberRef(FiberRef.currentLogAnnotations)).toBe(before)
+      expect(yield* Effect.logAnnotations).toBe(before)
+    })
+  )
+
+  it.effect("can be set by a program that is no effect, through setFiberRef of the fiber", () =>
+    Effect.gen(function* () {
+      const ref = FiberRef.unsafeMake(0)
+      const fiber = yield* thisFiber
+      const settable = fiber as unknown as { setFiberRef<A>(ref: FiberRef.FiberRef<A>, value: A): void }
+      settable.setFiberRef(ref, 1)
+      expect(yield* FiberRef.get(ref)).toBe(1)
+    })
+  )
+
+  it.effect("that changed are inherited by inheritFiberRefs, but for those that were deleted from them", () =>
+    Effect.gen(function* () {
+      const kept = FiberRef.unsafeMake("kept before")
+      const deleted = FiberRef.unsafeMake("deleted before")
+      const change = Effect.zipRight(FiberRef.set(kept, "kept after"), FiberRef.set(deleted, "deleted after"))
+      const child = Runtime.runFork(runtimeOf(yield* thisFiber), change)
+      yield* Fiber.await(child)
+      yield* Effect.inheritFiberRefs(FiberRefs.delete(child.getFiberRefs(), deleted))
+      expect([yield* FiberRef.get(kept), yield* FiberRef.get(deleted)]).toEqual(["kept after", "deleted before"])
+    })
+  )
+})
+
+describe("a fiber that runFork starts", () => {
+  it.effect("begins at once, on the stack of its caller, and is over where nothing is awaited", () =>
+    Effect.gen(function* () {
+      let isBegun = false
+      const work = Effect.sync(() => {
+        isBegun = true
+      })
+      const child = Runtime.runFork(runtimeOf(yield* thisFiber), work, { immediate: true })
+      expect(isBegun).toBe(true)
+      expect(child.unsafePoll()).toEqual(Exit.void)
+    })
+  )
+
+  it.effect("is polled as null while it runs, and calls its observers when it ends", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<string>()
+      const child = Runtime.runFork(runtimeOf(yield* thisFiber), Deferred.await(gate))
+      const observed = yield* Deferred.make<Exit.Exit<string>>()
+      child.addObserver((exit) => Deferred.unsafeDone(observed, Exit.succeed(exit)))
+      expect(child.unsafePoll()).toBeNull()
+      yield* Deferred.succeed(gate, "done")
+      expect(yield* Deferred.await(observed)).toEqual(Exit.succeed("done"))
+      expect(child.unsafePoll()).toEqual(Exit.succeed("done"))
+    })
+  )
+
+  it.effect("is no child of its caller: the end of that leaves it running", () =>
+    Effect.gen(function* () {
+      const caller = yield* Effect.fork(
+        Effect.map(thisFiber, (fiber) => Runtime.runFork(runtimeOf(fiber), Effect.never))
+      )
+      const child = yield* Fiber.join(caller)
+      yield* Effect.yieldNow()
+      expect(child.unsafePoll()).toBeNull()
+      yield* Fiber.interrupt(child)
+    })
+  )
+
+  it.effect("is interrupted in the name of the id that unsafeInterruptAsFork was given", () =>
+    Effect.gen(function* () {
+      const child = Runtime.runFork(runtimeOf(yield* thisFiber), Effect.never)
+      const interruptor = FiberId.runtime(-1, 0)
+      child.unsafeInterruptAsFork(interruptor)
+      const exit = yield* Fiber.await(child)
+      const interruptors = Exit.isFailure(exit) ? Array.from(Cause.interruptors(exit.cause)) : []
+      expect(interruptors).toEqual([interruptor])
+    })
+  )
+})
+
+describe("an interruption", () => {
+  it.effect("is in the reference interruptedCause of a fiber whose finalizers run", () =>
+    Effect.gen(function* () {
+      const seen = yield* Deferred.make<HashSet.HashSet<FiberId.FiberId>>()
+      const finalizer = Effect.flatMap(thisFiber, (fiber) =>
+        Deferred.succeed(seen, Cause.interruptors(fiber.getFiberRef(FiberRef.interruptedCause)))
+      )
+      const fiber = yield* Effect.fork(Effect.ensuring(Effect.never, finalizer))
+      yield* Effect.yieldNow()
+      const interruptor = FiberId.runtime(-2, 0)
+      yield* Fiber.interruptAs(fiber, interruptor)
+      expect(HashSet.has(yield* Deferred.await(seen), interruptor)).toBe(true)
+    })
+  )
+})
+
+describe("an exit", () => {
+  it.effect("is the effect that ends with it", () =>
+    Effect.gen(function* () {
+      expect(yield* Exit.succeed(1)).toBe(1)
+      expect(yield* Effect.either(Exit.fail("no"))).toEqual(Either.left("no"))
+    })
+  )
+})
+
+describe("a tracer", () => {
+  it.effect("has its `context` called with the fiber for what a fiber does, step by step", () =>
+    Effect.gen(function* () {
+      const steps = new Set<unknown>()
+      const native = yield* Effect.tracer
+      const tracer = Tracer.make({
+        span: (...args) => native.span(...args),
+        context: (execution, fiber) => {
+          steps.add(fiber)
+          return execution()
+        }
+      })
+      const child = yield* Effect.fork(Effect.withTracer(Effect.zipRight(Effect.yieldNow(), thisFiber), tracer))
+      const fiber = yield* Fiber.join(child)
+      expect(Array.from(steps)).toEqual([fiber])
+    })
+  )
+
+  it.effect("has its spans annotated from the reference currentTracerSpanAnnotations", () =>
+    Effect.gen(function* () {
+      const span = yield* Effect.locally(
+        Effect.makeSpan("work"),
+        FiberRef.currentTracerSpanAnnotations,
+        HashMap.make(["key", "value"])
+      )
+      expect(span.attributes.get("key")).toBe("value")
+    })
+  )
+
+  it.effect("has its current span on the fiber", () =>
+    Effect.gen(function* () {
+      const [span, seen] = yield* Effect.withSpan(
+        Effect.zip(
+          Effect.currentSpan,
+          Effect.map(thisFiber, ({ currentSpan }) => currentSpan)
+        ),
+        "work"
+      )
+      expect(seen).toBe(span)
+      expect(Option.isNone(yield* Effect.option(Effect.currentSpan))).toBe(true)
+      expect((yield* thisFiber).currentSpan).toBeUndefined()
+    })
+  )
+})
