@@ -189,34 +189,22 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
   /** Refuses the meters that have a price above zero, and of which the usage says nothing. */
   private expectAll(): void {
     const { usage } = this
-    const told = rows.filter((row) => row.role === "alternative" && usage[row.name] !== undefined && this.isPaid(row))
-    const isByToken = tokenTotals.some((row) => this.isPaid(row))
-    const saysTokens = tokenTotals.some(({ name }) => usage[name] !== undefined)
-    for (const row of tokenTotals) {
-      if (usage[row.name] !== undefined || !this.isPaid(row) || this.needsNoOutput(row.name)) continue
-      const isMeasuredElse = told.some(({ side }) => side === row.side)
-      if (!isMeasuredElse && (saysTokens || told.length === 0)) this.refuse(this.uncounted, row.name)
+    const { additions, alternatives, families, totals } = expectationOf(this.rates)
+    const told = alternatives.filter(({ name }) => usage[name] !== undefined)
+    const saysTokens = usage.inputTokens !== undefined || usage.outputTokens !== undefined
+    for (const { name, side } of totals) {
+      if (usage[name] !== undefined || this.needsNoOutput(name)) continue
+      const isMeasuredElse = told.some((row) => row.side === side)
+      if (!isMeasuredElse && (saysTokens || told.length === 0)) this.refuse(this.uncounted, name)
     }
     this.expectCharacters()
-    if (!isByToken && told.length === 0) {
-      for (const row of rows) if (row.role === "alternative" && this.isPaid(row)) this.refuse(this.uncounted, row.name)
+    if (totals.length > 0 || told.length > 0) return
+    for (const { name } of alternatives) this.refuse(this.uncounted, name)
+    for (const { paid, rows } of families) {
+      if (rows.every(({ name }) => usage[name] === undefined)) this.refuse(this.uncounted, paid.name)
     }
-    if (isByToken || told.length > 0) return
-    // Of a price for additions alone, such as sessions, one is expected.
-    if (
-      this.lines.length === 0 &&
-      rows.every((row) => row.role === "addition" || this.rates.byUnit[row.unit] === undefined)
-    ) {
-      for (const row of rows) {
-        if (!row.isIncidental && row.inherits === undefined && this.isPaid(row) && usage[row.name] === undefined)
-          this.refuse(this.uncounted, row.name)
-      }
-    }
-    for (const family of families) {
-      if (family.some(({ name }) => usage[name] !== undefined)) continue
-      const first = family.find((row) => this.isPaid(row))
-      if (first !== undefined) this.refuse(this.uncounted, first.name)
-    }
+    if (this.lines.length > 0) return
+    for (const { name } of additions) if (usage[name] === undefined) this.refuse(this.uncounted, name)
   }
 
   /** Characters are counted on both sides. */
@@ -258,6 +246,40 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
         : { meter, quantity, unit, value: roundedHalfUp(product, divisor * 10n ** BigInt(places)), scale, rate }
     )
   }
+}
+
+/** What a usage must say, for its cost at some rates to be known. */
+interface Expectation {
+  /** Totals of tokens with a price. */
+  readonly totals: ReadonlyArray<Row>
+  /** Alternatives with a price, of which one is expected. */
+  readonly alternatives: ReadonlyArray<Row>
+  /** Families with a price, of each of which one member is expected. */
+  readonly families: ReadonlyArray<{ readonly rows: ReadonlyArray<Row>; readonly paid: Row }>
+  /** Additions with a price, of which one is expected where nothing else has a price. */
+  readonly additions: ReadonlyArray<Row>
+}
+
+const expectations = new WeakMap<Rates, Expectation>()
+
+const expectationOf = (rates: Rates): Expectation => {
+  const known = expectations.get(rates)
+  if (known !== undefined) return known
+  const isPaid = ({ unit }: Row): boolean => (rates.byUnit[unit]?.value ?? 0n) > 0n
+  const isForAdditions = rows.every((row) => row.role === "addition" || rates.byUnit[row.unit] === undefined)
+  const expectation: Expectation = {
+    totals: tokenTotals.filter(isPaid),
+    alternatives: rows.filter((row) => row.role === "alternative" && isPaid(row)),
+    families: families.flatMap((rows) => {
+      const paid = rows.find(isPaid)
+      return paid === undefined ? [] : [{ rows, paid }]
+    }),
+    additions: isForAdditions
+      ? rows.filter((row) => !row.isIncidental && row.inherits === undefined && isPaid(row))
+      : []
+  }
+  expectations.set(rates, expectation)
+  return expectation
 }
 
 /** A quantity that is a part of two totals, which are parts of one whole. */

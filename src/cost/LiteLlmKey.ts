@@ -85,12 +85,25 @@ function nameOf(key: PriceKey): string {
   return typeof key === "string" ? key : key.key
 }
 
-/** The units that have keys, with these. */
-export const unitKeys: ReadonlyArray<{ readonly unit: Unit; readonly keys: ReadonlyArray<PriceKey> }> =
-  meterNames.flatMap((name) => {
-    const { keys, unit } = meterOf(name)
-    return keys === undefined ? [] : [{ unit: unit as Unit, keys }]
-  })
+/** A unit, and the keys that hold its price. */
+export interface UnitKeys {
+  readonly unit: Unit
+  readonly keys: ReadonlyArray<PriceKey>
+}
+
+const unitKeys: ReadonlyArray<UnitKeys> = meterNames.flatMap((name) => {
+  const { keys, unit } = meterOf(name)
+  return keys === undefined ? [] : [{ unit: unit as Unit, keys }]
+})
+
+const unitsByKey: ReadonlyMap<string, ReadonlyArray<UnitKeys>> = new Map(
+  Array.from(bases, (base) => [base, unitKeys.filter(({ keys }) => keys.some((key) => nameOf(key) === base))])
+)
+
+const noUnits: ReadonlyArray<UnitKeys> = []
+
+/** The units whose price a key may hold. */
+export const unitsOf = (base: string): ReadonlyArray<UnitKeys> => unitsByKey.get(base) ?? noUnits
 
 /** The amount of the first key above zero that holds in a mode, else of the first one that is there. */
 export const amountIn = <A extends string | number>(

@@ -3,7 +3,7 @@
  */
 import { BigDecimal, Either, Schema } from "effect"
 import { type FieldProblem, quote, refusal } from "../schema/FieldText.js"
-import { always, amountIn, type EntryKey, keyOf, unitKeys } from "./LiteLlmKey.js"
+import { always, amountIn, type EntryKey, keyOf, unitsOf } from "./LiteLlmKey.js"
 import type { Unit } from "./Meter.js"
 import {
   isOrdinary,
@@ -298,9 +298,11 @@ class Entry {
   private unitPrices(amounts: Amounts): MutablePrices {
     for (const base of this.conditional) amounts.delete(base)
     const usd: MutablePrices = {}
-    for (const { keys, unit } of unitKeys) {
-      const amount = amountIn(keys, amounts, this.mode)
-      if (amount !== undefined) usd[unit] = amount
+    for (const base of amounts.keys()) {
+      for (const { keys, unit } of unitsOf(base)) {
+        const amount = usd[unit] === undefined ? amountIn(keys, amounts, this.mode) : undefined
+        if (amount !== undefined) usd[unit] = amount
+      }
     }
     if (!hasMedia.has(this.mode)) this.computing(usd, amounts)
     this.pictures(usd, amounts)

@@ -135,6 +135,8 @@ export const check = (price: Price, index: number): Either.Either<CheckedPrice, 
   const wrong = selectorProblem(price) ?? periodProblem(price, from, until) ?? amountsProblem(price)
   if (wrong !== undefined) return Either.left(new InvalidPrice({ entry: nameOf(price, index), ...wrong }))
   const { customerId, kind = "llm", model, operation, provider, source, tenantId } = price
+  // Of thousands of prices few are looked up.
+  let ratesFor: CheckedPrice["ratesFor"] | undefined
   return Either.right({
     kind,
     model,
@@ -145,7 +147,10 @@ export const check = (price: Price, index: number): Either.Either<CheckedPrice, 
     from,
     until,
     source,
-    ratesFor: ratesOf(price, from)
+    ratesFor: (inputTokens, serviceTier, region) => {
+      ratesFor ??= ratesOf(price, from)
+      return ratesFor(inputTokens, serviceTier, region)
+    }
   })
 }
 
@@ -255,7 +260,7 @@ interface Step {
   readonly usd: UnitPrices
 }
 
-/** Gives the rates of a price. They are computed when they are asked for first, for of thousands of prices few are. */
+/** Gives the rates of a price. They are computed when they are asked for first. */
 const ratesOf = (price: Price, from: number): CheckedPrice["ratesFor"] => {
   const standard = stepsOf(price)
   const tiers = new Map(
@@ -263,28 +268,38 @@ const ratesOf = (price: Price, from: number): CheckedPrice["ratesFor"] => {
   )
   const regions = new Map(Object.entries(price.regions ?? {}))
   const known = new Map<string, PriceRates>()
+  const ofStandard = new Map<Step | undefined, PriceRates>()
   const base: Partial<PriceSource> = {
     source: price.source ?? overrideSource,
     entry: price.model ?? price.provider ?? price.kind ?? "llm",
     ...(Number.isFinite(from) && { from: DateTime.unsafeMake(from) })
   }
+  const layersOf = (step: Step | undefined, tier: string, tierStep: Step | undefined): ReadonlyArray<Layer> => {
+    const usd = step?.usd ?? {}
+    const standardSource = sourceOf(base, standardTier, step)
+    if (tier === standardTier) return [{ usd, source: standardSource }]
+    return [
+      { usd: onlyTierless(usd), source: standardSource },
+      { usd: pricesOfTier(tierStep, step), source: sourceOf(base, tier, tierStep) }
+    ]
+  }
   return (inputTokens, serviceTier = standardTier, region) => {
     const step = stepFor(standard, inputTokens)
     const factor = region === undefined ? undefined : regions.get(region.toLowerCase())
-    const tierSteps = serviceTier === standardTier ? undefined : (tiers.get(serviceTier) ?? [])
-    const tierStep = tierSteps && stepFor(tierSteps, inputTokens)
+    if (serviceTier === standardTier && factor === undefined) {
+      let rates = ofStandard.get(step)
+      if (rates === undefined) {
+        rates = compile(layersOf(step, standardTier, undefined), undefined)
+        ofStandard.set(step, rates)
+      }
+      return rates
+    }
+    const tierStep = stepFor(tiers.get(serviceTier) ?? [], inputTokens)
     const key = `${step?.above} ${serviceTier} ${tierStep?.above} ${factor === undefined ? "" : region}`
     const computed = known.get(key)
     if (computed !== undefined) return computed
-    const rates = compile(
-      [
-        { usd: onlyTierless(step?.usd ?? {}), source: sourceOf(base, standardTier, step) },
-        tierSteps === undefined
-          ? { usd: step?.usd ?? {}, source: sourceOf(base, standardTier, step) }
-          : { usd: pricesOfTier(tierStep, step), source: sourceOf(base, serviceTier, tierStep) }
-      ],
-      factor === undefined ? undefined : { factor, name: region as string }
-    )
+    const layers = layersOf(step, serviceTier, tierStep)
+    const rates = compile(layers, factor === undefined ? undefined : { factor, name: region as string })
     // A provider may name tiers and regions without end.
     if (known.size < maxRemembered) known.set(key, rates)
     return rates
