@@ -1,10 +1,11 @@
 /**
- * However a header is made, the time that it takes to read grows no faster than the header.
+ * However a header or a price file is made, the time that it takes to read grows no faster than its size.
  */
 import { describe, expect, it } from "@effect/vitest"
 import * as Carrier from "../../src/baggage/Carrier.js"
 import { withoutRun, withRun } from "../../src/baggage/RunMembers.js"
 import * as TraceParent from "../../src/baggage/TraceParent.js"
+import { fromText } from "../../src/cost/LiteLlmPrices.js"
 import { Baggage } from "../../src/index.js"
 import { maxHeaderBytes } from "../../src/wire/Wire.js"
 import { runId } from "../runs.js"
@@ -26,6 +27,7 @@ const parts: Readonly<Record<string, string>> = {
   plusses: "+",
   zeros: "0",
   hyphens: "-",
+  underscores: "_",
   "properties without a value": "a=1;p;",
   "our prefix, encoded": "%62otanu.",
   "members that are ours": "botanu.a=1,",
@@ -33,6 +35,8 @@ const parts: Readonly<Record<string, string>> = {
   "nearly the ids of a trace": `${ids}0,`,
   "ids of a trace, without an end": ids
 }
+
+const readPrices = (file: object) => fromText(JSON.stringify(file), { name: "prices.json" })
 
 interface Reader {
   readonly read: (text: string) => unknown
@@ -52,6 +56,17 @@ const readers: Readonly<Record<string, Reader>> = {
   },
   "TraceParent.toSpan": { read: (text) => TraceParent.toSpan([text]), maxBytes: unbounded },
   "RequestBaggage.withoutRun": { read: withoutRun, maxBytes: unbounded },
+  "the name of a model in a price file": { read: (text) => readPrices({ [text]: {} }), maxBytes: unbounded },
+  "a provider in a price file": { read: (text) => readPrices({ m: { litellm_provider: text } }), maxBytes: unbounded },
+  "a provider of models in a price file": {
+    read: (text) => readPrices({ m: { litellm_provider: `${text}models` } }),
+    maxBytes: unbounded
+  },
+  "a key in a price file": { read: (text) => readPrices({ m: { [`${text}_cost`]: 1 } }), maxBytes: unbounded },
+  "an amount in a price file": {
+    read: (text) => readPrices({ m: { input_cost_per_token: text } }),
+    maxBytes: unbounded
+  },
   "RequestBaggage.withRun": { read: (text) => withRun(`botanu.run_id=${runId}`, text), maxBytes: unbounded }
 }
 
