@@ -2,10 +2,8 @@
  * Work on a run that came in.
  */
 import { Effect, Function, Option } from "effect"
-import * as FiberRefValues from "./fiber/FiberRefs.js"
-import { yieldAfter } from "./fiber/TracerWrapper.js"
 import { withRun } from "./lifecycle/CurrentRun.js"
-import { inFiberOf, joinedRunFor, type RunCancelled, whileItLasts } from "./lifecycle/ReceivedRun.js"
+import { joinedRunFor, type RunCancelled, whileItLasts } from "./lifecycle/ReceivedRun.js"
 import type { RunContext } from "./RunContext.js"
 import type * as Deadline from "./run/Deadline.js"
 import { withoutLimits } from "./run/RemoteContext.js"
@@ -98,14 +96,8 @@ const joined = <A, E, R>(
   run: Run,
   options: ResumeOptions | undefined
 ): Effect.Effect<A, E | Deadline.DeadlineExceeded | RunCancelled, R> =>
-  options?.deadline === "enforce"
-    ? Effect.withFiberRuntime((fiber) => whileItLasts(inside(work, run), run, fiber))
-    : inside(work, withoutLimits(run))
-
-/** `work` with the run in its context, and on its spans and log lines. */
-const inside = <A, E, R>(work: Effect.Effect<A, E, R>, run: Run): Effect.Effect<A, E, R> =>
   Effect.withFiberRuntime((fiber) => {
-    const joined = joinedRunFor(fiber, run)
-    const context = withRun(fiber.currentContext, joined.scope, joined.span)
-    return yieldAfter(fiber, FiberRefValues.within(inFiberOf(joined, work), { ...joined, context }))
+    const joined = joinedRunFor(fiber, options?.deadline === "enforce" ? run : withoutLimits(run))
+    const { onLogs, onSpans, scope, span } = joined
+    return whileItLasts(work, joined, { context: withRun(fiber.currentContext, scope, span), onLogs, onSpans })
   })

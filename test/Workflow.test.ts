@@ -745,7 +745,11 @@ it.effect("a tracer that throws is logged, and harms neither the program nor the
     expect(yield* Botanu.activeRuns).toEqual([])
     expect(lines).toEqual([
       "the outcome was not recorded on the span: Error: tracer down",
-      Array(3).fill("telling of a run failed: Error: tracer down").join("; ")
+      [
+        "recording the start of a run on its span failed: Error: tracer down",
+        "recording the end of a run on its span failed: Error: tracer down",
+        "ending the span of a run failed: Error: tracer down"
+      ].join("; ")
     ])
   }).pipe(Effect.withTracer(tracer), Effect.provide([RunExporter.layerMemory, logging(lines)]))
 })

@@ -1,7 +1,7 @@
 /**
  * Incoming requests: the run that a request brings, and work in that run, in a run of its own, or in none.
  */
-import { Context, Effect, FiberRef, identity, Option, Tracer } from "effect"
+import { Context, Effect, FiberRef, Option, Tracer } from "effect"
 import type { ReadOptions } from "../baggage/BaggageHeader.js"
 import type { IncomingHeaders } from "../baggage/Carrier.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
@@ -10,7 +10,7 @@ import { Untrusted, withWrappedTracer } from "../fiber/TracerWrapper.js"
 import { currentRun, withRun } from "../lifecycle/CurrentRun.js"
 import { extractFor } from "../lifecycle/IncomingRun.js"
 import { CurrentRequestEdge, type RequestEdge } from "../lifecycle/Interruption.js"
-import { inFiberOf, inFiberOfFor, joinedRunFor, type RunCancelled, whileItLasts } from "../lifecycle/ReceivedRun.js"
+import { inFiberOf, joinedRunFor, type RunCancelled, whileItLasts } from "../lifecycle/ReceivedRun.js"
 import { withoutRun } from "../lifecycle/RunAnnotations.js"
 import { CurrentRunScope } from "../lifecycle/RunScope.js"
 import { RunContext } from "../RunContext.js"
@@ -61,12 +61,8 @@ export const inReceivedRun = <A, E, R>(
   const joined = joinedRunFor(fiber, run)
   const { onLogs, onSpans, scope, span } = joined
   const values = { context: withRun(fiber.currentContext, scope, span, edge), onLogs, onSpans }
-  // A deadline moves the work to another fiber, and so may `inFiber`.
-  const inRun =
-    run.deadline === undefined && inFiber === undefined
-      ? inFiberOfFor(fiber, joined, work)
-      : (inFiber ?? identity)(inFiberOf(joined, work))
-  return Effect.zipRight(FiberRefValues.set(values), whileItLasts(inRun, run, fiber)) as Effect.Effect<
+  const inRun = inFiber === undefined ? work : inFiber(inFiberOf(joined, work))
+  return Effect.zipRight(FiberRefValues.set(values), whileItLasts(inRun, joined)) as Effect.Effect<
     A,
     E | DeadlineExceeded | RunCancelled,
     Exclude<R, RunContext>

@@ -33,9 +33,8 @@ export const withServerSpan = <A, E, R>(
     Effect.withParentSpan(work(span), span)
   )
 
-/** Puts a run on the span that is open where a request is served. */
-export const stampCurrentSpan = (fiber: AnyFiber, run: Run): void => {
-  const span = fiber.currentSpan
+/** Puts a run on the span that is open where a request comes in. */
+export const stampServerSpan = (fiber: AnyFiber, span: Tracer.AnySpan | undefined, run: Run): void => {
   if (span?._tag === "Span") stamp(span, run, propagationModeFor(fiber))
 }
 

@@ -2,19 +2,7 @@
  * A fiber of its own for an effect, so that it can be interrupted without its caller: what `Effect.fork` and `Fiber.join` do,
  * except that the fiber begins at once, on the caller's stack, and nothing is awaited where it ends there and then.
  */
-import {
-  Cause,
-  type Context,
-  Effect,
-  Exit,
-  type Fiber,
-  FiberRef,
-  FiberRefs,
-  type HashMap,
-  HashSet,
-  Runtime,
-  type RuntimeFlags
-} from "effect"
+import { type Context, Effect, type Fiber, FiberRef, FiberRefs, type HashMap, Runtime, type RuntimeFlags } from "effect"
 import type { AnyFiber } from "./CurrentFiber.js"
 
 /** What the new fiber starts with, beside the fiber references of its caller. */
@@ -23,21 +11,15 @@ export interface Inheritance {
   readonly runtimeFlags: RuntimeFlags.RuntimeFlags
   readonly spanAnnotations: HashMap.HashMap<string, unknown>
   readonly logAnnotations: HashMap.HashMap<string, unknown>
-  /** How many fibers of this kind the new one is nested in. */
-  readonly depth: number
 }
-
-// Each nested start takes some of the JavaScript stack, which the scheduler gives back.
-const maxNestedStarts = 64
 
 /** Starts a fiber that nobody supervises. Whatever `effect` requires must be in the context. */
 export const start = <A, E>(
   effect: Effect.Effect<A, E>,
   caller: AnyFiber,
-  { context, depth, logAnnotations, runtimeFlags, spanAnnotations }: Inheritance
+  { context, logAnnotations, runtimeFlags, spanAnnotations }: Inheritance
 ): Fiber.RuntimeFiber<A, E> =>
   Runtime.runFork(Runtime.make({ context, runtimeFlags, fiberRefs: caller.getFiberRefs() }), effect, {
-    immediate: depth % maxNestedStarts !== maxNestedStarts - 1,
     updateRefs: (refs, fiberId) => {
       // The fiber's own copy, made for it a moment ago: another one would cost as much as the rest of the fork.
       refs.locals.set(FiberRef.currentTracerSpanAnnotations, [[fiberId, spanAnnotations]])
@@ -57,35 +39,14 @@ export const result = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Effect.Effect<A, 
     : inherit(fiber, exit)
 }
 
-/**
- * Waits for a fiber as its caller would wait for the effect itself: where `waiting` ends before the fiber does, the fiber is
- * interrupted, and its finalizers are waited for; `onInterrupt` is called then. To be used in the uninterruptible region in
- * which the fiber was started, so that no interruption comes between; `waiting` lets it in.
- */
-export const awaitInterruptibly = <A, E>(
-  fiber: AnyFiber,
-  waiting: Effect.Effect<A, E>,
-  onInterrupt: () => void
-): Effect.Effect<A, E> =>
-  Effect.onExit(waiting, () => {
-    if (fiber.unsafePoll() !== null) return Effect.void
-    return Effect.withFiberRuntime((caller) => {
-      onInterrupt()
-      fiber.unsafeInterruptAsFork(interruptorOf(caller))
-      return Effect.flatMap(fiber.await, defectsOf)
-    })
-  })
-
-/** Takes over the fiber references that a fiber changed, and then `result`; nothing where that is a failure. */
+/** Takes over the fiber references that a fiber changed, and then its `result`. */
 export const inherit = <A, E>(fiber: AnyFiber, result: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Exit.isExit(result) && Exit.isFailure(result)
-    ? result
-    : Effect.withFiberRuntime((caller) => {
-        const refs = fiber.getFiberRefs()
-        return haveChanged(refs, caller.getFiberRefs())
-          ? Effect.zipRight(Effect.inheritFiberRefs(withoutOwn(refs)), result)
-          : result
-      })
+  Effect.withFiberRuntime((caller) => {
+    const refs = fiber.getFiberRefs()
+    return haveChanged(refs, caller.getFiberRefs())
+      ? Effect.zipRight(Effect.inheritFiberRefs(withoutOwn(refs)), result)
+      : result
+  })
 
 /** Whether there is anything to inherit, which is rare, and dear where there is not. */
 const haveChanged = (refs: FiberRefs.FiberRefs, before: FiberRefs.FiberRefs): boolean => {
@@ -108,16 +69,3 @@ const withoutOwn = (refs: FiberRefs.FiberRefs): FiberRefs.FiberRefs =>
     FiberRefs.delete(FiberRef.currentTracerSpanAnnotations),
     FiberRefs.delete(FiberRef.currentLogAnnotations)
   )
-
-const interruptorOf = (caller: AnyFiber) => {
-  const interruptors = Cause.interruptors(caller.getFiberRef(FiberRef.interruptedCause))
-  for (const interruptor of HashSet.values(interruptors)) return interruptor
-  return caller.id()
-}
-
-/** A defect in a finalizer is not lost to the interruption. */
-const defectsOf = <A, E>(exit: Exit.Exit<A, E>): Effect.Effect<void> => {
-  if (Exit.isSuccess(exit)) return Effect.void
-  const defects = Cause.keepDefects(exit.cause)
-  return defects._tag === "Some" ? Effect.failCause(defects.value) : Effect.void
-}

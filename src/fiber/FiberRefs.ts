@@ -2,55 +2,131 @@
  * Several references of a fiber at once. One after the other, each would copy all of them, and compare what it held with what it
  * is to hold: for a fiber's context and its annotations that takes longer than the work that is done here.
  */
-import { type Context, Effect, Equal, type FiberId, FiberRef, FiberRefs, type HashMap } from "effect"
+import {
+  Context,
+  DefaultServices,
+  Effect,
+  Equal,
+  type FiberId,
+  FiberRef,
+  FiberRefs,
+  HashMap,
+  Option,
+  Tracer
+} from "effect"
+import { currentForkScope, type FiberRegion } from "./FiberRegion.js"
+
+type Annotations = HashMap.HashMap<string, unknown>
 
 /** What references of a fiber are to hold. */
 export interface Values {
   readonly context: Context.Context<never>
-  readonly onSpans?: HashMap.HashMap<string, unknown>
-  readonly onLogs?: HashMap.HashMap<string, unknown>
+  readonly onSpans?: Annotations
+  readonly onLogs?: Annotations
 }
 
 /** Sets references of a fiber for whatever it does next. */
-export const set = (values: Values): Effect.Effect<void> =>
+export const set = ({ context, onLogs, onSpans }: Values): Effect.Effect<void> =>
   Effect.updateFiberRefs((id, refs) => {
     const locals = new Map(refs.locals)
-    assign(locals, id, values)
+    hold(locals, id, FiberRef.currentContext, context)
+    if (onSpans !== undefined) hold(locals, id, FiberRef.currentTracerSpanAnnotations, onSpans)
+    if (onLogs !== undefined) hold(locals, id, FiberRef.currentLogAnnotations, onLogs)
     return FiberRefs.unsafeMake(locals)
   })
 
-/** `work` with references of its fiber set, which hold afterwards what they held before. */
-export const within = <A, E, R>(work: Effect.Effect<A, E, R>, values: Values): Effect.Effect<A, E, R> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.withFiberRuntime((fiber) => {
-      const before: Values = {
-        context: fiber.getFiberRef(FiberRef.currentContext),
-        onSpans: fiber.getFiberRef(FiberRef.currentTracerSpanAnnotations),
-        onLogs: fiber.getFiberRef(FiberRef.currentLogAnnotations)
-      }
-      return Effect.zipRight(
-        set(values),
-        Effect.matchCauseEffect(restore(work), {
-          onFailure: (cause) => Effect.zipRight(set(before), Effect.failCause(cause)),
-          onSuccess: (value) => Effect.as(set(before), value)
-        })
-      )
-    })
-  )
-
-type Locals = Map<FiberRef.FiberRef<unknown>, readonly [Held, ...ReadonlyArray<Held>]>
-type Held = readonly [FiberId.Single, unknown]
-
-const assign = (locals: unknown, id: FiberId.Single, { context, onLogs, onSpans }: Values): void => {
-  hold(locals as Locals, id, FiberRef.currentContext, context)
-  if (onSpans !== undefined) hold(locals as Locals, id, FiberRef.currentTracerSpanAnnotations, onSpans)
-  if (onLogs !== undefined) hold(locals as Locals, id, FiberRef.currentLogAnnotations, onLogs)
+/** What references of a fiber hold in a region of its work. */
+export interface RegionValues extends Values {
+  readonly region: FiberRegion
+  readonly services?: Context.Context<DefaultServices.DefaultServices> | undefined
+  /** Whether an annotation is the region's, and does not outlast it. */
+  readonly isOwnAnnotation: (key: string) => boolean
 }
 
-/** What fibers around this one hold stays below what it holds itself. */
+/**
+ * Sets references for a region, and afterwards sets back what the region had for itself. What the work in it changed holds on,
+ * as it does without a region.
+ */
+export const forRegion = (
+  values: RegionValues
+): { readonly enter: Effect.Effect<void>; readonly leave: Effect.Effect<void> } => {
+  const { context, isOwnAnnotation, onLogs, onSpans, region, services } = values
+  let before = FiberRefs.empty()
+  const enter = Effect.updateFiberRefs((id, refs) => {
+    before = refs
+    const locals = new Map(refs.locals)
+    hold(locals, id, FiberRef.currentContext, context)
+    hold(locals, id, currentForkScope, Option.some(region))
+    if (onSpans !== undefined) hold(locals, id, FiberRef.currentTracerSpanAnnotations, onSpans)
+    if (onLogs !== undefined) hold(locals, id, FiberRef.currentLogAnnotations, onLogs)
+    if (services !== undefined) hold(locals, id, DefaultServices.currentServices, services)
+    return FiberRefs.unsafeMake(locals)
+  })
+  const leave = Effect.updateFiberRefs((id, refs) => {
+    const locals = new Map(refs.locals)
+    /** Sets a reference back, and does to what it held before what the work did to what it held in the region. */
+    const setBack = <A>(ref: FiberRef.FiberRef<A>, own: A, carryOver?: (held: A, now: A) => A): void => {
+      const now = FiberRefs.getOrDefault(refs, ref)
+      const stack = before.locals.get(ref)
+      if (stack === undefined) locals.delete(ref)
+      else locals.set(ref, stack)
+      if (now === own || carryOver === undefined) return
+      hold(locals, id, ref, carryOver(FiberRefs.getOrDefault(before, ref), now))
+    }
+    const annotations = (own: Annotations) => (held: Annotations, now: Annotations) =>
+      changedAlike(held, own, now, isOwnAnnotation)
+    setBack(FiberRef.currentContext, context, (held, now) => withChangesOf(held, context, now))
+    setBack(currentForkScope, Option.some(region))
+    if (onSpans !== undefined) setBack(FiberRef.currentTracerSpanAnnotations, onSpans, annotations(onSpans))
+    if (onLogs !== undefined) setBack(FiberRef.currentLogAnnotations, onLogs, annotations(onLogs))
+    if (services !== undefined) setBack(DefaultServices.currentServices, services, withTracerOf)
+    const interrupted = FiberRefs.getOrDefault(refs, FiberRef.interruptedCause)
+    const rest = region.without(interrupted)
+    if (rest !== interrupted) hold(locals, id, FiberRef.interruptedCause, rest)
+    return FiberRefs.unsafeMake(locals)
+  })
+  return { enter, leave }
+}
+
+const changedAlike = (
+  held: Annotations,
+  own: Annotations,
+  now: Annotations,
+  isOwn: (key: string) => boolean
+): Annotations =>
+  HashMap.mutate(held, (mutable) => {
+    for (const [key, value] of now) {
+      if (!isOwn(key) && !Equal.equals(HashMap.get(own, key), Option.some(value))) HashMap.set(mutable, key, value)
+    }
+    for (const key of HashMap.keys(own)) if (!isOwn(key) && !HashMap.has(now, key)) HashMap.remove(mutable, key)
+  })
+
+/** A region's own services are left out: those that it does not have from before. */
+const withChangesOf = (
+  held: Context.Context<never>,
+  own: Context.Context<never>,
+  now: Context.Context<never>
+): Context.Context<never> => {
+  const services = new Map(held.unsafeMap)
+  const isOwn = (key: string) => own.unsafeMap.get(key) !== held.unsafeMap.get(key)
+  for (const [key, service] of now.unsafeMap) if (!isOwn(key)) services.set(key, service)
+  for (const key of own.unsafeMap.keys()) if (!now.unsafeMap.has(key) && !isOwn(key)) services.delete(key)
+  return Context.unsafeMake(services)
+}
+
+const withTracerOf = (
+  held: Context.Context<DefaultServices.DefaultServices>,
+  now: Context.Context<DefaultServices.DefaultServices>
+): Context.Context<DefaultServices.DefaultServices> => Context.add(now, Tracer.Tracer, Context.get(held, Tracer.Tracer))
+
+type Locals = FiberRefs.FiberRefs["locals"]
+
+// Fibers that start others when they end would else keep what all of them held.
+const maxAncestors = 16
+
+/** What ancestors of the fiber hold stays below what it holds itself. */
 const hold = <A>(locals: Locals, id: FiberId.Single, ref: FiberRef.FiberRef<A>, value: A): void => {
-  const key = ref as FiberRef.FiberRef<unknown>
-  const held = locals.get(key) ?? []
+  const held = locals.get(ref) ?? []
   const isOwn = held[0] !== undefined && Equal.equals(held[0][0], id)
-  locals.set(key, [[id, value], ...(isOwn ? held.slice(1) : held)])
+  locals.set(ref, [[id, value], ...held.slice(isOwn ? 1 : 0, maxAncestors)])
 }

@@ -42,7 +42,8 @@ export const setWrappedTracer = (fiber: AnyFiber): Effect.Effect<void, never, Sc
   )
 }
 
-const wrappedServices = (fiber: AnyFiber): Context.Context<DefaultServices.DefaultServices> | undefined => {
+/** The services of a fiber with the tracer that integrations want for work on a run; none where they want no other. */
+export const wrappedServices = (fiber: AnyFiber): Context.Context<DefaultServices.DefaultServices> | undefined => {
   const surrounds = fiber.getFiberRef(currentTracerWrappers)
   if (HashSet.size(surrounds) === 0) return undefined
   const services = fiber.currentDefaultServices

@@ -1,15 +1,20 @@
 /**
  * Work on a run that came in, up to its deadline.
  */
-import { Cause, Effect, type HashMap, Schema, type Tracer } from "effect"
+import { Effect, type HashMap, RuntimeFlags, Schema, type Tracer } from "effect"
 import { type AnyFiber, nowOf } from "../fiber/CurrentFiber.js"
-import { withWrappedTracer } from "../fiber/TracerWrapper.js"
-import * as Deadline from "../run/Deadline.js"
+import type * as FiberRefValues from "../fiber/FiberRefs.js"
+import { FiberRegion } from "../fiber/FiberRegion.js"
+import { inRegion } from "../fiber/RegionWork.js"
+import { Timer } from "../fiber/Timer.js"
+import { wrappedServices, yieldAfter } from "../fiber/TracerWrapper.js"
+import { type DeadlineExceeded, deadlineExceeded } from "../run/Deadline.js"
 import { forwardedWith, remoteSpanOf } from "../run/RemoteContext.js"
 import type { Run } from "../run/Run.js"
 import { Uuid } from "../run/RunId.js"
 import { propagationModeFor } from "../run/Settings.js"
-import { annotated } from "./RunAnnotations.js"
+import { annotated, isRunAnnotation } from "./RunAnnotations.js"
+import { exitForCaller } from "./RunExit.js"
 import { currentScope, RunScope } from "./RunScope.js"
 
 /** A run came in that its sender had cancelled already; nothing was done for it. */
@@ -22,40 +27,46 @@ export class RunCancelled extends Schema.TaggedError<RunCancelled>()("RunCancell
   }
 }
 
-/** `work` in the fiber that works on a run; whose interruption says that the run is being stopped. */
-export const inFiberOf = <A, E, R>(joined: JoinedRun, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.withFiberRuntime((fiber) => inFiberOfFor(fiber, joined, work))
-
-/** The same in a fiber that is about to begin with it. */
-export const inFiberOfFor = <A, E, R>(
-  fiber: AnyFiber,
-  { scope }: JoinedRun,
-  work: Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> => {
-  scope.fiber = fiber
-  return withWrappedTracer(fiber, work)
-}
-
-/** `work` on a run that came in, up to its deadline; nothing where that has passed, or the run is cancelled. */
+/**
+ * `work` on a joined run up to its deadline, with these references of the fiber, if others than it has; no work where the
+ * deadline has passed, or the run is cancelled.
+ */
 export const whileItLasts = <A, E, R>(
   work: Effect.Effect<A, E, R>,
-  run: Run,
-  fiber: AnyFiber
-): Effect.Effect<A, E | Deadline.DeadlineExceeded | RunCancelled, R> => {
-  const { deadline } = run
-  if (run.cancelled) return Effect.fail(new RunCancelled({ runId: run.runId, workflow: run.workflow }))
-  if (deadline === undefined) return work
-  const now = nowOf(fiber)
-  const exceeded = Effect.suspend(() => Effect.fail(Deadline.deadlineExceeded(run, deadline)))
-  if (run.isPastDeadline(now)) return exceeded
-  // A run in the work shares the deadline, and may be the first to be interrupted at it.
-  const bounded = Effect.catchAllCause(
-    work,
-    (cause): Effect.Effect<never, E | Deadline.DeadlineExceeded> =>
-      Cause.isInterruptedOnly(cause) && Deadline.isAtDeadline(run, nowOf(fiber)) ? exceeded : Effect.failCause(cause)
-  )
-  return Deadline.enforce(bounded, deadline, now, () => exceeded)
-}
+  { scope }: JoinedRun,
+  values?: FiberRefValues.Values
+): Effect.Effect<A, E | DeadlineExceeded | RunCancelled, R> =>
+  Effect.withFiberRuntime((fiber, { runtimeFlags }) => {
+    const { run } = scope
+    if (run.cancelled) return Effect.fail(new RunCancelled({ runId: run.runId, workflow: run.workflow }))
+    const { deadline } = run
+    if (deadline !== undefined && run.isPastDeadline(nowOf(fiber))) return Effect.fail(deadlineExceeded(run, deadline))
+    const region = new FiberRegion(fiber)
+    scope.work = { fiber, region, isInterruptible: RuntimeFlags.interruptible(runtimeFlags) }
+    const timer = deadline && new Timer(fiber, deadline.epochMillis, () => scope.reachDeadline())
+    const worked = Effect.uninterruptibleMask((restore) =>
+      inRegion<A, E, R, A, E | DeadlineExceeded>(restore(work), {
+        region,
+        context: fiber.currentContext,
+        services: wrappedServices(fiber),
+        isOwnAnnotation: isRunAnnotation,
+        ...values,
+        endsChildren: () => scope.stoppedBy !== undefined,
+        onExit: (exit) => {
+          timer?.stop()
+          return exitForCaller(scope, exit, { fiberId: fiber.id(), mayFail: true })
+        }
+      })
+    )
+    return yieldAfter(fiber, worked)
+  })
+
+/** `work` on a joined run, where another fiber does it than the one that waits for it. */
+export const inFiberOf = <A, E, R>({ scope }: JoinedRun, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiberRuntime((fiber, { runtimeFlags }) => {
+    scope.work = { ...scope.work, fiber, isInterruptible: RuntimeFlags.interruptible(runtimeFlags) }
+    return work
+  })
 
 export interface JoinedRun {
   readonly scope: RunScope

@@ -21,6 +21,9 @@ const annotatedKeys: ReadonlyArray<string> = [
   Key.parentRunId
 ]
 
+/** Whether an annotation is one of a run. */
+export const isRunAnnotation = (key: string): boolean => key.startsWith(keyPrefix)
+
 /** The annotations without what a run put there. */
 export const withoutRun = (annotations: Annotations): Annotations =>
   HashMap.size(annotations) === 0 ? annotations : HashMap.removeMany(annotations, annotatedKeys)

@@ -2,9 +2,11 @@
  * The run in scope: beside its immutable record, all that changes while it is worked on in this process. It travels in the
  * fiber's context next to `RunContext`, so that what is said of a run at any depth finds it.
  */
-import { Cause, Context, type DateTime, type Fiber, type FiberId, FiberRef, type Tracer } from "effect"
+import { Cause, Context, type DateTime, type FiberId, FiberRef, type Tracer } from "effect"
 import type { BudgetMeter } from "../cost/Budget.js"
 import type { UsageTotals } from "../cost/CostTotals.js"
+import type { AnyFiber } from "../fiber/CurrentFiber.js"
+import type { FiberRegion } from "../fiber/FiberRegion.js"
 import type { Outcome } from "../run/OutcomeRecord.js"
 import type { Forwarded } from "../run/RemoteContext.js"
 import type { AttributeValue, Run } from "../run/Run.js"
@@ -14,6 +16,18 @@ export interface Cancellation {
   readonly reason: string
   readonly at: DateTime.Utc
 }
+
+/** The work on a run: the fiber that does it, and the region of that fiber in which it does. */
+export interface Work {
+  readonly fiber: AnyFiber
+  /** None where a joined run has nothing by which it could be stopped. */
+  readonly region?: FiberRegion
+  /** Whether the work ends when its caller is interrupted. */
+  readonly isInterruptible: boolean
+}
+
+/** What stopped a run, where it was not its caller. */
+export type StoppedBy = "cancellation" | "deadline" | "budget"
 
 export class RunScope {
   /** What the program said last. */
@@ -27,43 +41,66 @@ export class RunScope {
   overBudgetAt: DateTime.Utc | undefined = undefined
   /** What the program said of the business that the run belongs to. */
   annotations: Readonly<Record<string, AttributeValue>> | undefined = undefined
-  /** When an interruption from outside of the run arrived. */
-  interruptedAt: DateTime.Utc | undefined = undefined
-  /** The fiber that works on the run; none before it starts, and none where the run is owned elsewhere. */
-  fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
-  /** How many runs of this process are around this one. */
-  readonly depth: number
+  /** The work on the run; none where it is done elsewhere. */
+  work: Work | undefined = undefined
+  private isDeadlineReached = false
   private closedAs: Run | undefined = undefined
 
   constructor(
     readonly run: Run,
     /** The span that outcomes go to: the run's own, or the one that was current when the run was joined. */
     readonly span: Tracer.AnySpan | undefined,
-    /** The run around this one, as long as this one is not over. */
+    /** The enclosing run, as long as this one is not over. */
     public parent: RunScope | undefined,
-    /** What came in with the run, or with a run around it, and goes out again. */
+    /** What came in with the run, or with an enclosing run, and goes out again. */
     readonly forwarded: Forwarded,
-    /** Whether the run was started here; else it was joined, and is completed by whoever started it. */
+    /** Whether the run was started here; else it was joined, and is completed where it was started. */
     readonly isOwned: boolean
-  ) {
-    this.depth = parent === undefined ? 0 : parent.depth + 1
-  }
+  ) {}
 
   /** Whether the run is over, so that nothing can be added to it. */
   get isClosed(): boolean {
     return this.closedAs !== undefined
   }
 
-  /** Whether the work on the run is being stopped, or was. */
+  /** Whether the work on the run is being stopped, or was. A run of which this is true does not end as a success. */
   get isCancelled(): boolean {
+    if (this.stoppedBy !== undefined) return true
     if (this.closedAs !== undefined) return this.closedAs.cancelled
-    if (this.run.cancelled || this.cancellation !== undefined) return true
-    return this.fiber !== undefined && !Cause.isEmpty(this.fiber.getFiberRef(FiberRef.interruptedCause))
+    return this.run.cancelled || this.isInterrupted
+  }
+
+  /** What stopped this run. The first counts. */
+  get stoppedBy(): StoppedBy | undefined {
+    if (this.isDeadlineReached) return "deadline"
+    if (this.overBudgetAt !== undefined) return "budget"
+    return this.cancellation === undefined ? undefined : "cancellation"
+  }
+
+  /** This run or the innermost enclosing one that was stopped. */
+  get stopped(): RunScope | undefined {
+    let scope: RunScope | undefined = this
+    while (scope !== undefined && scope.stoppedBy === undefined) scope = scope.parent
+    return scope
+  }
+
+  private get isInterrupted(): boolean {
+    const { work } = this
+    return work?.isInterruptible === true && !Cause.isEmpty(work.fiber.getFiberRef(FiberRef.interruptedCause))
   }
 
   /** Interrupts the work on the run, and not its caller. */
   interrupt(by: FiberId.FiberId): void {
-    this.fiber?.unsafeInterruptAsFork(by)
+    this.work?.region?.interrupt(by)
+  }
+
+  /** The deadline has come: stops this run, and the enclosing runs that have the same deadline, outermost first. */
+  reachDeadline(): void {
+    const { parent, run, work } = this
+    if (parent?.run.deadline?.epochMillis === run.deadline?.epochMillis) parent?.reachDeadline()
+    if (this.isClosed || this.isCancelled) return
+    this.isDeadlineReached = true
+    if (work !== undefined) this.interrupt(work.fiber.id())
   }
 
   /**
@@ -72,25 +109,9 @@ export class RunScope {
    */
   close(run: Run): void {
     this.closedAs = run
-    this.fiber = undefined
+    this.work = undefined
     this.usageTotals = undefined
     this.parent = undefined
-  }
-
-  /** Whether the run was stopped before an instant at which it was still at its finalizers. */
-  wasStoppedBefore(instant: DateTime.Utc): boolean {
-    const stoppedAt = this.cancellation?.at ?? this.overBudgetAt
-    return stoppedAt !== undefined && stoppedAt.epochMillis < instant.epochMillis
-  }
-
-  /** Why the run, or a run around it, was cancelled. */
-  get cancellationReason(): string | undefined {
-    if (this.cancellation !== undefined) return this.cancellation.reason
-    for (let scope = this.parent; scope !== undefined; scope = scope.parent) {
-      if (scope.cancellation !== undefined) return scope.cancellation.reason
-      if (scope.overBudgetAt !== undefined) return "budget_exceeded"
-    }
-    return undefined
   }
 }
 
@@ -111,10 +132,7 @@ export const scopeOf = (context: Context.Context<never>, run: Run): RunScope | u
  * The span on which something is said of a run: its own, or the one under which it was joined. A run that was joined where no
  * span was open stands under its sender's, which is not here, so then it is the span that is open in the fiber.
  */
-export const annotatedSpan = (
-  scope: RunScope | undefined,
-  fiber: Fiber.RuntimeFiber<unknown, unknown>
-): Tracer.Span | undefined => {
+export const annotatedSpan = (scope: RunScope | undefined, fiber: AnyFiber): Tracer.Span | undefined => {
   const span = scope?.span?._tag === "Span" ? scope.span : fiber.currentSpan
   return span?._tag === "Span" ? span : undefined
 }

@@ -42,8 +42,7 @@ export class RouteRegion {
         ? callerFlags
         : RuntimeFlags.enable(callerFlags, RuntimeFlags.Interruption),
       spanAnnotations: caller.getFiberRef(FiberRef.currentTracerSpanAnnotations),
-      logAnnotations: caller.getFiberRef(FiberRef.currentLogAnnotations),
-      depth: 0
+      logAnnotations: caller.getFiberRef(FiberRef.currentLogAnnotations)
     })
   }
 

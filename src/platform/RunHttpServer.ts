@@ -2,7 +2,7 @@
  * The edge of an HTTP server: requests are worked on in the run that they bring, if they are believed.
  */
 import { HttpApp, HttpServerError, HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Cause, Context, Effect, Equal, type FiberId, FiberRef, identity, Option } from "effect"
+import { Cause, Context, Effect, Equal, type FiberId, FiberRef, identity, Option, type Tracer } from "effect"
 import { percentEncode, type ReadOptions } from "../baggage/BaggageHeader.js"
 import {
   distrusting,
@@ -14,7 +14,7 @@ import {
   type RequestRun,
   receive
 } from "../edge/ServerEdge.js"
-import { redactBaggage, stampCurrentSpan } from "../edge/ServerSpan.js"
+import { redactBaggage, stampServerSpan } from "../edge/ServerSpan.js"
 import { type Inbound, isDistrusted, isTrusted } from "../edge/Trust.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import type { RequestEdge } from "../lifecycle/Interruption.js"
@@ -148,7 +148,7 @@ const serve = <E, R>(
         if (own === undefined) return work
         return inOwnRun((run) => {
           exchange.own = run
-          stampCurrentSpan(exchange.fiber, run)
+          stampServerSpan(exchange.fiber, exchange.serverSpan, run)
           return region.run(work)
         }, own)
       })
@@ -169,9 +169,12 @@ class Exchange<E> implements RequestEdge {
   own: Run | undefined = undefined
   received: Run | undefined = undefined
   isDistrusted = false
+  readonly serverSpan: Tracer.AnySpan | undefined
   private appended = Option.none<HttpApp.PreResponseHandler>()
 
-  constructor(readonly fiber: AnyFiber) {}
+  constructor(readonly fiber: AnyFiber) {
+    this.serverSpan = fiber.currentSpan
+  }
 
   /**
    * The app is in another fiber: what it appends to responses, such as the headers of CORS, holds for the answer to its failure
@@ -204,7 +207,7 @@ class Exchange<E> implements RequestEdge {
   private readonly answered = Effect.suspend(() => {
     if (this.received === undefined) return Effect.void
     if (this.isDistrusted) return leaveRun(this.fiber, this)
-    stampCurrentSpan(this.fiber, this.received)
+    stampServerSpan(this.fiber, this.serverSpan, this.received)
     return Effect.void
   })
 

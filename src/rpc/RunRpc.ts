@@ -7,7 +7,7 @@ import { Context, Effect, Layer, Option, Schema, Scope } from "effect"
 import type { ReadOptions } from "../baggage/BaggageHeader.js"
 import { withoutRun, withRun } from "../baggage/RunMembers.js"
 import { distrusting, inNoReceivedRun, inOwnRun, inReceivedRun, type RequestRun, receive } from "../edge/ServerEdge.js"
-import { redactBaggage, stampCurrentSpan } from "../edge/ServerSpan.js"
+import { redactBaggage, stampServerSpan } from "../edge/ServerSpan.js"
 import { type Inbound, isTrusted } from "../edge/Trust.js"
 import { Withheld } from "../fiber/TracerWrapper.js"
 import { currentRun } from "../lifecycle/CurrentRun.js"
@@ -131,12 +131,13 @@ const served = <R>(
     const { orElse } = options
     const edge: RequestEdge = { fiber, reasonOf: disconnectReasonFor(fiber.currentContext) }
     const { report, run } = receive(fiber, request.headers, isTrusted, options)
+    const serverSpan = fiber.currentSpan
     let inRun: Work<Exclude<R, RunContext>>
     if (Option.isSome(run)) {
       inRun = Effect.ensuring(
         inReceivedRun(work, run.value, edge),
         // Only then is it known that no edge further in distrusts the request.
-        Effect.sync(() => edge.isDistrusted || stampCurrentSpan(fiber, run.value))
+        Effect.sync(() => edge.isDistrusted || stampServerSpan(fiber, serverSpan, run.value))
       )
     } else {
       // Only a middleware whose `orElse` always gives a run promises one to its handlers.
@@ -145,7 +146,7 @@ const served = <R>(
         const own = orElse?.(request)
         if (own === undefined) return inNone
         return inOwnRun((run) => {
-          stampCurrentSpan(fiber, run)
+          stampServerSpan(fiber, serverSpan, run)
           return work
         }, own)
       })

@@ -1,7 +1,7 @@
 /**
- * The deadline of a run, enforced with `Effect.timeout*`.
+ * The deadline of a run, and the failure of a run that passed it.
  */
-import { DateTime, Effect, Schema } from "effect"
+import { DateTime, Schema } from "effect"
 import type { Run } from "./Run.js"
 import { Uuid } from "./RunId.js"
 
@@ -18,34 +18,16 @@ export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>()("De
 
 /** Whether `error` says that the deadline of this run has come; runs may share one that was handed down. */
 export const isDeadlineOf = (run: Run, error: unknown): boolean =>
-  error instanceof DeadlineExceeded &&
-  (error.runId === run.runId || error.deadline.epochMillis === run.deadline?.epochMillis)
+  isDeadlineExceeded(error) && (error.runId === run.runId || error.deadline.epochMillis === run.deadline?.epochMillis)
 
-// A timer may end a millisecond before the clock shows its time.
-const earlyMillis = 1
-
-/** Whether an interruption at this instant is the deadline's, or one that was handed down. */
-export const isAtDeadline = ({ deadline }: Run, instant: DateTime.Utc): boolean =>
-  deadline !== undefined && instant.epochMillis >= deadline.epochMillis - earlyMillis
-
-/** How a run ends whose deadline has come: with a failure where its error channel has a place for that. */
-export const exceeded = (run: Run, deadline: DateTime.Utc, mayFail: boolean): Effect.Effect<never, DeadlineExceeded> =>
-  mayFail ? Effect.fail(deadlineExceeded(run, deadline)) : Effect.interrupt
-
-/** `work` until the deadline; when that comes, the work is interrupted, its finalizers are waited for, and `onDeadline` follows. */
-export const enforce = <A, E, R, E2>(
-  work: Effect.Effect<A, E, R>,
-  deadline: DateTime.Utc,
-  now: DateTime.Utc,
-  onDeadline: () => Effect.Effect<never, E2>
-): Effect.Effect<A, E | E2, R> =>
-  Effect.flatten(
-    Effect.timeoutTo(work, {
-      duration: deadline.epochMillis - now.epochMillis,
-      onSuccess: (value): Effect.Effect<A, E2> => Effect.succeed(value),
-      onTimeout: onDeadline
-    })
-  )
+const isDeadlineExceeded = (error: unknown): error is DeadlineExceeded => {
+  try {
+    return error instanceof DeadlineExceeded
+  } catch {
+    // A proxy that was revoked.
+    return false
+  }
+}
 
 /** The failure of a run whose deadline has come. */
 export const deadlineExceeded = (run: Run, deadline: DateTime.Utc): DeadlineExceeded =>

@@ -137,7 +137,7 @@ const spend = (fiber: AnyFiber, own: RunScope, cost: Cost): void => {
 const stop = (fiber: AnyFiber, scope: RunScope): void => {
   if (scope.isClosed || scope.isCancelled) return
   scope.overBudgetAt ??= nowOf(fiber)
-  scope.fiber?.unsafeInterruptAsFork(fiber.id())
+  scope.interrupt(fiber.id())
 }
 
 /**

@@ -158,7 +158,7 @@ describe.each(Object.entries(routers))("an uninterruptible route of %s", (_, ser
 
   const deadlines: Record<string, readonly [options: Options, headers: Record<string, string>]> = {
     "that came in": [{ inbound: "trusted" }, { baggage: `${leanHeader},botanu.deadline=` }],
-    "of its own": [{ inbound: "untrusted", orElse: () => ({ ...asRun(), deadline: "30 millis" }) }, {}]
+    "of its own": [{ inbound: "untrusted", orElse: () => ({ ...asRun(), deadline: "300 millis" }) }, {}]
   }
   for (const [whose, [options, headers]] of Object.entries(deadlines)) {
     it.scopedLive(`goes on to its end past a deadline ${whose}; the answer is 504`, () =>
@@ -169,10 +169,10 @@ describe.each(Object.entries(routers))("an uninterruptible route of %s", (_, ser
             shipped = true
             return "paid"
           }),
-          "120 millis"
+          "600 millis"
         )
         const url = yield* serving(served({ pay, search: pay }, options))
-        const baggage = headers["baggage"] && `${headers["baggage"]}${Date.now() + 60}`
+        const baggage = headers["baggage"] && `${headers["baggage"]}${Date.now() + 300}`
         const answer = yield* request(`${url}/pay`, { method: "POST", headers: baggage ? { baggage } : {} })
         expect([shipped, answer.status]).toEqual([true, 504])
       })

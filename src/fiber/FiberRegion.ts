@@ -1,0 +1,108 @@
+/**
+ * A region of a fiber's work that can be interrupted by itself: afterwards the fiber goes on as if it had not been
+ * interrupted. Fibers that are forked in the region belong to it.
+ */
+import { Cause, Effect, Fiber, type FiberId, FiberRef, GlobalValue, Option, type RuntimeFlags } from "effect"
+import type { AnyFiber } from "./CurrentFiber.js"
+
+/** Where the fibers go that a fiber forks. Effect has this type and does not export it. */
+export interface ForkScope {
+  readonly fiberId: FiberId.FiberId
+  add(runtimeFlags: RuntimeFlags.RuntimeFlags, child: AnyFiber): void
+}
+
+/** Where the fibers go that a fiber forks, other than to itself: Effect's own reference, by the key of its global value. */
+export const currentForkScope: FiberRef.FiberRef<Option.Option<ForkScope>> = GlobalValue.globalValue(
+  Symbol.for("effect/FiberRef/currentForkScopeOverride"),
+  () =>
+    FiberRef.unsafeMake<Option.Option<ForkScope>>(Option.none(), { fork: () => Option.none(), join: (outer) => outer })
+)
+
+/** What a fiber can do and its type does not show. */
+interface FiberInternals extends AnyFiber {
+  scope(): ForkScope
+  getChildren(): Set<AnyFiber>
+  tell(message: Stateful | InterruptSignal): void
+}
+
+interface Stateful {
+  readonly _tag: "Stateful"
+  readonly onFiber: () => void
+}
+
+interface InterruptSignal {
+  readonly _tag: "InterruptSignal"
+  readonly cause: Cause.Cause<never>
+}
+
+export class FiberRegion implements ForkScope {
+  private readonly outer: ForkScope
+  private readonly children = new Set<AnyFiber>()
+  private interruption: Cause.Cause<never> | undefined = undefined
+
+  /** A region of what `fiber` does next. */
+  constructor(private readonly fiber: AnyFiber) {
+    this.outer = Option.getOrElse(fiber.getFiberRef(currentForkScope), () => internals(fiber).scope())
+  }
+
+  get fiberId(): FiberId.FiberId {
+    return this.outer.fiberId
+  }
+
+  /** A fiber that is forked in the region is one of the region, and is the fiber's child as it would be without. */
+  add(runtimeFlags: RuntimeFlags.RuntimeFlags, child: AnyFiber): void {
+    this.outer.add(runtimeFlags, child)
+    this.children.add(child)
+    child.addObserver(() => this.children.delete(child))
+  }
+
+  /** Interrupts the fiber in this region, and the fibers that were forked in the region. Only the first call counts. */
+  interrupt(by: FiberId.FiberId): void {
+    if (this.interruption !== undefined) return
+    const fiber = internals(this.fiber)
+    const cause = Cause.interrupt(by)
+    this.interruption = cause
+    let others: ReadonlyArray<AnyFiber> = []
+    // The signal reaches all children of the fiber. Those that are not of the region are set aside meanwhile: the three
+    // messages are processed in one go.
+    const setAside = () => {
+      const children = fiber.getChildren()
+      others = Array.from(children).filter((child) => !this.children.has(child))
+      for (const child of others) children.delete(child)
+      for (const child of this.children) if (!children.has(child)) child.unsafeInterruptAsFork(fiber.id())
+    }
+    const putBack = () => {
+      for (const child of others) if (child.unsafePoll() === null) fiber.getChildren().add(child)
+    }
+    fiber.tell({ _tag: "Stateful", onFiber: setAside })
+    fiber.tell({ _tag: "InterruptSignal", cause })
+    fiber.tell({ _tag: "Stateful", onFiber: putBack })
+  }
+
+  /** Interrupts the fibers that were forked in the region, and waits for them; nothing where there is none. */
+  endChildren(): Effect.Effect<void> | undefined {
+    if (this.children.size === 0) return undefined
+    return Effect.suspend(() => {
+      const children = Array.from(this.children)
+      for (const child of children) child.unsafeInterruptAsFork(this.fiber.id())
+      const ended = Effect.forEach(children, Fiber.await, { discard: true })
+      return Effect.flatMap(ended, () => this.endChildren() ?? Effect.void)
+    })
+  }
+
+  /** What is left of the interruption of the fiber when the region is over. */
+  without(interrupted: Cause.Cause<never>): Cause.Cause<never> {
+    return this.interruption === undefined ? interrupted : removed(interrupted, this.interruption)
+  }
+}
+
+const internals = (fiber: AnyFiber): FiberInternals => fiber as FiberInternals
+
+const removed = (cause: Cause.Cause<never>, part: Cause.Cause<never>): Cause.Cause<never> => {
+  if (cause === part) return Cause.empty
+  if (cause._tag !== "Sequential") return cause
+  const left = removed(cause.left, part)
+  const right = removed(cause.right, part)
+  if (left._tag === "Empty") return right
+  return right._tag === "Empty" ? left : Cause.sequential(left, right)
+}

@@ -1,0 +1,51 @@
+/**
+ * Work in a region of a fiber.
+ */
+import { Effect, type Exit } from "effect"
+import * as FiberRefValues from "./FiberRefs.js"
+
+export interface RegionOptions<A, E, B, E2> extends FiberRefValues.RegionValues {
+  /**
+   * Called with the exit of the work while the region still holds; the effect that it gives follows when the region is over.
+   */
+  readonly onExit: (exit: Exit.Exit<A, E>) => Effect.Effect<B, E2>
+  /** Whether fibers that were forked in the region are to end with it. */
+  readonly endsChildren: () => boolean
+}
+
+/**
+ * Does `work` in a region of the fiber, and then what `onExit` says. To be used in an uninterruptible region, with work that
+ * lets interruption in.
+ */
+export const inRegion = <A, E, R, B, E2>(
+  work: Effect.Effect<A, E, R>,
+  { endsChildren, onExit, ...values }: RegionOptions<A, E, B, E2>
+): Effect.Effect<B, E2, R> => {
+  const { enter, leave } = FiberRefValues.forRegion(values)
+  return Effect.zipRight(
+    enter,
+    settle(work, (exit) => {
+      // One more effect, so that an interruption that was sent by the end of the work is known to `onExit`.
+      const end = Effect.suspend(() => {
+        const next = onExit(exit)
+        return Effect.zipRight(leave, next)
+      })
+      const children = endsChildren() ? values.region.endChildren() : undefined
+      return children === undefined ? end : Effect.zipRight(children, end)
+    })
+  )
+}
+
+/**
+ * Goes on with the exit of `work`, in the same fiber. A request that is blocked is run here: a caller that batches requests
+ * would take the rest of the work to another fiber, or drop it.
+ */
+const settle = <A, E, R, B, E2>(
+  work: Effect.Effect<A, E, R>,
+  onExit: (exit: Exit.Exit<A, E>) => Effect.Effect<B, E2>
+): Effect.Effect<B, E2, R> =>
+  Effect.flatMap(Effect.step(work), (result): Effect.Effect<B, E2, R> => {
+    if (result._op !== "Blocked") return onExit(result)
+    const requests = Effect.forkDaemon(Effect.runRequestBlock(result.effect_instruction_i0))
+    return Effect.zipRight(requests, settle(result.effect_instruction_i1, onExit))
+  })

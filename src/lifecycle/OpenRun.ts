@@ -1,0 +1,112 @@
+/**
+ * A run that has been opened: its scope, its span, and what is known from its start.
+ */
+import { Cause, Effect, FiberRef, Tracer } from "effect"
+import type { BudgetMeter } from "../cost/Budget.js"
+import { type AnyFiber, clockOf } from "../fiber/CurrentFiber.js"
+import { forwardedWith } from "../run/RemoteContext.js"
+import type { Run } from "../run/Run.js"
+import { Event, runSpanName } from "../wire/Wire.js"
+import { exportStartFor } from "./ActiveExporters.js"
+import { add } from "./ActiveRuns.js"
+import { currentRun } from "./CurrentRun.js"
+import { type AttributeEntry, businessEntries, withoutRun } from "./RunAnnotations.js"
+import { type Cancellation, currentScope, RunScope } from "./RunScope.js"
+import { attempted, type Trouble, textOf } from "./Trouble.js"
+
+export interface OpenRun {
+  readonly scope: RunScope
+  readonly span: Tracer.Span
+  readonly startNanos: bigint
+  /** What is known from the start of the business that the run belongs to. */
+  readonly business: ReadonlyArray<AttributeEntry>
+  /** What went wrong while the run was recorded; to be logged when it is over. */
+  readonly trouble: Trouble
+}
+
+export interface OpenOptions {
+  readonly spanKind?: Tracer.SpanKind | undefined
+  /** What the run may spend. */
+  readonly budgetMeter?: BudgetMeter | undefined
+  /** Why the run was cancelled before it began. */
+  readonly cancellation?: Cancellation | undefined
+}
+
+/** The attempt before: its run, and its span where it was made in this process. */
+export interface Previous {
+  readonly run: Run
+  readonly span?: Tracer.AnySpan | undefined
+}
+
+/** Opens a run that the fiber is about to work on. It is active from now on, and has to be completed. */
+export const open = (
+  fiber: AnyFiber,
+  run: Run,
+  options: OpenOptions,
+  previous: Previous | undefined
+): Effect.Effect<OpenRun> => {
+  const trouble: Trouble = []
+  return Effect.map(openSpan(fiber, run, options, previous, trouble), (span) => {
+    const parent = currentScope(fiber.currentContext)
+    const forwarded = parent?.forwarded ?? forwardedWith(currentRun(fiber.currentContext) ?? previous?.run)
+    const scope = new RunScope(run, span, parent, forwarded, true)
+    scope.budgetMeter = options.budgetMeter
+    scope.cancellation = options.cancellation
+    scope.annotations = parent?.annotations
+    const startNanos = clockOf(fiber).unsafeCurrentTimeNanos()
+    add(scope)
+    const business = scope.annotations === undefined ? [] : businessEntries(scope.annotations)
+    attempted(trouble, "recording the start of a run on its span", () => {
+      span.event(Event.started, startNanos, { run_id: run.runId, workflow: run.workflow })
+      for (const [key, value] of business) span.attribute(key, value)
+    })
+    attempted(trouble, "exporting the start of a run", () => exportStartFor(run, fiber))
+    return { scope, span, startNanos, business, trouble }
+  })
+}
+
+const openSpan = (
+  fiber: AnyFiber,
+  run: Run,
+  { spanKind = "server" }: OpenOptions,
+  previous: Previous | undefined,
+  trouble: Trouble
+): Effect.Effect<Tracer.Span> => {
+  const name = runSpanName(run.workflow)
+  const parent = fiber.currentSpan
+  const enclosing = currentScope(fiber.currentContext)
+  const made = Effect.catchAllCause(
+    Effect.makeSpan(name, {
+      kind: spanKind,
+      attributes: run.toSpanAttributes(),
+      captureStackTrace: false,
+      ...(parent !== undefined && isOutlived(enclosing) && { parent: detached(parent) }),
+      ...(previous?.span && { links: [{ _tag: "SpanLink", span: detached(previous.span), attributes: {} }] })
+    }),
+    (cause) => {
+      trouble.push(`opening the span of a run failed: ${textOf(Cause.squash(cause))}`)
+      return Effect.withTracerEnabled(Effect.makeSpan(name, { captureStackTrace: false }), false)
+    }
+  )
+  if (enclosing === undefined) return made
+  // What the enclosing run puts on spans is not this run's.
+  const annotations = withoutRun(fiber.getFiberRef(FiberRef.currentTracerSpanAnnotations))
+  return Effect.locally(made, FiberRef.currentTracerSpanAnnotations, annotations)
+}
+
+/** Whether a run, or one that encloses it, is over. */
+const isOutlived = (scope: RunScope | undefined): boolean => {
+  for (let enclosing = scope; enclosing !== undefined; enclosing = enclosing.parent) {
+    if (enclosing.isClosed) return true
+  }
+  return false
+}
+
+/**
+ * A span by its ids. A span keeps its parent and its links alive: attempts that follow each other, and daemons that start
+ * others, would keep all spans before them.
+ */
+const detached = (span: Tracer.AnySpan): Tracer.ExternalSpan => {
+  const { context, sampled, spanId, traceId } = span
+  return span._tag === "ExternalSpan" ? span : Tracer.externalSpan({ spanId, traceId, sampled, context })
+}

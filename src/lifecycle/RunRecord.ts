@@ -1,0 +1,123 @@
+/**
+ * The record of a run that is over: its status, and what came of it; and how both look on its span.
+ */
+import { type DateTime, Either, Exit, type Tracer } from "effect"
+import { none } from "../cost/CostTotals.js"
+import type { RunOptions } from "../run/NewRun.js"
+import { type InvalidOutcome, make, Outcome, type OutcomeDetails } from "../run/OutcomeRecord.js"
+import { type AttributeValue, cancellationAttributes, Run } from "../run/Run.js"
+import type { RunStatus } from "../run/RunStatus.js"
+import { type FieldsOf, makeUnsafe } from "../schema/SchemaRecord.js"
+import { Attribute, Event } from "../wire/Wire.js"
+import { CompletedRun } from "./CompletedRun.js"
+import type { RunExit } from "./RunExit.js"
+import type { RunScope } from "./RunScope.js"
+import { attempted, type Trouble } from "./Trouble.js"
+
+/** How a run gets an outcome where none was emitted. */
+export interface OutcomeOptions<A> {
+  /**
+   * Whether a run about which nothing was said gets its own status as outcome.
+   * @default true
+   */
+  readonly autoOutcome?: boolean | undefined
+  /** The outcome of a result, unless one was emitted. A pure function. */
+  readonly outcome?: ((result: A) => OutcomeOfResult) | undefined
+}
+
+/** What the `outcome` option says of a result. */
+export interface OutcomeOfResult extends OutcomeDetails {
+  readonly status: RunStatus
+}
+
+/** The record of a run. What is wrong with the `outcome` option goes to `trouble`. */
+export const completedRun = <A>(
+  scope: RunScope,
+  ended: RunExit,
+  { durationMs, endTime }: { readonly endTime: DateTime.Utc; readonly durationMs: number },
+  exit: Exit.Exit<A, unknown>,
+  options: RunOptions & OutcomeOptions<A>,
+  trouble: Trouble
+): CompletedRun => {
+  const outcome = finalOutcome(scope, ended, exit, options, trouble)
+  // A run that failed while it was being cancelled still says why.
+  const reason = ended.reason ?? scope.cancellation?.reason
+  const isCancelled = ended.status === "canceled" || scope.cancellation !== undefined
+  const fields: FieldsOf<typeof CompletedRun> = {
+    run: isCancelled ? cancelledRun(scope, endTime) : scope.run,
+    status: ended.status,
+    endTime,
+    durationMs,
+    usages: scope.usageTotals?.usages ?? [],
+    totals: scope.usageTotals?.totals ?? none
+  }
+  if (outcome !== undefined) fields.outcome = outcome
+  if (ended.errorClass !== undefined) fields.errorClass = ended.errorClass
+  if (reason !== undefined) fields.cancellationReason = reason
+  if (scope.annotations !== undefined) fields.annotations = scope.annotations
+  return makeUnsafe(CompletedRun, fields)
+}
+
+const cancelledRun = ({ run, stopped }: RunScope, now: DateTime.Utc): Run =>
+  makeUnsafe(Run, { ...run, cancelled: true, cancelledAt: stopped?.cancellation?.at ?? stopped?.overBudgetAt ?? now })
+
+/**
+ * What was emitted last, else what the `outcome` option makes of the result, else the status of the run. A run that did not
+ * end as a success does not report one.
+ */
+const finalOutcome = <A>(
+  scope: RunScope,
+  ended: RunExit,
+  exit: Exit.Exit<A, unknown>,
+  options: RunOptions & OutcomeOptions<A>,
+  trouble: Trouble
+): Outcome | undefined => {
+  if (scope.outcome !== undefined) return withoutFalseSuccess(scope.outcome, ended)
+  const { outcome } = options
+  if (outcome !== undefined && Exit.isSuccess(exit)) {
+    const what = `the outcome option of workflow "${options.workflow}"`
+    const made = attempted(trouble, what, () => outcomeOfResult(outcome, exit.value))
+    if (made !== undefined && Either.isRight(made)) return made.right
+    if (made !== undefined) trouble.push(`${what}: ${made.left.message}`)
+  }
+  return options.autoOutcome === false ? undefined : outcomeOfExit(ended)
+}
+
+const withoutFalseSuccess = (outcome: Outcome, ended: RunExit): Outcome =>
+  outcome.status === "success" && ended.status !== "success"
+    ? makeUnsafe(Outcome, { ...outcomeFields(ended), ...outcome, status: ended.status })
+    : outcome
+
+const outcomeOfExit = (ended: RunExit): Outcome => makeUnsafe(Outcome, outcomeFields(ended))
+
+const outcomeFields = ({ errorClass, reason, status }: RunExit) => ({
+  status,
+  ...(errorClass !== undefined && { errorType: errorClass }),
+  ...(reason !== undefined && { reason })
+})
+
+const outcomeOfResult = <A>(
+  outcome: (result: A) => OutcomeOfResult,
+  result: A
+): Either.Either<Outcome, InvalidOutcome> => {
+  const { status, ...details } = outcome(result)
+  return make(status, details)
+}
+
+/** The end of the run on its span. */
+export const describeOnSpan = (span: Tracer.Span, completed: CompletedRun, endNanos: bigint): void => {
+  const { durationMs, errorClass, outcome, run, status, totals } = completed
+  span.attribute(Attribute.durationMs, durationMs)
+  const attributes = { ...cancellationAttributes(run), ...totals.toSpanAttributes(), ...outcome?.toSpanAttributes() }
+  for (const [key, value] of Object.entries(attributes)) span.attribute(key, value)
+  const event: Record<string, AttributeValue> = {
+    run_id: run.runId,
+    workflow: run.workflow,
+    status,
+    duration_ms: durationMs
+  }
+  if (errorClass !== undefined) event["error_class"] = errorClass
+  if (outcome?.valueType !== undefined) event["value_type"] = outcome.valueType
+  if (outcome?.valueAmount !== undefined) event["value_amount"] = outcome.valueAmount
+  span.event(Event.completed, endNanos, event)
+}
