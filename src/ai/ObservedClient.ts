@@ -6,6 +6,7 @@ import { Effect, Exit, FiberRef, GlobalValue } from "effect"
 import type { UsageDetails } from "../cost/UsageRecord.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import { callExitOf } from "../tracking/CallExit.js"
+import { layered } from "../tracking/LayeredClient.js"
 import { CallSite } from "./CallSite.js"
 import { embeddingsOf, type ModelCall, openCallIn } from "./ModelCall.js"
 import { languageModelIn, setClientsObserved, setObserved } from "./ObservedModels.js"
@@ -22,14 +23,17 @@ type Response = HttpClientResponse.HttpClientResponse
  */
 export const observe = <E, R>(client: Client<E, R>): Client<E, R> => {
   setClientsObserved()
-  return HttpClient.transform(client, (effect, request) =>
+  return layered(client, observing)
+}
+
+const observing = <E, R>(client: Client<E, R>): Client<E, R> =>
+  HttpClient.transform(client, (effect, request) =>
     Effect.withFiberRuntime<Response, E, R>((fiber) => {
       if (fiber.getFiberRef(isLookedAt)) return effect
       const observation = observationOf(fiber, request)
       return observation === undefined ? effect : observed(effect, observation)
     })
   )
-}
 
 /** Whether a request is looked at already, further out. */
 const isLookedAt: FiberRef.FiberRef<boolean> = GlobalValue.globalValue("botanu/ai/isLookedAt", () =>

@@ -16,6 +16,7 @@ import { withoutRun, withRun } from "../baggage/RunMembers.js"
 import { SentByClient, Withheld } from "../fiber/TracerWrapper.js"
 import { currentRun } from "../lifecycle/CurrentRun.js"
 import { baggageHeaderFor } from "../lifecycle/OutgoingRun.js"
+import { changedWithin } from "../tracking/LayeredClient.js"
 import { Header } from "../wire/Wire.js"
 import { checkedFetch } from "./CheckedFetch.js"
 import { altered, stagesOf, withSend } from "./ClientStages.js"
@@ -50,7 +51,8 @@ export function propagateTo<E, R>(
   ...args: [origins: ReadonlyArray<string>] | [client: Client<E, R>, origins: ReadonlyArray<string>]
 ) {
   const origins = Either.getOrThrowWith(fromEntries(args.length === 1 ? args[0] : args[1]), identity)
-  const propagating = <E, R>(client: Client<E, R>) => propagateToOrigins(client, origins)
+  const propagating = <E, R>(client: Client<E, R>) =>
+    changedWithin(client, (client) => propagateToOrigins(client, origins))
   return args.length === 1 ? propagating : propagating(args[0])
 }
 

@@ -9,6 +9,7 @@ import {
 import { NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Schedule, Scope, Stream } from "effect"
+import { RunAi } from "../../src/ai/index.js"
 import { Withheld } from "../../src/fiber/TracerWrapper.js"
 import { Botanu, BotanuConfig, Propagation, type Run, RunContext } from "../../src/index.js"
 import * as RunHttpClient from "../../src/platform/RunHttpClient.js"
@@ -683,6 +684,32 @@ describe("a client of fetch, which follows redirects by itself,", () => {
       )
       expect(partner.received.flatMap((request) => linesOf("x-own", request))).toEqual(["1", "1", "1"])
       expect(partner.received.flatMap((request) => linesOf("baggage", request))).toEqual([])
+    })
+  )
+})
+
+describe("a client that RunAi observes", () => {
+  it.scoped("keeps the fetch that was given to its layer", () =>
+    Effect.gen(function* () {
+      const partner = yield* receiver()
+      const provider = yield* receiver(redirect(307, () => partner.origin))
+      const proxied: Array<string> = []
+      const proxy: typeof globalThis.fetch = (input, init) => {
+        proxied.push(new URL(String(input)).origin)
+        return globalThis.fetch(input, init)
+      }
+      const inLayer = Layer.provide(FetchHttpClient.layer, Layer.succeed(FetchHttpClient.Fetch, proxy))
+      const call = Effect.gen(function* () {
+        const client = (yield* HttpClient.HttpClient).pipe(
+          RunAi.observe,
+          RunAi.observe,
+          RunHttpClient.propagateTo([provider.origin])
+        )
+        yield* Effect.scoped(client.get(provider.origin))
+      })
+      yield* Effect.provide(inRun(call), inLayer)
+      expect(proxied).toEqual([provider.origin, partner.origin])
+      expect([baggageOf(provider), baggageOf(partner)]).toEqual([[leanHeader], [undefined]])
     })
   )
 })
