@@ -5,7 +5,22 @@ import { BigDecimal, Either, Schema } from "effect"
 import { quote } from "../schema/FieldText.js"
 import { expectedAmount, fromNonNegative, type UsdInput } from "./Usd.js"
 
-/** A cost could not be split: `field` is not what was expected. */
+/**
+ * A cost could not be split: `field` is not what was expected.
+ *
+ * @example
+ * ```ts
+ * import { Cost } from "botanu-effect"
+ * import { Either } from "effect"
+ *
+ * const failed = Either.flip(Cost.allocate(-1, { "ticket-1": 1 }))
+ *
+ * console.log(Either.map(failed, (error: Cost.InvalidAllocation) => error.field))
+ * ```
+ *
+ * @since 0.1.0
+ * @category allocation
+ */
 export class InvalidAllocation extends Schema.TaggedError<InvalidAllocation>()("InvalidAllocation", {
   /** `usd`, `weights`, or the key of a weight. */
   field: Schema.String,
@@ -23,6 +38,19 @@ const sharePlaces = 12
  * Splits one cost over several runs by weight, such as that of a batch over the tickets in it. The keys are yours, run ids for
  * instance. Shares have 12 decimal places, or as many as `usd` has where that is more; what is left over by cutting them goes,
  * one last digit each, to those who lost most by it, so that the shares sum to `usd` exactly.
+ *
+ * @example
+ * ```ts
+ * import { Cost } from "botanu-effect"
+ * import { Either, Record } from "effect"
+ *
+ * const shares = Either.getOrThrow(Cost.allocate("0.10", { "ticket-1": 1, "ticket-2": 3 }))
+ *
+ * console.log(Record.map(shares, Cost.format)) // { "ticket-1": "0.025", "ticket-2": "0.075" }
+ * ```
+ *
+ * @since 0.1.0
+ * @category allocation
  */
 export const allocate = <K extends string>(
   usd: UsdInput,

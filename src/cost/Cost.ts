@@ -12,6 +12,13 @@ export { format, type UsdInput } from "./Usd.js"
 /**
  * Where the price of a charge comes from.
  *
+ * @example
+ * ```ts
+ * import type { Cost } from "botanu-effect"
+ *
+ * export const origin = ({ entry, source, tier }: Cost.PriceSource): string => `${source}: ${entry} (${tier})`
+ * ```
+ *
  * @since 0.2.0
  * @category charges
  */
@@ -34,6 +41,14 @@ export type PriceSource = typeof PriceSource.Type
 /**
  * What one meter of a usage comes to.
  *
+ * @example
+ * ```ts
+ * import { Cost } from "botanu-effect"
+ *
+ * export const line = ({ meter, quantity, unitPrice, usd }: Cost.Charge): string =>
+ *   `${quantity} ${meter} at ${Cost.format(unitPrice)} USD: ${Cost.format(usd)} USD`
+ * ```
+ *
  * @since 0.2.0
  * @category charges
  */
@@ -54,7 +69,22 @@ export type Charge = typeof Charge.Type
 
 const charges = Schema.optionalWith(Schema.Array(Charge), { default: (): ReadonlyArray<Charge> => [] })
 
-/** The cost is known. */
+/**
+ * The cost is known.
+ *
+ * @example
+ * ```ts
+ * import { Cost } from "botanu-effect"
+ * import { BigDecimal } from "effect"
+ *
+ * const cost = new Cost.Priced({ usd: BigDecimal.unsafeFromString("0.0125") })
+ *
+ * console.log(Cost.format(cost.usd), cost.charges.length)
+ * ```
+ *
+ * @since 0.1.0
+ * @category cost
+ */
 export class Priced extends Schema.TaggedClass<Priced>("botanu/Priced")("Priced", {
   /** In US dollars, exactly. */
   usd: Usd,
@@ -70,11 +100,40 @@ export class Priced extends Schema.TaggedClass<Priced>("botanu/Priced")("Priced"
 /**
  * Why a cost is not known, or not all of it: there is no price for the model; there is one, but not for all that was consumed;
  * or it is not known what was consumed.
+ *
+ * @example
+ * ```ts
+ * import { Cost } from "botanu-effect"
+ *
+ * console.log(Cost.UnpricedReason.literals)
+ * ```
+ *
+ * @since 0.1.0
+ * @category cost
  */
 export const UnpricedReason = Schema.Literal("unknown_model", "no_price_for_kind", "no_usage")
 export type UnpricedReason = typeof UnpricedReason.Type
 
-/** The cost is not known, which is not the same as zero. */
+/**
+ * The cost is not known, which is not the same as zero.
+ *
+ * @example
+ * ```ts
+ * import { Cost } from "botanu-effect"
+ * import { BigDecimal } from "effect"
+ *
+ * const cost = new Cost.Unpriced({
+ *   reason: "no_price_for_kind",
+ *   missing: ["inputAudioTokens"],
+ *   usd: BigDecimal.unsafeFromString("0.01")
+ * })
+ *
+ * console.log(`${cost.reason} of ${cost.missing}; ${Cost.format(cost.usd)} USD are known`)
+ * ```
+ *
+ * @since 0.1.0
+ * @category cost
+ */
 export class Unpriced extends Schema.TaggedClass<Unpriced>("botanu/Unpriced")("Unpriced", {
   reason: UnpricedReason,
   /** The meters that have no price, or whose quantity is not known. */
@@ -90,6 +149,19 @@ export class Unpriced extends Schema.TaggedClass<Unpriced>("botanu/Unpriced")("U
   }
 }
 
-/** What a call cost. */
+/**
+ * What a call cost.
+ *
+ * @example
+ * ```ts
+ * import { Cost } from "botanu-effect"
+ *
+ * export const text = (cost: Cost.Cost): string =>
+ *   cost._tag === "Priced" ? Cost.format(cost.usd) : `at least ${Cost.format(cost.usd)} (${cost.reason})`
+ * ```
+ *
+ * @since 0.1.0
+ * @category cost
+ */
 export type Cost = Priced | Unpriced
 export const Cost = Schema.Union(Priced, Unpriced)

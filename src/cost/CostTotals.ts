@@ -9,17 +9,45 @@ import { Cost, type UnpricedReason } from "./Cost.js"
 import { Usage } from "./UsageRecord.js"
 import { toNumber, Usd, withAmountsAsText, zero } from "./Usd.js"
 
-/** A usage and what it cost. */
+/**
+ * A usage and what it cost.
+ *
+ * @example
+ * ```ts
+ * import { Cost, type Usage } from "botanu-effect"
+ *
+ * export const line = ({ cost, usage }: Usage.RecordedUsage): string =>
+ *   `${usage.provider} ${usage.model}: ${Cost.format(cost.usd)} USD`
+ * ```
+ *
+ * @since 0.1.0
+ * @category cost
+ */
 export class RecordedUsage extends Schema.Class<RecordedUsage>("botanu/RecordedUsage")({
   usage: Usage,
   cost: Cost
 }) {}
 
-/** Sums over the usages of a run. */
+/**
+ * Sums over the usages of a run.
+ *
+ * @example
+ * ```ts
+ * import { Cost, type CostTotals } from "botanu-effect"
+ *
+ * export const summary = ({ calls, unpricedCalls, usd }: CostTotals): string =>
+ *   `${Cost.format(usd)} USD in ${calls} calls, ${unpricedCalls} of them unpriced`
+ * ```
+ *
+ * @since 0.1.0
+ * @category cost
+ */
 export class CostTotals extends Schema.Class<CostTotals>("botanu/CostTotals")({
   /** The sum of what is known, in US dollars, exactly. Where calls are unpriced the run cost more than that. */
   usd: Usd,
+  /** All input tokens, those of caches included. */
   inputTokens: Schema.NonNegativeInt,
+  /** All output tokens, reasoning included. */
   outputTokens: Schema.NonNegativeInt,
   /** Usages, whatever their kind. */
   calls: Schema.NonNegativeInt,

@@ -28,11 +28,30 @@ export interface LiteLlmOptions extends Validity {
   readonly badEntries?: "skip" | "fail" | undefined
 }
 
-/** A price file was refused. */
+/**
+ * A price file was refused.
+ *
+ * @example
+ * ```ts
+ * import { PriceFile } from "botanu-effect/platform"
+ * import { Effect, Layer } from "effect"
+ *
+ * export const prices = PriceFile.layer("prices.json").pipe(
+ *   Layer.tapError((error) =>
+ *     error instanceof PriceFile.InvalidPriceFile ? Effect.logError(error.file, error.problem) : Effect.void
+ *   )
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category price files
+ */
 export class InvalidPriceFile extends Schema.TaggedError<InvalidPriceFile>()("InvalidPriceFile", {
+  /** The path of the file. */
   file: Schema.String,
   /** The model whose entry it is, where it is not the file as a whole. */
   entry: Schema.optionalWith(Schema.String, { exact: true }),
+  /** What was expected, and what was found. */
   problem: Schema.String
 }) {
   override get message(): string {

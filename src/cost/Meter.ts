@@ -424,7 +424,19 @@ export const meters = {
 /** The name of a meter, which is that of the quantity in a usage. */
 export type MeterName = keyof typeof meters
 
-/** What a price is for: one of it. A gigabyte is 10^9 bytes. */
+/**
+ * What a price is for: one of it. A gigabyte is 10^9 bytes.
+ *
+ * @example
+ * ```ts
+ * import type { PriceBook } from "botanu-effect"
+ *
+ * export const units: ReadonlyArray<PriceBook.Unit> = ["inputToken", "outputToken", "webSearch"]
+ * ```
+ *
+ * @since 0.1.0
+ * @category prices
+ */
 export type Unit = (typeof meters)[MeterName]["unit"]
 
 /** The names of all meters, in the order of the table. */

@@ -13,12 +13,38 @@ import { expectedAmount, fromNonNegative, type UsdInput } from "./Usd.js"
 
 export type { Unit } from "./Meter.js"
 
-/** Prices of what has no meter, in US dollars, each for one of it. */
+/**
+ * Prices of what has no meter, in US dollars, each for one of it.
+ *
+ * @example
+ * ```ts
+ * import type { PriceBook } from "botanu-effect"
+ *
+ * export const tools: PriceBook.NamedPrices = { code_execution: "0.03", file_search: "0.0025" }
+ * ```
+ *
+ * @since 0.2.0
+ * @category prices
+ */
 export type NamedPrices = Readonly<Record<string, UsdInput>>
 
 /**
  * Prices in US dollars, each for one of its unit. A reasoning token costs what an output token does, and a web search of a known
  * context what any web search does, unless the price names them.
+ *
+ * @example
+ * ```ts
+ * import { PriceBook } from "botanu-effect"
+ *
+ * export const usd: PriceBook.UnitPrices = {
+ *   inputToken: PriceBook.perMillion("2.50"),
+ *   outputToken: PriceBook.perMillion(10),
+ *   toolCalls: { code_execution: "0.03" }
+ * }
+ * ```
+ *
+ * @since 0.1.0
+ * @category prices
  */
 export interface UnitPrices extends Readonly<Partial<Record<Unit, UsdInput | undefined>>> {
   /** Of a call of a tool that the provider runs, by the name of the tool. */
@@ -27,7 +53,19 @@ export interface UnitPrices extends Readonly<Partial<Record<Unit, UsdInput | und
   readonly other?: NamedPrices | undefined
 }
 
-/** When and for whom a price holds. */
+/**
+ * When and for whom a price holds.
+ *
+ * @example
+ * ```ts
+ * import type { PriceBook } from "botanu-effect"
+ *
+ * export const summer: PriceBook.Validity = { from: "2026-06-01", until: "2026-09-01", customerId: "bigretail" }
+ * ```
+ *
+ * @since 0.1.0
+ * @category prices
+ */
 export interface Validity {
   /** From this instant on; always, where it is not given. Text is in ISO 8601. */
   readonly from?: DateTime.Utc | Date | string | undefined
@@ -39,22 +77,75 @@ export interface Validity {
   readonly tenantId?: string | undefined
 }
 
-/** Prices for requests of more input tokens than `aboveInputTokens`: for the whole of such a request. */
+/**
+ * Prices for requests of more input tokens than `aboveInputTokens`: for the whole of such a request.
+ *
+ * @example
+ * ```ts
+ * import { PriceBook } from "botanu-effect"
+ *
+ * export const long: PriceBook.PriceTier = {
+ *   aboveInputTokens: 200_000,
+ *   usd: { inputToken: PriceBook.perMillion(6) }
+ * }
+ * ```
+ *
+ * @since 0.2.0
+ * @category prices
+ */
 export interface PriceTier {
+  /** The threshold: a request of exactly so many is not above it. */
   readonly aboveInputTokens: number
   /** Prices that differ. `undefined` says that there is none. */
   readonly usd: UnitPrices
 }
 
-/** Prices of a service tier. A meter of tokens that they do not name has no price in that tier. */
+/**
+ * Prices of a service tier. A meter of tokens that they do not name has no price in that tier.
+ *
+ * @example
+ * ```ts
+ * import { PriceBook } from "botanu-effect"
+ *
+ * export const batch: PriceBook.ServiceTierPrices = {
+ *   usd: { inputToken: PriceBook.perMillion("1.25"), outputToken: PriceBook.perMillion(5) }
+ * }
+ * ```
+ *
+ * @since 0.2.0
+ * @category prices
+ */
 export interface ServiceTierPrices {
+  /** The prices in the tier, each for one of its unit. */
   readonly usd: UnitPrices
+  /** Other prices in the tier for requests of more input tokens. */
   readonly tiers?: ReadonlyArray<PriceTier> | undefined
 }
 
-/** What a model, or anything else that is used, costs. */
+/**
+ * What a model, or anything else that is used, costs.
+ *
+ * @example
+ * ```ts
+ * import { PriceBook } from "botanu-effect"
+ *
+ * export const price: PriceBook.Price = {
+ *   provider: "openai",
+ *   model: "quill-2",
+ *   usd: { inputToken: PriceBook.perMillion("2.50"), outputToken: PriceBook.perMillion(10) },
+ *   tiers: [{ aboveInputTokens: 200_000, usd: { inputToken: PriceBook.perMillion(5) } }],
+ *   serviceTiers: { batch: { usd: { inputToken: PriceBook.perMillion("1.25"), outputToken: PriceBook.perMillion(5) } } }
+ * }
+ * ```
+ *
+ * @since 0.1.0
+ * @category prices
+ */
 export interface Price extends Validity {
-  /** @default "llm" */
+  /**
+   * What kind of thing it is the price of.
+   * @default "llm"
+   */
   readonly kind?: UsageKind | undefined
   /** The model or the tool; any of the provider's, where it is not given. */
   readonly model?: string | undefined
@@ -62,6 +153,7 @@ export interface Price extends Validity {
   readonly provider?: string | undefined
   /** Any operation, where it is not given. */
   readonly operation?: string | undefined
+  /** The prices, each for one of its unit. */
   readonly usd: UnitPrices
   /** Other prices for requests of more input tokens. The highest tier that fits holds for the whole request. */
   readonly tiers?: ReadonlyArray<PriceTier> | undefined
@@ -76,11 +168,28 @@ export interface Price extends Validity {
   readonly source?: string | undefined
 }
 
-/** A price was refused: `field` of `entry` is not what was expected. */
+/**
+ * A price was refused: `field` of `entry` is not what was expected.
+ *
+ * @example
+ * ```ts
+ * import { PriceBook } from "botanu-effect"
+ * import { Either } from "effect"
+ *
+ * const made = PriceBook.make([{ model: "quill-2", usd: { inputToken: -1 } }])
+ *
+ * console.log(Either.flip(made).pipe(Either.map((error: PriceBook.InvalidPrice) => error.message)))
+ * ```
+ *
+ * @since 0.1.0
+ * @category prices
+ */
 export class InvalidPrice extends Schema.TaggedError<InvalidPrice>()("InvalidPrice", {
   /** The place of the price in its list, and what it is the price of. */
   entry: Schema.String,
+  /** The field of the price. */
   field: Schema.String,
+  /** What was expected of it, and what was found. */
   problem: Schema.String
 }) {
   override get message(): string {
@@ -88,10 +197,34 @@ export class InvalidPrice extends Schema.TaggedError<InvalidPrice>()("InvalidPri
   }
 }
 
-/** The price of one, from that of a thousand. */
+/**
+ * The price of one, from that of a thousand.
+ *
+ * @example
+ * ```ts
+ * import { PriceBook } from "botanu-effect"
+ *
+ * console.log({ model: "quill-2", usd: { webSearch: PriceBook.perThousand(10) } })
+ * ```
+ *
+ * @since 0.1.0
+ * @category prices
+ */
 export const perThousand = (usd: UsdInput): UsdInput => shifted(usd, 3)
 
-/** The price of one, from that of a million. */
+/**
+ * The price of one, from that of a million.
+ *
+ * @example
+ * ```ts
+ * import { PriceBook } from "botanu-effect"
+ *
+ * console.log({ model: "quill-2", usd: { inputToken: PriceBook.perMillion("2.50") } })
+ * ```
+ *
+ * @since 0.1.0
+ * @category prices
+ */
 export const perMillion = (usd: UsdInput): UsdInput => shifted(usd, 6)
 
 // What is no amount is refused, by name, where the price is made.

@@ -24,13 +24,42 @@ export {
 } from "./Price.js"
 export type { ConsideredPrice, Explanation } from "./PriceIndex.js"
 
-/** Who pays. */
+/**
+ * Who pays.
+ *
+ * @example
+ * ```ts
+ * import type { PriceBook } from "botanu-effect"
+ *
+ * export const payer: PriceBook.Payer = { customerId: "bigretail", tenantId: "acme" }
+ * ```
+ *
+ * @since 0.1.0
+ * @category prices
+ */
 export interface Payer {
+  /** The customer of the run. */
   readonly customerId: string
+  /** The tenant of the run. */
   readonly tenantId?: string | undefined
 }
 
-/** Knows prices. */
+/**
+ * Knows prices.
+ *
+ * @example
+ * ```ts
+ * import { Cost, PriceBook } from "botanu-effect"
+ * import { BigDecimal } from "effect"
+ *
+ * const usd = BigDecimal.unsafeFromString("0.01")
+ *
+ * export const flat: PriceBook.Service = { priceOf: () => new Cost.Priced({ usd }) }
+ * ```
+ *
+ * @since 0.1.0
+ * @category prices
+ */
 export interface Service {
   /** What a usage cost, at the prices of its time for who pays. Total and pure. */
   readonly priceOf: (usage: Usage, payer: Payer) => Cost
@@ -59,10 +88,36 @@ export interface Book extends Service {
   readonly explain: (usage: Usage, payer: Payer) => Explanation
 }
 
-/** The prices in scope. Without them every usage is unpriced that does not say itself what it cost. */
+/**
+ * The prices in scope. Without them every usage is unpriced that does not say itself what it cost.
+ *
+ * @example
+ * ```ts
+ * import { PriceBook, type Usage } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * export const costOf = (usage: Usage.Usage) =>
+ *   Effect.map(PriceBook.PriceBook, (book) => book.priceOf(usage, { customerId: "bigretail" }))
+ * ```
+ *
+ * @since 0.1.0
+ * @category prices
+ */
 export class PriceBook extends Context.Tag("botanu/PriceBook")<PriceBook, Service>() {}
 
-/** How a book finds prices. */
+/**
+ * How a book finds prices.
+ *
+ * @example
+ * ```ts
+ * import type { PriceBook } from "botanu-effect"
+ *
+ * export const options: PriceBook.BookOptions = { deployments: { "support-chat": "quill-2" } }
+ * ```
+ *
+ * @since 0.2.0
+ * @category prices
+ */
 export interface BookOptions {
   /**
    * The models behind deployments and inference profiles, by the name or ARN that calls ask for, such as
@@ -82,6 +137,19 @@ export interface BookOptions {
  * 5. one for the provider, then one for the operation, then one for any;
  * 6. the one that came into force last;
  * 7. the one that is last in the list.
+ *
+ * @example
+ * ```ts
+ * import { PriceBook } from "botanu-effect"
+ * import { Either } from "effect"
+ *
+ * const book = PriceBook.make([{ model: "quill-2", usd: { inputToken: "0.01", outputToken: "0.03" } }])
+ *
+ * console.log(Either.isRight(book)) // true
+ * ```
+ *
+ * @since 0.1.0
+ * @category prices
  */
 export const make = (prices: Iterable<Price>, options: BookOptions = {}): Either.Either<Book, InvalidPrice> =>
   Either.map(checkAll(prices), (checked) => {
@@ -100,11 +168,46 @@ const checkAll = (prices: Iterable<Price>): Either.Either<ReadonlyArray<CheckedP
   return Either.right(checked)
 }
 
-/** These prices. A wrong one fails with `InvalidPrice` where the layer is built; it names the entry and the field. */
+/**
+ * These prices. A wrong one fails with `InvalidPrice` where the layer is built; it names the entry and the field.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, PriceBook, Usage } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const work = Usage.record({ kind: "llm", provider: "openai", operation: "chat", model: "quill-2", inputTokens: 100 })
+ *
+ * const prices = PriceBook.layer([{ model: "quill-2", usd: { inputToken: PriceBook.perMillion("2.50") } }])
+ *
+ * Effect.runPromise(
+ *   work.pipe(
+ *     Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" }),
+ *     Effect.provide(prices)
+ *   )
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category prices
+ */
 export const layer = (prices: Iterable<Price>, options?: BookOptions): Layer.Layer<PriceBook, InvalidPrice> =>
   Layer.effect(PriceBook, make(prices, options))
 
-/** A book without prices: it knows the cost of a usage only where that names its cost itself, or where nothing was served. */
+/**
+ * A book without prices: it knows the cost of a usage only where that names its cost itself, or where nothing was served.
+ *
+ * @example
+ * ```ts
+ * import { PriceBook } from "botanu-effect"
+ * import { Layer } from "effect"
+ *
+ * export const noPrices = Layer.succeed(PriceBook.PriceBook, PriceBook.empty)
+ * ```
+ *
+ * @since 0.2.0
+ * @category prices
+ */
 export const empty: Service = { priceOf: (usage) => costOf(usage, () => undefined) }
 
 const costOf = (usage: Usage, find: () => Lookup): Cost => {

@@ -16,26 +16,60 @@ interface Payer {
   readonly tenantId?: string | undefined
 }
 
-/** A price that was considered for a usage. */
+/**
+ * A price that was considered for a usage.
+ *
+ * @example
+ * ```ts
+ * import type { PriceBook } from "botanu-effect"
+ *
+ * export const line = ({ model, source, why }: PriceBook.ConsideredPrice): string => `${source} ${model}: ${why}`
+ * ```
+ *
+ * @since 0.2.0
+ * @category prices
+ */
 export interface ConsideredPrice {
   /** The list of the price, or `override`. */
   readonly source: string
+  /** The model that it is for; `undefined` is any, here and below. */
   readonly model: string | undefined
+  /** The provider that it is for. */
   readonly provider: string | undefined
+  /** The operation that it is for. */
   readonly operation: string | undefined
+  /** The customer that it is for. */
   readonly customerId: string | undefined
+  /** The tenant that it is for. */
   readonly tenantId: string | undefined
+  /** Whether the usage costs what it says. */
   readonly isWinner: boolean
   /** Why it won, or why it did not, for people. */
   readonly why: string
 }
 
-/** How the price of a usage was found. */
+/**
+ * How the price of a usage was found.
+ *
+ * @example
+ * ```ts
+ * import { PriceBook, type Usage } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const sourceOf = ({ winner }: PriceBook.Explanation): string => winner?.source ?? "no price"
+ *
+ * export const whose = (usage: Usage.Usage) => Effect.map(PriceBook.explain(usage), sourceOf)
+ * ```
+ *
+ * @since 0.2.0
+ * @category prices
+ */
 export interface Explanation {
   /** The names under which prices were looked for, in this order. The empty name is that of prices for any model. */
   readonly names: ReadonlyArray<string>
   /** The prices that were considered, in the order of precedence. Of those that fit, the first one wins. */
   readonly considered: ReadonlyArray<ConsideredPrice>
+  /** The price that won, where one fits. */
   readonly winner: ConsideredPrice | undefined
   /** What the usage costs. */
   readonly cost: Cost

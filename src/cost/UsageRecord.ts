@@ -12,7 +12,19 @@ import { expectedAmount, fromNonNegative, Usd, type UsdInput, withAmountsAsText 
 
 export { UsageKind } from "./UsageKind.js"
 
-/** How a call ended. What was consumed until then is recorded in any case. */
+/**
+ * How a call ended. What was consumed until then is recorded in any case.
+ *
+ * @example
+ * ```ts
+ * import { Usage } from "botanu-effect"
+ *
+ * console.log(Usage.UsageStatus.literals)
+ * ```
+ *
+ * @since 0.1.0
+ * @category usage
+ */
 export const UsageStatus = Schema.Literal("success", "failure", "interrupted")
 export type UsageStatus = typeof UsageStatus.Type
 
@@ -44,7 +56,32 @@ type Target = keyof typeof targets
 
 const targetNames = Object.keys(targets) as ReadonlyArray<Target>
 
-/** What one call consumed. */
+/**
+ * What one call consumed.
+ *
+ * @example
+ * ```ts
+ * import { Usage } from "botanu-effect"
+ * import { DateTime } from "effect"
+ *
+ * const usage = new Usage.Usage({
+ *   kind: "llm",
+ *   provider: "openai",
+ *   operation: "chat",
+ *   model: "quill-2",
+ *   time: DateTime.unsafeMake("2026-06-01T00:00:00Z"),
+ *   status: "success",
+ *   requests: 1,
+ *   inputTokens: 1204,
+ *   outputTokens: 87
+ * })
+ *
+ * console.log(usage.inputTokens)
+ * ```
+ *
+ * @since 0.1.0
+ * @category usage
+ */
 export class Usage extends Schema.Class<Usage>("botanu/Usage")({
   kind: UsageKind,
   /** Who provided it, as the semantic conventions spell it: `openai`, `postgresql`, `aws_sqs`. */
@@ -57,6 +94,7 @@ export class Usage extends Schema.Class<Usage>("botanu/Usage")({
   responseModel: optional(Schema.String),
   /** When it was consumed; the time for which its price is looked up. */
   time: Schema.DateTimeUtc,
+  /** How the call ended. */
   status: UsageStatus,
   /** How long the call took until `time`, in milliseconds. Absent where its start is not known. */
   durationMs: optional(Schema.NonNegative.pipe(Schema.finite())),
@@ -93,10 +131,36 @@ export class Usage extends Schema.Class<Usage>("botanu/Usage")({
   }
 }
 
-/** The name of a quantity of what was consumed: that of its meter. */
+/**
+ * The name of a quantity of what was consumed: that of its meter.
+ *
+ * @example
+ * ```ts
+ * import type { Usage } from "botanu-effect"
+ *
+ * export const tokens: ReadonlyArray<Usage.Quantity> = ["inputTokens", "outputTokens"]
+ * ```
+ *
+ * @since 0.1.0
+ * @category usage
+ */
 export type Quantity = MeterName
 
-/** What a call consumed, as far as it is known. An absent detail and an `undefined` one are the same: it is not known. */
+/**
+ * What a call consumed, as far as it is known. An absent detail and an `undefined` one are the same: it is not known.
+ *
+ * @example
+ * ```ts
+ * import { Usage } from "botanu-effect"
+ *
+ * const consumed: Usage.Consumption = { inputTokens: 1204, outputTokens: 87, serviceTier: "flex" }
+ *
+ * export const report = Usage.report(consumed)
+ * ```
+ *
+ * @since 0.1.0
+ * @category usage
+ */
 export interface Consumption extends Readonly<Partial<Record<Quantity, number | undefined>>> {
   /** Calls of tools that the provider ran for the call, by the name of the tool. Searches of the web are `webSearches`. */
   readonly toolCalls?: Readonly<Record<string, number>> | undefined
@@ -110,12 +174,19 @@ export interface Consumption extends Readonly<Partial<Record<Quantity, number | 
   readonly region?: string | undefined
   /** What the call cost, where the provider says so. */
   readonly usd?: UsdInput | undefined
+  /** The model that answered. */
   readonly responseModel?: string | undefined
+  /** Why the model stopped, in the words of the provider. */
   readonly finishReason?: string | undefined
+  /** The id of the request or of the answer that the provider gave. */
   readonly providerRequestId?: string | undefined
+  /** The id that the program gave the request. */
   readonly clientRequestId?: string | undefined
+  /** 1 for the first try of this call. */
   readonly attempt?: number | undefined
+  /** Whether the answer came as a stream. */
   readonly isStreaming?: boolean | undefined
+  /** The class of the error, where the call failed. */
   readonly errorType?: string | undefined
 }
 
@@ -129,15 +200,39 @@ const wholes: ReadonlyArray<keyof Consumption> = [
   "usd"
 ]
 
-/** What there is to say of a call. */
+/**
+ * What there is to say of a call.
+ *
+ * @example
+ * ```ts
+ * import { Usage } from "botanu-effect"
+ *
+ * const details: Usage.UsageDetails = { kind: "database", provider: "bigquery", operation: "SELECT", bytesScanned: 80_000_000 }
+ *
+ * export const record = Usage.record(details)
+ * ```
+ *
+ * @since 0.1.0
+ * @category usage
+ */
 export interface UsageDetails extends Consumption, Readonly<Partial<Record<Target, string | undefined>>> {
+  /** What kind of thing was consumed. */
   readonly kind: UsageKind
+  /** Who provided it; spelled as the semantic conventions do, whatever is given. */
   readonly provider: string
+  /** What was done: `chat`, `embeddings`, `SELECT`, `send`. */
   readonly operation: string
+  /** The model that was asked for, or the tool. */
   readonly model?: string | undefined
-  /** @default now */
+  /**
+   * When it was consumed; the time for which its price is looked up.
+   * @default now
+   */
   readonly time?: DateTime.Utc | undefined
-  /** @default "success" */
+  /**
+   * How the call ended.
+   * @default "success"
+   */
   readonly status?: UsageStatus | undefined
   /** How long the call took until `time`, in milliseconds. */
   readonly durationMs?: number | undefined

@@ -5,6 +5,16 @@ import { BigDecimal, Option, ParseResult, Schema } from "effect"
 
 /**
  * An amount as it may be given. A number counts as the shortest decimal that reads as it: `0.1` is a tenth, exactly.
+ *
+ * @example
+ * ```ts
+ * import type { Cost } from "botanu-effect"
+ *
+ * export const tenths: ReadonlyArray<Cost.UsdInput> = [0.1, "0.1", "1e-1"]
+ * ```
+ *
+ * @since 0.1.0
+ * @category cost
  */
 export type UsdInput = BigDecimal.BigDecimal | bigint | number | string
 
@@ -81,7 +91,20 @@ export const fromNonNegative = (input: unknown): BigDecimal.BigDecimal | undefin
 /** The nearest binary number, for spans and metrics, which know no decimals. */
 export const toNumber = (amount: BigDecimal.BigDecimal): number => Number(`${amount.value}e${-amount.scale}`)
 
-/** An amount for people and for log lines, such as `0.0125`. */
+/**
+ * An amount for people and for log lines, such as `0.0125`.
+ *
+ * @example
+ * ```ts
+ * import { Cost } from "botanu-effect"
+ * import { BigDecimal } from "effect"
+ *
+ * console.log(Cost.format(BigDecimal.unsafeFromString("1.250e-3"))) // 0.00125
+ * ```
+ *
+ * @since 0.1.0
+ * @category cost
+ */
 export const format = (amount: BigDecimal.BigDecimal): string =>
   BigDecimal.isZero(amount) ? "0" : plain(BigDecimal.normalize(amount))
 

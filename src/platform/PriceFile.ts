@@ -8,7 +8,21 @@ import * as PriceBook from "../cost/PriceBook.js"
 
 export { InvalidPriceFile } from "../cost/LiteLlmPrices.js"
 
-/** How a price file is read. */
+/**
+ * How a price file is read.
+ *
+ * @example
+ * ```ts
+ * import { PriceFile } from "botanu-effect/platform"
+ *
+ * const options: PriceFile.PriceFileOptions = { refresh: "1 hour", deployments: { "support-chat": "quill-2" } }
+ *
+ * export const prices = PriceFile.layer("prices.json", options)
+ * ```
+ *
+ * @since 0.1.0
+ * @category price files
+ */
 export interface PriceFileOptions extends Omit<LiteLlmOptions, "name">, PriceBook.BookOptions {
   /** Prices that come before those of the file, where both fit. */
   readonly overrides?: Iterable<PriceBook.Price> | undefined
@@ -24,6 +38,14 @@ export interface PriceFileOptions extends Omit<LiteLlmOptions, "name">, PriceBoo
  * The prices in a file, in the format of LiteLLM's `model_prices_and_context_window.json`. Fails with `InvalidPriceFile`, which
  * names the file, where it cannot be read. A bad entry is left out and logged as a warning that names it, unless `badEntries`
  * is `fail`.
+ *
+ * @example
+ * ```ts
+ * import { PriceFile } from "botanu-effect/platform"
+ * import { Effect } from "effect"
+ *
+ * export const count = Effect.map(PriceFile.read("prices.json"), (prices) => prices.length)
+ * ```
  *
  * @since 0.1.0
  * @category price files
