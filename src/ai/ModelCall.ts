@@ -8,11 +8,11 @@ import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import type { Run } from "../run/Run.js"
 import { type CallExit, callExitOf } from "../tracking/CallExit.js"
 import type { CallSite } from "./CallSite.js"
+import { merge, sum } from "./KnownConsumption.js"
 import { embeddingModelIn, isObserved, setObserved } from "./ObservedModels.js"
 import type { ProviderExchange } from "./ProviderExchange.js"
 import { consumptionIn } from "./ResponseUsage.js"
 import { consumptionOn, identityOn } from "./SpanUsage.js"
-import { merge, sum } from "./Told.js"
 import { record, text } from "./UnknownJson.js"
 
 const nothing: Consumption = {}
@@ -30,7 +30,7 @@ export class ModelCall {
   readonly isEmbedding: boolean
   /** The call inside of which this one was made. */
   readonly parent: ModelCall | undefined
-  private told: Consumption = nothing
+  private known: Consumption = nothing
   private readonly exchanges: Array<ProviderExchange> = []
   private readonly provider: string | undefined
   private readonly embeddingModel: object | undefined
@@ -55,7 +55,7 @@ export class ModelCall {
   /** Takes in what the parts of a response tell. */
   report(parts: unknown): void {
     const said = consumptionIn(parts)
-    this.told = this.told === nothing ? said : merge(this.told, said)
+    this.known = this.known === nothing ? said : merge(this.known, said)
   }
 
   /** Whether an exchange is one of this call. A language model has one answer; what follows it is someone else's. */
@@ -81,20 +81,22 @@ export class ModelCall {
     this.isOpen = false
     const { exchanges, site, span } = this
     if (this.isEmbedding) embeddingsOf(site.run).delete(this)
-    if (Exit.isSuccess(exit) && !hasQuantity(this.told)) this.report(record(exit.value)?.["content"])
+    if (Exit.isSuccess(exit) && !hasQuantity(this.known)) this.report(record(exit.value)?.["content"])
     if (exchanges.length === 0) {
       if (!this.isSeenElsewhere) this.endUnobserved(fiber, exit)
       return
     }
     const accepted = exchanges.filter(isAccepted)
-    const consumption = this.withSpan(merge(this.told, sum(accepted.map(({ told }) => told))))
+    const seen = sum(accepted.map(({ consumption }) => consumption))
+    // What passed between client and provider is the whole of it; parts of the response may lack some.
+    const consumption = this.withSpan(merge(hasQuantity(seen) ? identityIn(this.known) : this.known, seen))
     const call = this.description(consumption)
     const unknown = this.unknownExchanges(consumption)
     const isKnown = hasQuantity(consumption)
     // Where nothing is known of the answer, one of these is the call itself.
     const isUnknown = !isKnown && unknown.pop() !== undefined
     const isRefused = !isKnown && !isUnknown
-    const served = accepted.filter(({ told }) => hasQuantity(told)).length
+    const served = accepted.filter(({ consumption }) => hasQuantity(consumption)).length
     const requests = isRefused ? 0 : Math.max(served, 1)
     site.record(fiber, span, { ...call, requests, ...this.endingOf(exit, consumption) }, consumption)
     for (const _ of unknown) site.record(fiber, undefined, call, { status: "failure" })
@@ -103,7 +105,7 @@ export class ModelCall {
 
   /** Ends a call whose exchanges nobody saw. */
   private endUnobserved(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): void {
-    const consumption = this.withSpan(this.told)
+    const consumption = this.withSpan(this.known)
     const details = this.description(consumption)
     const { errorType, status } = this.endingOf(exit, consumption)
     details.status = status
@@ -125,16 +127,18 @@ export class ModelCall {
   private unknownExchanges(consumption: Consumption): Array<ProviderExchange> {
     const isAnswerKnown = !this.isEmbedding && hasQuantity(consumption)
     return this.exchanges.filter((exchange) =>
-      isAccepted(exchange) ? !isAnswerKnown && !hasQuantity(exchange.told) : exchange.fate !== "refused"
+      isAccepted(exchange) ? !isAnswerKnown && !hasQuantity(exchange.consumption) : exchange.fate !== "refused"
     )
   }
 
   private description({ responseModel }: Consumption): Types.Mutable<UsageDetails> {
     const { model, operation, provider } = identityOn(this.span)
     const exchange = this.exchanges.at(-1)
+    // The package of one provider is the client of others too, who speak its protocol.
+    const hosted = exchange?.protocol.isNamedByHost ? exchange.protocol.provider : undefined
     return {
       kind: "llm",
-      provider: provider ?? exchange?.protocol.provider ?? this.provider ?? "unknown",
+      provider: hosted ?? provider ?? exchange?.protocol.provider ?? this.provider ?? "unknown",
       operation: operation ?? (this.isEmbedding ? "embeddings" : "chat"),
       model: model ?? exchange?.model ?? responseModel,
       isStreaming: this.isStream
@@ -184,6 +188,13 @@ export const embeddingsOf = (run: Run): Set<ModelCall> => {
   embeddings.set(run, none)
   return none
 }
+
+/** What is known of an answer beside what it consumed. */
+const identityIn = ({ finishReason, providerRequestId, responseModel }: Consumption): Consumption => ({
+  finishReason,
+  providerRequestId,
+  responseModel
+})
 
 const isAccepted = ({ fate }: ProviderExchange): boolean => fate === "accepted"
 

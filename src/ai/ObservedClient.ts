@@ -72,20 +72,20 @@ const recordingOnce = (exchange: ProviderExchange, site: CallSite): Observation[
   return (fiber, exit) => {
     if (isOver || exchange.isDoubtful) return
     isOver = true
-    const { fate, isComplete, isStreamed, model, protocol, refusal, told } = exchange
+    const { consumption, fate, isComplete, isStreamed, model, protocol, refusal } = exchange
     const ending = callExitOf(exit)
-    const isCutOff = isStreamed && !isComplete && told.finishReason === undefined && ending.status === "success"
+    const isCutOff = isStreamed && !isComplete && consumption.finishReason === undefined && ending.status === "success"
     const details: UsageDetails = {
       kind: "llm",
       provider: protocol.provider,
       operation: protocol.operation,
-      model: model ?? told.responseModel,
+      model: model ?? consumption.responseModel,
       isStreaming: isStreamed,
       ...ending,
       ...(isCutOff && { status: "interrupted" }),
       ...(fate === "refused" && { status: "failure", requests: 0, errorType: ending.errorType ?? refusal })
     }
-    site.record(fiber, undefined, details, told)
+    site.record(fiber, undefined, details, consumption)
   }
 }
 

@@ -4,9 +4,9 @@
 import { HttpClientError, type HttpClientRequest } from "@effect/platform"
 import { Cause } from "effect"
 import type { Consumption } from "../cost/UsageRecord.js"
+import { joined, merge } from "./KnownConsumption.js"
 import { type Protocol, protocolOf } from "./ProviderProtocol.js"
 import { SseParser } from "./SseParser.js"
-import { merge } from "./Told.js"
 import { isRecord, parse, record, text } from "./UnknownJson.js"
 
 /**
@@ -16,13 +16,16 @@ import { isRecord, parse, record, text } from "./UnknownJson.js"
 type Fate = "sent" | "accepted" | "refused" | "lost"
 
 export class ProviderExchange {
-  told: Consumption = {}
   fate: Fate = "sent"
   /** The status of an answer that refuses. */
   refusal: string | undefined = undefined
   isStreamed = false
   /** Whether the last event of a streamed answer has come. */
   isComplete = false
+  private about: Consumption = {}
+  /** What the messages so far say of the usage: running totals, of which the last value of each field holds. */
+  private usage: Record<string, unknown> | undefined = undefined
+  private known: Consumption | undefined = undefined
 
   private constructor(
     readonly protocol: Protocol,
@@ -35,14 +38,20 @@ export class ProviderExchange {
     return protocol && new ProviderExchange(protocol, request)
   }
 
+  /** What is known of the call so far. */
+  get consumption(): Consumption {
+    this.known ??= this.usage === undefined ? this.about : joined(this.about, this.protocol.consumption(this.usage))
+    return this.known
+  }
+
   /** The model that was asked for, as far as that is known without much work. */
   get model(): string | undefined {
-    return text(this.asked?.["model"])
+    return this.protocol.model ?? text(this.asked?.["model"])
   }
 
   /** Whether there is no sign that this is what it looks like: anyone may have a `/responses`. */
   get isDoubtful(): boolean {
-    return this.told.responseModel === undefined && this.asked !== undefined && this.model === undefined
+    return this.about.responseModel === undefined && this.asked !== undefined && this.model === undefined
   }
 
   private get asked(): Record<string, unknown> | undefined {
@@ -76,13 +85,16 @@ export class ProviderExchange {
   /** The answer as a whole, or one event of it. */
   tell(message: unknown): void {
     if (!isRecord(message)) return
-    this.told = merge(this.told, this.protocol.read(message))
+    const { about, usage } = this.protocol.read(message)
+    this.about = merge(this.about, about)
+    if (usage !== undefined) this.usage = updated(this.usage ?? {}, usage)
+    this.known = undefined
     if (this.protocol.isLast(message)) this.isComplete = true
   }
 
   private tellEvent(data: string): void {
     if (data === "[DONE]") this.isComplete = true
-    else if (this.told.responseModel === undefined || telling.test(data)) this.tell(parse(data))
+    else if (this.about.responseModel === undefined || telling.test(data)) this.tell(parse(data))
   }
 }
 
@@ -92,12 +104,25 @@ export interface BodyReader {
   readonly end?: () => void
 }
 
+/** A record with the values of a later one, where that has any. */
+const updated = (before: Record<string, unknown>, later: Record<string, unknown>): Record<string, unknown> => {
+  const all = { ...before }
+  for (const [key, value] of Object.entries(later)) {
+    if (value === null || value === undefined) continue
+    const known = all[key]
+    all[key] = isPlain(known) && isPlain(value) ? updated(known, value) : value
+  }
+  return all
+}
+
+const isPlain = (value: unknown): value is Record<string, unknown> => isRecord(value) && !Array.isArray(value)
+
 const maxRequestBytes = 1 << 16
 const maxAnswerBytes = 1 << 22
 
 /** Events that are worth being parsed. In the text that a model wrote, quotes are escaped. */
 const telling =
-  /"usage"\s*:\s*\{|"(?:stop|finish)_reason"\s*:\s*"|"type"\s*:\s*"(?:message_stop|response\.(?:completed|incomplete|failed))"/
+  /"usage(?:Metadata)?"\s*:\s*\{|"(?:(?:stop|finish)_reason|finishReason)"\s*:\s*"|"webSearchQueries"|"type"\s*:\s*"(?:message_stop|response\.(?:completed|incomplete|failed))"/
 
 const isJson = (contentType: string | undefined): boolean => contentType?.startsWith("application/json") ?? false
 

@@ -1,27 +1,54 @@
 /**
- * What providers say of a call's usage in their HTTP answers: OpenAI's Responses, Chat Completions, Completions and Embeddings
- * APIs, which many others speak too, and Anthropic's Messages API.
+ * What providers say of a call in their HTTP answers: OpenAI's Responses, Chat Completions, Completions and Embeddings APIs, which
+ * many others speak too, Anthropic's Messages API, and Google's Gemini API, on Vertex AI too.
  */
 import type { HttpClientRequest } from "@effect/platform"
 import type { Consumption } from "../cost/UsageRecord.js"
-import { count, isRecord, record, text } from "./UnknownJson.js"
+import { anthropicUsage } from "./AnthropicUsage.js"
+import { geminiSearches, geminiUsage, isGeminiUsage } from "./GeminiUsage.js"
+import { openAiUsage, responseTools } from "./OpenAiUsage.js"
+import { providerAt, regionAt } from "./ProviderRules.js"
+import { isRecord, record, text } from "./UnknownJson.js"
 
 export interface Protocol {
+  /** Who answers, as far as the host names them; else whose protocol it is. */
   readonly provider: string
-  readonly operation: "chat" | "text_completion" | "embeddings"
+  /** Whether the host names the provider. */
+  readonly isNamedByHost: boolean
+  readonly operation: "chat" | "text_completion" | "embeddings" | "generate_content"
+  /** The model, where the URL names it. */
+  readonly model?: string | undefined
   /** What an answer says, or one event of a streamed one. */
-  readonly read: (message: Record<string, unknown>) => Consumption
+  readonly read: (message: Record<string, unknown>) => Message
+  /** What was consumed, by the usage of an answer, or by what all events of a streamed one say of it. */
+  readonly consumption: (usage: Record<string, unknown>) => Consumption
   /** Whether an event is the last one. */
   readonly isLast: (event: Record<string, unknown>) => boolean
 }
 
+/** What one message says of a call. */
+export interface Message {
+  readonly about: Consumption
+  readonly usage: Record<string, unknown> | undefined
+}
+
 /** The protocol of a request that asks a model for something. */
-export const protocolOf = (request: HttpClientRequest.HttpClientRequest): Protocol | undefined => {
-  if (request.method !== "POST") return undefined
-  const path = pathOf(request.url)
-  if (path.endsWith("/messages")) return "anthropic-version" in request.headers ? anthropic : undefined
+export const protocolOf = ({ headers, method, url }: HttpClientRequest.HttpClientRequest): Protocol | undefined => {
+  if (method !== "POST") return undefined
+  const path = pathOf(url)
+  const host = providerAt(url)
+  const isNamedByHost = host !== undefined
+  if (path.endsWith("/messages")) {
+    return "anthropic-version" in headers ? { ...anthropic, provider: host ?? "anthropic", isNamedByHost } : undefined
+  }
+  const [, model, verb] = geminiPath.exec(path) ?? []
+  const gemini = geminiOperations.get(verb ?? "")
+  if (gemini !== undefined) {
+    return { ...geminiProtocol(model), operation: gemini, provider: host ?? "gcp.gemini", isNamedByHost }
+  }
   const known = openAiPaths.find(([end]) => path.endsWith(end))
-  return known === undefined ? undefined : { ...known[1], provider: providerAt(request.url) }
+  if (known === undefined) return undefined
+  return { ...openAi(host ?? "openai", regionAt(url)), operation: known[1], isNamedByHost }
 }
 
 const pathOf = (url: string): string => {
@@ -29,92 +56,92 @@ const pathOf = (url: string): string => {
   return path.endsWith("/") ? path.slice(0, -1) : path
 }
 
-const readOpenAi = (message: Record<string, unknown>): Consumption => {
-  // Events of the Responses API hold the response as it is by then.
-  const answer = record(message["response"]) ?? message
-  const about = {
-    responseModel: text(answer["model"]),
-    providerRequestId: text(answer["id"]),
-    finishReason: text(record(answer["incomplete_details"])?.["reason"]) ?? finishReasonOf(answer["choices"])
-  }
-  const usage = record(answer["usage"])
-  if (usage === undefined) return about
-  const input = record(usage["input_tokens_details"]) ?? record(usage["prompt_tokens_details"])
-  const output = record(usage["output_tokens_details"]) ?? record(usage["completion_tokens_details"])
-  return {
-    ...about,
-    inputTokens: count(usage["input_tokens"]) ?? count(usage["prompt_tokens"]),
-    cacheReadTokens: count(input?.["cached_tokens"]),
-    cacheWriteTokens: count(input?.["cache_write_tokens"]),
-    outputTokens: count(usage["output_tokens"]) ?? count(usage["completion_tokens"]),
-    reasoningTokens: count(output?.["reasoning_tokens"])
-  }
-}
-
-const finishReasonOf = (choices: unknown): string | undefined =>
-  Array.isArray(choices) ? text(record(choices[0])?.["finish_reason"]) : undefined
+const openAiPaths = [
+  ["/responses", "chat"],
+  ["/chat/completions", "chat"],
+  ["/completions", "text_completion"],
+  ["/embeddings", "embeddings"]
+] as const
 
 const lastOpenAiEvents = new Set<unknown>(["response.completed", "response.incomplete", "response.failed"])
 
-const openAi = { read: readOpenAi, isLast: ({ type }: Record<string, unknown>) => lastOpenAiEvents.has(type) }
+const openAi = (provider: string, region: string | undefined) => ({
+  provider,
+  read: (message: Record<string, unknown>): Message => {
+    // Events of the Responses API hold the response as it is by then.
+    const answer = record(message["response"]) ?? message
+    const responseModel = text(answer["model"])
+    const [choice] = Array.isArray(answer["choices"]) ? answer["choices"] : []
+    // Groq puts the usage of a stream beside, and Moonshot into the choice.
+    const usage =
+      record(answer["usage"]) ?? record(record(answer["x_groq"])?.["usage"]) ?? record(record(choice)?.["usage"])
+    return {
+      about: {
+        responseModel,
+        providerRequestId: text(answer["id"]),
+        finishReason: text(record(answer["incomplete_details"])?.["reason"]) ?? text(record(choice)?.["finish_reason"]),
+        serviceTier: text(answer["service_tier"]),
+        region,
+        ...responseTools(answer["output"]),
+        // Models that search for each answer do not say how often.
+        ...(searchModel.test(responseModel ?? "") && { uncounted: ["webSearches"] })
+      },
+      usage
+    }
+  },
+  consumption: (usage: Record<string, unknown>) => openAiUsage(usage, provider),
+  isLast: ({ type }: Record<string, unknown>) => lastOpenAiEvents.has(type)
+})
 
-const openAiPaths = [
-  ["/responses", { ...openAi, operation: "chat" }],
-  ["/chat/completions", { ...openAi, operation: "chat" }],
-  ["/completions", { ...openAi, operation: "text_completion" }],
-  ["/embeddings", { ...openAi, operation: "embeddings" }]
-] as const
+const searchModel = /^gpt-[\w.-]+-search-(?:preview|api)/
 
-/** Who answers there, by the end of the host's name; whoever is not known is taken for what they speak. */
-const providerAt = (url: string): string => {
-  const host = /^[a-z]+:\/\/([^/:?#]+)/i.exec(url)?.[1]?.toLowerCase() ?? ""
-  return hosts.find(([end]) => host === end || host.endsWith(`.${end}`))?.[1] ?? "openai"
-}
-
-const hosts = [
-  ["openai.azure.com", "azure.ai.openai"],
-  ["services.ai.azure.com", "azure.ai.inference"],
-  ["groq.com", "groq"],
-  ["mistral.ai", "mistral_ai"],
-  ["deepseek.com", "deepseek"],
-  ["x.ai", "x_ai"],
-  ["perplexity.ai", "perplexity"],
-  ["together.xyz", "together_ai"],
-  ["fireworks.ai", "fireworks_ai"],
-  ["openrouter.ai", "openrouter"]
-] as const
-
-const readAnthropic = (message: Record<string, unknown>): Consumption => {
-  // A stream begins with the message as it is before anything was written, and what `message_delta` tells later are sums.
-  const begun = record(message["message"])
-  const answer = begun ?? message
-  const usage = anthropicUsage(answer["usage"])
-  return {
-    responseModel: text(answer["model"]),
-    providerRequestId: text(answer["id"]),
-    finishReason: text(answer["stop_reason"]) ?? text(record(answer["delta"])?.["stop_reason"]),
-    ...usage,
-    outputTokens: begun === undefined ? usage.outputTokens : undefined
-  }
-}
-
-/** Usage as Anthropic tells it, whose input tokens are only those that no cache was concerned with. */
-export const anthropicUsage = (usage: unknown): Consumption => {
-  if (!isRecord(usage)) return {}
-  const fresh = count(usage["input_tokens"])
-  const read = count(usage["cache_read_input_tokens"])
-  const written = count(usage["cache_creation_input_tokens"])
-  return {
-    inputTokens: fresh === undefined ? undefined : fresh + (read ?? 0) + (written ?? 0),
-    cacheReadTokens: read,
-    cacheWriteTokens: written,
-    outputTokens: count(usage["output_tokens"])
-  }
-}
-
-const anthropic: Protocol = {
-  provider: "anthropic",
+const anthropic = {
   operation: "chat",
-  read: readAnthropic,
-  isLast: ({ type }) => type === "message_stop"
-}
+  read: (message: Record<string, unknown>): Message => {
+    // A stream begins with the message as it is before anything was written: all but the output is known by then.
+    const begun = record(message["message"])
+    const answer = begun ?? message
+    const usage = record(answer["usage"])
+    return {
+      about: {
+        responseModel: text(answer["model"]),
+        providerRequestId: text(answer["id"]),
+        finishReason: text(answer["stop_reason"]) ?? text(record(answer["delta"])?.["stop_reason"])
+      },
+      usage: begun === undefined || usage === undefined ? usage : { ...usage, output_tokens: undefined }
+    }
+  },
+  consumption: anthropicUsage,
+  isLast: ({ type }: Record<string, unknown>) => type === "message_stop"
+} as const
+
+const geminiPath = /\/models\/([^/:]+):(\w+)$/
+
+const geminiOperations: ReadonlyMap<string, Protocol["operation"]> = new Map([
+  ["generateContent", "generate_content"],
+  ["streamGenerateContent", "generate_content"],
+  ["embedContent", "embeddings"],
+  ["batchEmbedContents", "embeddings"]
+])
+
+const geminiProtocol = (model: string | undefined) => ({
+  model,
+  read: (answer: Record<string, unknown>): Message => {
+    const usage = answer["usageMetadata"]
+    const responseModel = text(answer["modelVersion"])
+    const [candidate] = Array.isArray(answer["candidates"]) ? answer["candidates"] : []
+    return {
+      about: {
+        responseModel,
+        providerRequestId: text(answer["responseId"]),
+        finishReason: text(record(candidate)?.["finishReason"]),
+        ...geminiSearches(answer["candidates"], responseModel ?? model)
+      },
+      usage: isGeminiUsage(usage) ? usage : undefined
+    }
+  },
+  consumption: geminiUsage,
+  isLast: (answer: Record<string, unknown>) =>
+    Array.isArray(answer["candidates"]) &&
+    answer["candidates"].some((candidate) => isRecord(candidate) && text(candidate["finishReason"]) !== undefined)
+})

@@ -2,20 +2,23 @@
  * What the parts of a model's response say of its usage.
  */
 import type { Consumption } from "../cost/UsageRecord.js"
-import { anthropicUsage } from "./ProviderProtocol.js"
-import { merge } from "./Told.js"
+import { anthropicUsage } from "./AnthropicUsage.js"
+import { geminiUsage, isGeminiUsage } from "./GeminiUsage.js"
+import { joined, merge } from "./KnownConsumption.js"
+import { openAiUsage } from "./OpenAiUsage.js"
+import { totalsOf } from "./ReportedTotals.js"
 import { count, isRecord, record, text } from "./UnknownJson.js"
 
-/** What is told by the `response-metadata` and `finish` parts, where those have come. */
+/** What the `response-metadata` and `finish` parts report, where those have come, and the tools that the provider ran. */
 export const consumptionIn = (parts: unknown): Consumption => {
   if (!Array.isArray(parts)) return {}
-  const told: Array<Consumption> = []
+  const known: Array<Consumption> = [toolsIn(parts)]
   for (const part of parts) {
     if (!isRecord(part)) continue
-    if (part["type"] === "response-metadata") told.push(identityIn(part))
-    else if (part["type"] === "finish") told.push(usageIn(part))
+    if (part["type"] === "response-metadata") known.push(identityIn(part))
+    else if (part["type"] === "finish") known.push(usageIn(part))
   }
-  return merge(...told)
+  return known.reduce(joined)
 }
 
 const identityIn = (part: Record<string, unknown>): Consumption => ({
@@ -26,34 +29,93 @@ const identityIn = (part: Record<string, unknown>): Consumption => ({
 /** A text that is an `Option`, as decoded parts have it, or a plain one. */
 const optionalText = (value: unknown): string | undefined => text(value) ?? text(record(value)?.["value"])
 
+/** Tools that the provider ran, which have a fee beside the tokens and are not in every usage. */
+const toolsIn = (parts: ReadonlyArray<unknown>): Consumption => {
+  let webSearches = 0
+  let isCodeRun = false
+  const toolCalls: Record<string, number> = {}
+  for (const part of parts) {
+    if (!isRecord(part) || part["type"] !== "tool-call" || part["providerExecuted"] !== true) continue
+    const name = optionalText(part["providerName"]) ?? text(part["name"]) ?? "unknown"
+    const action = text(record(record(part["params"])?.["action"])?.["type"]) ?? "search"
+    const isWebSearch = /web_?search/i.test(name)
+    if (isWebSearch && action === "search") webSearches += 1
+    else if (/code_?interpreter/i.test(name)) isCodeRun = true
+    else {
+      const tool = isWebSearch ? action : name
+      toolCalls[tool] = (toolCalls[tool] ?? 0) + 1
+    }
+  }
+  return merge<Consumption>({
+    webSearches: webSearches || undefined,
+    toolCalls: Object.keys(toolCalls).length > 0 ? toolCalls : undefined,
+    // A container may serve several calls.
+    uncounted: isCodeRun ? ["sessions"] : undefined
+  })
+}
+
 const usageIn = (part: Record<string, unknown>): Consumption => {
   const usage = record(part["usage"])
   if (usage === undefined) return {}
-  const cacheReadTokens = count(usage["cachedInputTokens"])
-  const told = {
-    inputTokens: count(usage["inputTokens"]),
-    cacheReadTokens,
-    outputTokens: outputTokensIn(usage),
-    reasoningTokens: count(usage["reasoningTokens"])
-  }
-  const finishReason = text(part["reason"])
   const metadata = record(part["metadata"])
+  const finishReason = text(part["reason"])
   const anthropic = anthropicUsage(record(metadata?.["anthropic"])?.["usage"])
-  // The output tokens of a streamed answer are told after those of the metadata.
-  if (anthropic.inputTokens !== undefined) return { ...anthropic, outputTokens: told.outputTokens, finishReason }
+  // The metadata of a streamed answer is that of its beginning; the output tokens are reported after it.
+  if (anthropic.inputTokens !== undefined) {
+    return { ...anthropic, outputTokens: count(usage["outputTokens"]), finishReason }
+  }
+  const google = record(metadata?.["google"])?.["usageMetadata"]
+  if (isGeminiUsage(google)) return { ...geminiUsage(google), finishReason }
+  const openRouter = record(record(metadata?.["openrouter"])?.["usage"])
+  if (openRouter !== undefined) return { ...openAiUsage(openRouter, "openrouter"), finishReason }
   const bedrock = record(metadata?.["bedrock"])
-  if (bedrock === undefined || told.inputTokens === undefined) return { ...told, finishReason }
-  // As Anthropic, Amazon Bedrock tells the tokens that no cache was concerned with.
-  const cacheWriteTokens = count(record(bedrock["usage"])?.["cacheWriteInputTokens"])
-  const inputTokens = told.inputTokens + (cacheReadTokens ?? 0) + (cacheWriteTokens ?? 0)
-  return { ...told, inputTokens, cacheWriteTokens, finishReason }
+  return {
+    ...(bedrock === undefined ? commonUsage(usage) : bedrockUsage(usage, bedrock)),
+    ...openAiTier(metadata),
+    finishReason
+  }
 }
 
-/** Some providers, such as Google, tell the tokens of reasoning beside those of the answer: then the total says so. */
-const outputTokensIn = (usage: Record<string, unknown>): number | undefined => {
+const openAiTier = (metadata: Record<string, unknown> | undefined): Consumption => {
+  const serviceTier = text(record(metadata?.["openai"])?.["serviceTier"])
+  return serviceTier === undefined ? {} : { serviceTier }
+}
+
+/** Usage as `@effect/ai` has it: some providers, such as Google, report reasoning beside the output, as the total shows. */
+const commonUsage = (usage: Record<string, unknown>): Consumption => {
   const input = count(usage["inputTokens"])
   const output = count(usage["outputTokens"])
-  const reasoning = count(usage["reasoningTokens"])
-  if (input === undefined || output === undefined || reasoning === undefined) return output
-  return count(usage["totalTokens"]) === input + output + reasoning ? output + reasoning : output
+  const cacheReadTokens = count(usage["cachedInputTokens"])
+  const reasoningTokens = count(usage["reasoningTokens"])
+  if (input === undefined || output === undefined) {
+    return { inputTokens: input, cacheReadTokens, outputTokens: output, reasoningTokens }
+  }
+  const totals = totalsOf({ input, output }, count(usage["totalTokens"]), [
+    { amount: cacheReadTokens ?? 0, side: "input", placement: "inside" },
+    { amount: reasoningTokens ?? 0, side: "output", placement: "inside" }
+  ])
+  return merge<Consumption>({
+    inputTokens: totals?.input ?? input,
+    cacheReadTokens,
+    outputTokens: totals?.output ?? output,
+    reasoningTokens,
+    uncounted: totals === undefined ? ["inputTokens", "outputTokens"] : undefined
+  })
+}
+
+/** Amazon Bedrock reports the tokens that no cache was concerned with; the total that `@effect/ai` gives is computed. */
+const bedrockUsage = (usage: Record<string, unknown>, bedrock: Record<string, unknown>): Consumption => {
+  const { inputTokens: input, ...others } = commonUsage({
+    ...usage,
+    totalTokens: undefined,
+    cachedInputTokens: undefined
+  })
+  const cacheReadTokens = count(usage["cachedInputTokens"])
+  const cacheWriteTokens = count(record(bedrock["usage"])?.["cacheWriteInputTokens"])
+  return {
+    ...others,
+    inputTokens: input === undefined ? undefined : input + (cacheReadTokens ?? 0) + (cacheWriteTokens ?? 0),
+    cacheReadTokens,
+    cacheWriteTokens
+  }
 }

@@ -14,6 +14,10 @@ export const text = (value: unknown): string | undefined =>
 export const count = (value: unknown): number | undefined =>
   Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : undefined
 
+/** A finite number, zero or more. */
+export const quantity = (value: unknown): number | undefined =>
+  typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : undefined
+
 /** The value of a JSON text; none where it is not JSON. */
 export const parse = (json: string): unknown => {
   try {

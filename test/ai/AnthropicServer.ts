@@ -10,11 +10,15 @@ const usageOf = ({ cacheRead = 0, cacheWrite = 0, input, output }: Tokens) => ({
   input_tokens: input - cacheRead - cacheWrite,
   cache_read_input_tokens: cacheRead,
   cache_creation_input_tokens: cacheWrite,
+  cache_creation: { ephemeral_5m_input_tokens: cacheWrite, ephemeral_1h_input_tokens: 0 },
   output_tokens: output,
   service_tier: "standard"
 })
 
-const write = (asked: Asked, { isTold, text, tokens, toolCall, ...reply }: Filled): Written => {
+const write = (
+  asked: Asked,
+  { isTold, text, tokens, toolCall, usage = usageOf(tokens), ...reply }: Filled
+): Written => {
   const block =
     toolCall === undefined
       ? { type: "text", text }
@@ -31,7 +35,7 @@ const write = (asked: Asked, { isTold, text, tokens, toolCall, ...reply }: Fille
     ...message,
     content: [],
     stop_reason: null,
-    ...(isTold && { usage: usageOf({ ...tokens, output: 1 }) })
+    ...(isTold && { usage: { ...usage, output_tokens: 1 } })
   }
   const words = text.split(" ")
   const events = [
@@ -55,12 +59,12 @@ const write = (asked: Asked, { isTold, text, tokens, toolCall, ...reply }: Fille
     {
       type: "message_delta",
       delta: { stop_reason, stop_sequence: null },
-      usage: isTold ? { output_tokens: tokens.output } : {}
+      usage: isTold ? { output_tokens: usage.output_tokens } : {}
     },
     { type: "message_stop" }
   ]
   return {
-    json: { ...message, content: [block], stop_reason, ...(isTold && { usage: usageOf(tokens) }) },
+    json: { ...message, content: [block], stop_reason, ...(isTold && { usage }) },
     events: events.map((data) => ({ event: data.type, data }))
   }
 }

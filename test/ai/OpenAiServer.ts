@@ -23,7 +23,7 @@ const usageOf = (tokens: Tokens) => ({
 })
 
 const responses = (asked: Asked, reply: Filled): Written => {
-  const { isTold, text, tokens, toolCall } = reply
+  const { fields = {}, isTold, text, tokens, toolCall, usage = usageOf(tokens) } = reply
   const item =
     toolCall === undefined
       ? message(text)
@@ -50,7 +50,7 @@ const responses = (asked: Asked, reply: Filled): Written => {
     temperature: 1,
     top_p: 1
   }
-  const whole = { ...begun, status: "completed", output: [item], usage: isTold ? usageOf(tokens) : null }
+  const whole = { ...begun, status: "completed", output: [item], usage: isTold ? usage : null, ...fields }
   const events = [
     { type: "response.created", response: { ...begun, status: "in_progress", output: [], usage: null } },
     { type: "response.output_item.added", output_index: 0, item: toolCall === undefined ? message("") : item },

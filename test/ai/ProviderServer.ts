@@ -11,6 +11,12 @@ export interface Reply {
   readonly toolCall?: { readonly name: string; readonly input: unknown }
   /** The tokens that are served and told. */
   readonly tokens?: Tokens
+  /** The usage as the provider writes it, in place of `tokens`. */
+  readonly usage?: Readonly<Record<string, unknown>>
+  /** What else the answer has, such as `service_tier`. */
+  readonly fields?: Readonly<Record<string, unknown>>
+  /** The answer as it is, whatever else is said of it. */
+  readonly raw?: Written
   /** Whether the answer tells what was consumed. */
   readonly isTold?: boolean
   /** The answer of the name. */
@@ -81,7 +87,7 @@ export const provider = (
         response.destroy()
         return
       }
-      const written = write(question, reply)
+      const written = reply.raw ?? write(question, reply)
       if (body["stream"] !== true) {
         response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(written.json))
         return

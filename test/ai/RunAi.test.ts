@@ -37,7 +37,7 @@ const told = ({ name }: ProviderKind) => ({
   inputTokens: 120,
   cacheReadTokens: 50,
   outputTokens: 30,
-  ...(name === "openai" ? { reasoningTokens: 8 } : { cacheWriteTokens: 20 })
+  ...(name === "openai" ? { reasoningTokens: 8 } : { cacheWriteTokens: 20, serviceTier: "standard" })
 })
 
 const call = (kind: ProviderKind) => ({
@@ -339,7 +339,8 @@ describe.each([openAi, anthropic])("$name", (kind) => {
       ...answered(kind),
       isStreaming: true,
       status,
-      ...(isObserved && kind === anthropic && { inputTokens: 120, cacheReadTokens: 50, cacheWriteTokens: 20 })
+      ...(isObserved &&
+        kind === anthropic && { inputTokens: 120, cacheReadTokens: 50, cacheWriteTokens: 20, serviceTier: "standard" })
     })
   })
 })

@@ -1,0 +1,56 @@
+/**
+ * What is known of one call from several sides.
+ */
+import { BigDecimal } from "effect"
+import type { Consumption } from "../cost/UsageRecord.js"
+import { fromNonNegative, zero } from "../cost/Usd.js"
+
+/** All that is known; what stands later replaces what stands before. */
+export const merge = <Known extends object>(...known: ReadonlyArray<Known>): Known => {
+  const all: Record<string, unknown> = {}
+  for (const some of known) {
+    for (const key in some) {
+      const value = some[key]
+      if (value !== undefined) all[key] = value
+    }
+  }
+  return all as Known
+}
+
+/** What two places of one answer report: named quantities and what is not known add up, of all else the later replaces. */
+export const joined = (one: Consumption, other: Consumption): Consumption => {
+  const all: Record<string, unknown> = { ...merge(one, other) }
+  for (const field of ["toolCalls", "other"] as const) {
+    if (one[field] !== undefined && other[field] !== undefined) all[field] = { ...one[field], ...other[field] }
+  }
+  if (one.uncounted !== undefined && other.uncounted !== undefined) {
+    all["uncounted"] = Array.from(new Set([...one.uncounted, ...other.uncounted]))
+  }
+  return all
+}
+
+/** The sums of what several exchanges consumed, and what else the last of them reported. */
+export const sum = (known: ReadonlyArray<Consumption>): Consumption => {
+  const [first = {}, ...others] = known
+  if (others.length === 0) return first
+  const sums: Record<string, unknown> = { ...known.reduce(joined) }
+  for (const key in sums) {
+    const values = known.map((some) => some[key as keyof Consumption]).filter((value) => typeof value === "number")
+    if (values.length > 0) sums[key] = values.reduce((sum, value) => sum + value)
+  }
+  for (const field of ["toolCalls", "other"] as const) {
+    const named = known.flatMap((some) => Object.entries(some[field] ?? {}))
+    if (named.length > 0) sums[field] = sumsByName(named)
+  }
+  const costs = known.map(({ usd }) => fromNonNegative(usd)).filter((usd) => usd !== undefined)
+  // The cost of some exchanges is not that of all.
+  if (costs.length === known.length) sums["usd"] = costs.reduce(BigDecimal.sum, zero)
+  else delete sums["usd"]
+  return sums
+}
+
+const sumsByName = (entries: ReadonlyArray<readonly [string, number]>): Record<string, number> => {
+  const sums: Record<string, number> = {}
+  for (const [name, quantity] of entries) sums[name] = (sums[name] ?? 0) + quantity
+  return sums
+}
