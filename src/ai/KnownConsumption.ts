@@ -1,9 +1,7 @@
 /**
  * What is known of one call from several sides.
  */
-import { BigDecimal } from "effect"
 import type { Consumption } from "../cost/UsageRecord.js"
-import { fromNonNegative, zero } from "../cost/Usd.js"
 
 /** All that is known; what stands later replaces what stands before. */
 export const merge = <Known extends object>(...known: ReadonlyArray<Known>): Known => {
@@ -27,30 +25,4 @@ export const joined = (one: Consumption, other: Consumption): Consumption => {
     all["uncounted"] = Array.from(new Set([...one.uncounted, ...other.uncounted]))
   }
   return all
-}
-
-/** The sums of what several exchanges consumed, and what else the last of them reported. */
-export const sum = (known: ReadonlyArray<Consumption>): Consumption => {
-  const [first = {}, ...others] = known
-  if (others.length === 0) return first
-  const sums: Record<string, unknown> = { ...known.reduce(joined) }
-  for (const key in sums) {
-    const values = known.map((some) => some[key as keyof Consumption]).filter((value) => typeof value === "number")
-    if (values.length > 0) sums[key] = values.reduce((sum, value) => sum + value)
-  }
-  for (const field of ["toolCalls", "other"] as const) {
-    const named = known.flatMap((some) => Object.entries(some[field] ?? {}))
-    if (named.length > 0) sums[field] = sumsByName(named)
-  }
-  const costs = known.map(({ usd }) => fromNonNegative(usd)).filter((usd) => usd !== undefined)
-  // The cost of some exchanges is not that of all.
-  if (costs.length === known.length) sums["usd"] = costs.reduce(BigDecimal.sum, zero)
-  else delete sums["usd"]
-  return sums
-}
-
-const sumsByName = (entries: ReadonlyArray<readonly [string, number]>): Record<string, number> => {
-  const sums: Record<string, number> = {}
-  for (const [name, quantity] of entries) sums[name] = (sums[name] ?? 0) + quantity
-  return sums
 }

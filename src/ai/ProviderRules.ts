@@ -1,10 +1,10 @@
 /**
  * How providers report usage: one table, with the source of each rule.
  */
-import { BigDecimal } from "effect"
+import { sumOf } from "../cost/Decimal.js"
 import type { UsdInput } from "../cost/Usd.js"
 import type { Placement } from "./ReportedTotals.js"
-import { count, record, text } from "./UnknownJson.js"
+import { count, quantity, record, text } from "./UnknownJson.js"
 
 /** What is known of a provider's numbers, where these do not decide by themselves. */
 export interface ProviderRule {
@@ -29,20 +29,14 @@ const inside = { cache: "inside", reasoning: "inside" } as const
  */
 export const reportedCost = (usage: Record<string, unknown>): UsdInput | undefined => {
   const ticks = count(usage["cost_in_usd_ticks"])
-  if (ticks !== undefined) return BigDecimal.make(BigInt(ticks), 10)
+  if (ticks !== undefined) return `${ticks}e-10`
   const cost = record(usage["cost"])
-  if (cost !== undefined) return (text(cost["currency"]) ?? "USD") === "USD" ? amount(cost["total_cost"]) : undefined
-  const fee = amount(usage["cost"])
+  if (cost !== undefined) return (text(cost["currency"]) ?? "USD") === "USD" ? quantity(cost["total_cost"]) : undefined
+  const fee = quantity(usage["cost"])
   if (fee === undefined || usage["is_byok"] !== true) return fee
-  const upstream = amount(record(usage["cost_details"])?.["upstream_inference_cost"])
-  return upstream === undefined ? undefined : BigDecimal.sum(fee, upstream)
+  const upstream = quantity(record(usage["cost_details"])?.["upstream_inference_cost"])
+  return upstream === undefined ? undefined : sumOf(fee, upstream)
 }
-
-// The shortest decimal that reads as a number is what the answer had.
-const amount = (value: unknown): BigDecimal.BigDecimal | undefined =>
-  typeof value === "number" && Number.isFinite(value) && value >= 0
-    ? BigDecimal.unsafeFromString(String(value))
-    : undefined
 
 /**
  * - `openai`, `azure.ai.openai`: reads and writes of the cache inside of input, reasoning and rejected predictions inside of

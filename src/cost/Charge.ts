@@ -1,6 +1,7 @@
 /**
  * Prices times quantities: the charges of a usage, in whole numbers of a decimal place, without Effect's runtime.
  */
+import { decimalOf } from "./Decimal.js"
 import { type MeterName, type MeterRow, meterNames, meterOf, type Unit } from "./Meter.js"
 
 /** The price of one of a unit. */
@@ -369,15 +370,6 @@ const families: ReadonlyArray<ReadonlyArray<Row>> = Array.from(
 
 const hasRates = ({ byUnit, other, toolCalls }: Rates): boolean =>
   Object.keys(byUnit).length > 0 || toolCalls.size > 0 || other.size > 0
-
-/** A finite number as the shortest decimal that reads as it: `value` times 10^-`places`. */
-const decimalOf = (quantity: number): { readonly value: bigint; readonly places: number } => {
-  const [mantissa = "0", exponent = "0"] = String(quantity).split("e")
-  const [whole = "0", fraction = ""] = mantissa.split(".")
-  const value = BigInt(whole + fraction)
-  const places = fraction.length - Number(exponent)
-  return places >= 0 ? { value, places } : { value: value * 10n ** BigInt(-places), places: 0 }
-}
 
 const roundedHalfUp = (numerator: bigint, denominator: bigint): bigint =>
   (2n * numerator + denominator) / (2n * denominator)
