@@ -69,7 +69,8 @@ describe("the context of a fiber", () => {
 describe("the references of a fiber", () => {
   it.effect("are a Map with the fiber's own value first, and those of its parents below", () =>
     Effect.gen(function* () {
-      const ref = FiberRef.unsafeMake("parent")
+      const ref = FiberRef.unsafeMake("nobody's")
+      yield* FiberRef.set(ref, "parent")
       const held = yield* Effect.zipRight(FiberRef.set(ref, "child"), thisFiber).pipe(
         Effect.map((fiber) => fiber.getFiberRefs().locals.get(ref)),
         Effect.fork,
