@@ -13,6 +13,19 @@ import * as Workflow from "./Workflow.js"
 /**
  * The options of a workflow, and what a message carries of runs.
  *
+ * @example
+ * ```ts
+ * import { Delivery } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const options: Delivery.Options<void, never, never, undefined, undefined, never> = {
+ *   eventId: "order-7",
+ *   customerId: "bigretail",
+ *   keep: (headers) => Effect.log(Object.keys(headers))
+ * }
+ * Effect.runPromise(Effect.log("shipping").pipe(Delivery.workflow("Ship Order", options)))
+ * ```
+ *
  * @since 0.2.0
  * @category messages
  */

@@ -6,7 +6,20 @@ import type { RunContext } from "./RunContext.js"
 import { type CallDescription, makeTrack, type Track } from "./tracking/TrackedCall.js"
 import { GenAi } from "./wire/SemanticConventions.js"
 
-/** What is done with a model (`gen_ai.operation.name`). */
+/**
+ * What is done with a model (`gen_ai.operation.name`).
+ *
+ * @example
+ * ```ts
+ * import type { Llm } from "botanu-effect"
+ *
+ * const operation: Llm.ModelOperation = "embeddings"
+ * console.log(operation)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type ModelOperation =
   | "chat"
   | "text_completion"
@@ -23,20 +36,65 @@ interface Identity {
   readonly attempt?: number | undefined
 }
 
-/** A call of a model. */
+/**
+ * A call of a model.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, Llm } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const call: Llm.ModelCall = { provider: "openai", model: "quill-2", operation: "chat" }
+ * const program = Effect.succeed("a draft").pipe(
+ *   Llm.track({ ...call, usage: () => ({ inputTokens: 1200, outputTokens: 214 }) }),
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" })
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface ModelCall extends Identity {
   /** Who provides the model; spelled as the GenAI conventions do, whatever is given: `Azure OpenAI` is `azure.ai.openai`. */
   readonly provider: string
   /** The model that is asked for. */
   readonly model: string
-  /** @default "chat" */
+  /**
+   * What is done with the model.
+   * @default "chat"
+   */
   readonly operation?: ModelOperation | undefined
-  /** @default whether a stream is tracked */
+  /**
+   * Whether the answer is streamed.
+   * @default whether a stream is tracked
+   */
   readonly isStreaming?: boolean | undefined
 }
 
-/** A call of a tool that a model asked for. Models that are called inside of it are calls of their own. */
+/**
+ * A call of a tool that a model asked for. Models that are called inside of it are calls of their own.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, Llm } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const call: Llm.ToolCall = { operation: "execute_tool", tool: "search_tickets" }
+ * const program = Effect.succeed(["ticket-7"]).pipe(
+ *   Llm.track({ ...call }),
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" })
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface ToolCall extends Identity {
+  /** Distinguishes the call of a tool from that of a model. */
   readonly operation: "execute_tool"
   /** The name of the tool. */
   readonly tool: string
@@ -51,6 +109,22 @@ export interface ToolCall extends Identity {
  * run what it consumed, in a finalizer. So a call that fails, is interrupted, or whose stream is abandoned counts with what was
  * told of it until then, by the `usage` option or by `Usage.report`. A stream's usage stands on the run that started the
  * stream, whichever fiber consumes it. A call that `botanu-effect/ai` sees too is recorded once.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, Llm } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const ask = Effect.succeed({ text: "a draft", usage: { inputTokens: 1200, outputTokens: 214 } })
+ * const program = Llm.track(ask, { provider: "openai", model: "quill-2", usage: ({ usage }) => usage }).pipe(
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" })
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category tracking
  */
 export const track: Track<ModelCall | ToolCall, RunContext> = makeTrack((call, isStream) =>
   "tool" in call ? toolCall(call) : modelCall(call, isStream)

@@ -13,12 +13,48 @@ import type { Run } from "./run/Run.js"
 import type { PropagationMode } from "./run/Settings.js"
 import { Header } from "./wire/Wire.js"
 
-/** Headers to send: `baggage`, and `traceparent` where a span is open. */
+/**
+ * Headers to send: `baggage`, and `traceparent` where a span is open.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, Propagation } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const send = (headers: Propagation.OutgoingHeaders) => Effect.log(Object.keys(headers))
+ * const program = Effect.flatMap(Propagation.inject, send).pipe(
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" })
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type OutgoingHeaders = { readonly [name: string]: string }
 
 export type { IncomingHeaders } from "./baggage/Carrier.js"
 
-/** How a run is sent, and what a carrier has room for. */
+/**
+ * How a run is sent, and what a carrier has room for.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, Propagation } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const awaited: Propagation.InjectOptions = { deadline: true, mode: "full" }
+ * const program = Effect.flatMap(Propagation.injectWith(awaited), (headers) => Effect.log(headers["baggage"])).pipe(
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" })
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface InjectOptions {
   /**
    * Whether the deadline and the cancellation of the run are sent too. For a call whose answer is awaited: its receiver stops
@@ -95,6 +131,23 @@ const doesNotFit = (run: Run, maxBytes: number | undefined): Effect.Effect<void>
  * The run that headers carry, for the edge of a program; to be joined with `Botanu.resume` or `RunContext.layer`. Lenient and
  * total: a bad optional key is left out, a bad or missing required one means that there is no run, and either is logged as a
  * warning that names the key, at most once a second. Foreign baggage and the sender's span are kept with the run.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, Propagation } from "botanu-effect"
+ * import { Effect, Option } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   const headers = yield* Propagation.inject.pipe(Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" }))
+ *   const run = yield* Propagation.extract(headers)
+ *   yield* Effect.log(Option.map(run, ({ eventId }) => eventId))
+ * })
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category headers
  */
 export const extract = (
   headers: Carrier.IncomingHeaders | undefined,

@@ -12,6 +12,20 @@ import type { Run } from "./run/Run.js"
 /**
  * What a deadline and a cancellation mean that came in with a run.
  *
+ * @example
+ * ```ts
+ * import { Botanu, RunContext } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const awaited: Botanu.ResumeOptions<"enforce"> = { deadline: "enforce" }
+ * const program = Effect.gen(function* () {
+ *   const run = yield* RunContext.make({ workflow: "Import", eventId: "file-7", customerId: "acme" })
+ *   yield* Effect.log("working").pipe(Botanu.resume(run, awaited))
+ * })
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
  * @since 0.2.0
  * @category incoming
  */
@@ -26,6 +40,14 @@ export interface ResumeOptions<out D extends "ignore" | "enforce" = "ignore" | "
 
 /**
  * How work on a run fails whose deadline or cancellation is enforced.
+ *
+ * @example
+ * ```ts
+ * import type { Botanu, DeadlineExceeded } from "botanu-effect"
+ *
+ * const isInChannel: [DeadlineExceeded] extends [Botanu.ResumeError<"enforce">] ? true : false = true
+ * console.log(isInChannel)
+ * ```
  *
  * @since 0.2.0
  * @category incoming

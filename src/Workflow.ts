@@ -23,16 +23,57 @@ export type { OutcomeOfResult } from "./lifecycle/RunRecord.js"
 export { emit as emitOutcome } from "./Outcome.js"
 export { type ResumeError, type ResumeOptions, resume } from "./Resume.js"
 
-/** When a failed attempt is followed by another: what `Effect.retry` takes beside a `Schedule`. */
+/**
+ * When a failed attempt is followed by another: what `Effect.retry` takes beside a `Schedule`.
+ *
+ * @example
+ * ```ts
+ * import { Botanu } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const twice: Botanu.RetryOptions<string, never> = { times: 2, while: (error) => error !== "spam" }
+ * const program = Effect.fail("the model is busy").pipe(
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail", retry: twice }),
+ *   Effect.catchAll((error) => Effect.log(error))
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface RetryOptions<in E, out R> {
+  /** When the next attempt comes. It ends the attempts where it is done. */
   readonly schedule?: Schedule.Schedule<unknown, E, R> | undefined
   /** The most attempts after the first. */
   readonly times?: number | undefined
+  /** Attempts go on only while this is true of the failure. */
   readonly while?: ((error: E) => boolean | Effect.Effect<boolean, never, R>) | undefined
+  /** Attempts end once this is true of the failure. */
   readonly until?: ((error: E) => boolean | Effect.Effect<boolean, never, R>) | undefined
 }
 
-/** How the runs of a workflow are made, bounded and retried. */
+/**
+ * How the runs of a workflow are made, bounded and retried.
+ *
+ * @example
+ * ```ts
+ * import { Botanu } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const options: Botanu.WorkflowOptions<string, never, never, undefined, undefined> = {
+ *   eventId: "ticket-42",
+ *   customerId: "bigretail",
+ *   tenantId: "acme",
+ *   outcome: (draft) => ({ status: draft === "" ? "failure" : "success" })
+ * }
+ * Effect.runPromise(Effect.succeed("a draft").pipe(Botanu.workflow("Customer Support", options)))
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface WorkflowOptions<
   in A = never,
   in E = never,
@@ -58,17 +99,60 @@ export interface WorkflowOptions<
   readonly retry?: Schedule.Schedule<unknown, E, R> | RetryOptions<E, R> | undefined
   /** The run that this one is the next attempt after, for work that was delivered again; of the same event. */
   readonly retryOf?: Run | undefined
-  /** @default "server" */
+  /**
+   * The kind of the span of the run.
+   * @default "server"
+   */
   readonly spanKind?: Tracer.SpanKind | undefined
 }
 
-/** `DeadlineExceeded` where a deadline is given. */
+/**
+ * `DeadlineExceeded` where a deadline is given.
+ *
+ * @example
+ * ```ts
+ * import type { Botanu, DeadlineExceeded } from "botanu-effect"
+ *
+ * const isInChannel: [DeadlineExceeded] extends [Botanu.DeadlineError<"30 seconds">] ? true : false = true
+ * const isNotInChannel: [Botanu.DeadlineError<undefined>] extends [never] ? true : false = true
+ * console.log(isInChannel, isNotInChannel)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type DeadlineError<D> = [D] extends [undefined] ? never : DeadlineExceeded
 
-/** `BudgetExceeded` where a budget is given. */
+/**
+ * `BudgetExceeded` where a budget is given.
+ *
+ * @example
+ * ```ts
+ * import type { Botanu } from "botanu-effect"
+ *
+ * const isNotInChannel: [Botanu.BudgetError<undefined>] extends [never] ? true : false = true
+ * console.log(isNotInChannel)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type BudgetError<B> = [B] extends [undefined] ? never : BudgetExceeded
 
-/** How a run fails that passes its deadline or its budget, where it has one. */
+/**
+ * How a workflow fails that passes its deadline or its budget, where it has one.
+ *
+ * @example
+ * ```ts
+ * import type { Botanu, DeadlineExceeded } from "botanu-effect"
+ *
+ * const isInChannel: [DeadlineExceeded] extends [Botanu.LimitError<"30 seconds", undefined>] ? true : false = true
+ * console.log(isInChannel)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type LimitError<D, B> = DeadlineError<D> | BudgetError<B>
 
 /**
@@ -77,6 +161,26 @@ export type LimitError<D, B> = DeadlineError<D> | BudgetError<B>
  *
  * The effect runs in a fiber of its own: fibers that it forks end with the run, `Botanu.cancel` interrupts it and not its
  * caller.
+ *
+ * @example
+ * ```ts
+ * import { Botanu } from "botanu-effect"
+ * import { Effect, Schedule } from "effect"
+ *
+ * const program = Effect.succeed("a draft").pipe(
+ *   Botanu.workflow("Customer Support", {
+ *     eventId: "ticket-42",
+ *     customerId: "bigretail",
+ *     deadline: "30 seconds",
+ *     retry: Schedule.recurs(2)
+ *   })
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category workflows
  */
 export const workflow: {
   <
@@ -168,10 +272,42 @@ const accountFor = (budget: ValidBudget | undefined): (() => BudgetMeter | undef
   return () => (budget.retries ? shared : new BudgetMeter(budget))
 }
 
-/** A value, or how it follows from the arguments of the function. */
+/**
+ * A value, or how it follows from the arguments of the function.
+ *
+ * @example
+ * ```ts
+ * import type { Botanu } from "botanu-effect"
+ *
+ * const constant: Botanu.FromArguments<[id: string], string> = "bigretail"
+ * const computed: Botanu.FromArguments<[id: string], string> = (id) => `ticket-${id}`
+ * console.log(constant, typeof computed)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type FromArguments<Args extends ReadonlyArray<unknown>, A> = A | ((...args: Args) => A)
 
-/** The options of a workflow, with ids that may follow from the arguments. */
+/**
+ * The options of a workflow, with ids that may follow from the arguments.
+ *
+ * @example
+ * ```ts
+ * import { Botanu } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const options: Botanu.FunctionOptions<[id: string], unknown, never, never, undefined, undefined> = {
+ *   eventId: (id) => id,
+ *   customerId: "bigretail"
+ * }
+ * const answer = Botanu.fn("Customer Support", options)((id: string) => Effect.log(`answering ${id}`))
+ * Effect.runPromise(answer("ticket-42"))
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface FunctionOptions<
   Args extends ReadonlyArray<unknown>,
   in A = never,
@@ -194,6 +330,24 @@ interface ArgumentOptions<Args extends ReadonlyArray<unknown>> {
 /**
  * A function whose every call is a run of a workflow, in the manner of `Effect.fn`: the body is a generator, or gives an
  * effect; ids may be functions of the arguments.
+ *
+ * @example
+ * ```ts
+ * import { Botanu } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const answer = Botanu.fn("Customer Support", {
+ *   eventId: (ticket: { id: string; org: string }) => ticket.id,
+ *   customerId: (ticket) => ticket.org
+ * })(function* (ticket) {
+ *   yield* Effect.log(`answering ${ticket.id}`)
+ * })
+ *
+ * Effect.runPromise(answer({ id: "ticket-42", org: "bigretail" }))
+ * ```
+ *
+ * @since 0.1.0
+ * @category workflows
  */
 export const fn: <
   Args extends ReadonlyArray<unknown>,

@@ -10,7 +10,21 @@ import { type Baggage, fromMembers, isBaggage } from "./BaggageMembers.js"
 export type { Dropped, DroppedPart, DropReason, Member, Property, ReadOptions } from "./BaggageHeader.js"
 export { type Baggage, empty, isBaggage, TypeId } from "./BaggageMembers.js"
 
-/** A key that is not a token of RFC 7230, which no header can carry. */
+/**
+ * A key that is not a token of RFC 7230, which no header can carry.
+ *
+ * @example
+ * ```ts
+ * import { Baggage } from "botanu-effect"
+ * import { Either } from "effect"
+ *
+ * const refused = Baggage.fromEntries([["cost center", "CC-1200"]])
+ * console.log(Either.isLeft(refused) && refused.left instanceof Baggage.InvalidBaggageKey)
+ * ```
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class InvalidBaggageKey extends Schema.TaggedError<InvalidBaggageKey>()("InvalidBaggageKey", {
   key: Schema.String
 }) {
@@ -19,7 +33,21 @@ export class InvalidBaggageKey extends Schema.TaggedError<InvalidBaggageKey>()("
   }
 }
 
-/** Baggage of these entries, in order; of several with one key, the last. Refuses a key that is not a token. */
+/**
+ * Baggage of these entries, in order; of several with one key, the last. Refuses a key that is not a token.
+ *
+ * @example
+ * ```ts
+ * import { Baggage } from "botanu-effect"
+ * import { Either } from "effect"
+ *
+ * const baggage = Either.getOrThrow(Baggage.fromEntries([["team", "support"]]))
+ * console.log(Baggage.encode(baggage))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
 export const fromEntries = (
   entries: Iterable<readonly [key: string, value: string | Member]>
 ): Either.Either<Baggage, InvalidBaggageKey> => {
@@ -31,17 +59,54 @@ export const fromEntries = (
   return Either.right(fromMembers(members))
 }
 
-/** The value that stands under a key. */
+/**
+ * The value under a key; `None` where there is no such member.
+ *
+ * @example
+ * ```ts
+ * import { Baggage } from "botanu-effect"
+ *
+ * const { baggage } = Baggage.decode("team=support")
+ * console.log(Baggage.get(baggage, "team"))
+ * ```
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
 export const get = (baggage: Baggage, key: string): Option.Option<string> =>
   Option.fromNullable(baggage.members.get(key)?.value)
 
-/** Keys and values, in order. */
+/**
+ * Keys and values, in order.
+ *
+ * @example
+ * ```ts
+ * import { Baggage } from "botanu-effect"
+ *
+ * const { baggage } = Baggage.decode("team=support,region=eu")
+ * console.log(Baggage.entries(baggage))
+ * ```
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
 export const entries = (baggage: Baggage): ReadonlyArray<readonly [key: string, value: string]> =>
   Array.from(baggage.members, ([key, member]) => [key, member.value] as const)
 
 /**
  * Reads a `baggage` header, or several lines of one (W3C Baggage, section "Header Content"). Total and pure: what cannot be
  * read is left out and counted in `dropped`, its neighbours are kept. At most 8192 bytes and 64 members are taken in.
+ *
+ * @example
+ * ```ts
+ * import { Baggage } from "botanu-effect"
+ *
+ * const { baggage, dropped } = Baggage.decode("team=support,no equals sign")
+ * console.log(Baggage.entries(baggage), dropped.count)
+ * ```
+ *
+ * @since 0.1.0
+ * @category headers
  */
 export const decode = (
   header: string | ReadonlyArray<string>,
@@ -54,6 +119,17 @@ export const decode = (
 /**
  * Baggage as header text; empty when there is nothing to send. Members that do not fit into 8192 bytes or 64 members are left
  * out whole.
+ *
+ * @example
+ * ```ts
+ * import { Baggage } from "botanu-effect"
+ *
+ * const { baggage } = Baggage.decode(["team=support", "region=eu"])
+ * console.log(Baggage.encode(baggage))
+ * ```
+ *
+ * @since 0.1.0
+ * @category headers
  */
 export const encode = (baggage: Baggage): string => {
   const writer = new BaggageHeader.Writer()
@@ -61,10 +137,38 @@ export const encode = (baggage: Baggage): string => {
   return writer.text
 }
 
-/** Baggage as it is in memory. */
+/**
+ * Baggage as it is in memory.
+ *
+ * @example
+ * ```ts
+ * import { Baggage } from "botanu-effect"
+ * import { Schema } from "effect"
+ *
+ * const Message = Schema.Struct({ id: Schema.String, baggage: Baggage.BaggageFromSelf })
+ * console.log(Schema.is(Message)({ id: "1", baggage: Baggage.empty }))
+ * ```
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 export const BaggageFromSelf = Schema.declare(isBaggage, { identifier: "Baggage" })
 
-/** Header text to `Baggage` and back. Reads as `decode` does: never fails on text. */
+/**
+ * Header text to `Baggage` and back. Reads as `decode` does: never fails on text.
+ *
+ * @example
+ * ```ts
+ * import { Baggage } from "botanu-effect"
+ * import { Schema } from "effect"
+ *
+ * const baggage = Schema.decodeSync(Baggage.FromHeader)("team=support")
+ * console.log(Schema.encodeSync(Baggage.FromHeader)(baggage))
+ * ```
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
 export const FromHeader = Schema.transform(Schema.String, BaggageFromSelf, {
   strict: true,
   decode: (header) => decode(header).baggage,

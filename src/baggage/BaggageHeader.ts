@@ -5,19 +5,64 @@
 import { Option } from "effect"
 import { keyPrefix, maxHeaderBytes, maxHeaderMembers } from "../wire/Wire.js"
 
-/** A property of a member, such as `ttl=60` or a bare `secret`. */
+/**
+ * A property of a member, such as `ttl=60` or a bare `secret`.
+ *
+ * @example
+ * ```ts
+ * import type { Baggage } from "botanu-effect"
+ * import { Option } from "effect"
+ *
+ * const ttl: Baggage.Property = { key: "ttl", value: Option.some("60") }
+ * console.log(ttl.key)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Property {
+  /** The key: a token of RFC 7230. */
   readonly key: string
+  /** The value; `None` of a bare property. */
   readonly value: Option.Option<string>
 }
 
-/** What stands under a key: the value, percent-decoded, and its properties in order. */
+/**
+ * The member under a key: its value, percent-decoded, and its properties in order.
+ *
+ * @example
+ * ```ts
+ * import { Baggage } from "botanu-effect"
+ * import { Either } from "effect"
+ *
+ * const member: Baggage.Member = { value: "support", properties: [] }
+ * console.log(Either.isRight(Baggage.fromEntries([["team", member]])))
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Member {
+  /** The value, percent-decoded. */
   readonly value: string
+  /** The properties, in order. */
   readonly properties: ReadonlyArray<Property>
 }
 
-/** Why a part of a header was left out. */
+/**
+ * Why a part of a header was left out.
+ *
+ * @example
+ * ```ts
+ * import { Baggage } from "botanu-effect"
+ *
+ * const reason: Baggage.DropReason | undefined = Baggage.decode("no equals sign").dropped.first[0]?.reason
+ * console.log(reason)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type DropReason =
   | "too_many_bytes"
   | "too_many_members"
@@ -27,18 +72,62 @@ export type DropReason =
   | "property_key_not_a_token"
   | "property_value_not_baggage_octets"
 
-/** A part that was left out: the number of its member in the header, from 1, and why. */
+/**
+ * A part that was left out: the number of its member in the header, from 1, and why.
+ *
+ * @example
+ * ```ts
+ * import { Baggage } from "botanu-effect"
+ *
+ * const text = ({ member, reason }: Baggage.DroppedPart) => `member ${member}: ${reason}`
+ * console.log(Baggage.decode("a=1,no equals sign").dropped.first.map(text))
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface DroppedPart {
+  /** The number of the member in the header, from 1. */
   readonly member: number
+  /** Why the part was left out. */
   readonly reason: DropReason
 }
 
-/** How much of a header was left out: all parts are counted, the first five explained; none is quoted. */
+/**
+ * How much of a header was left out: all parts are counted, the first five explained; none is quoted.
+ *
+ * @example
+ * ```ts
+ * import { Baggage } from "botanu-effect"
+ *
+ * const dropped: Baggage.Dropped = Baggage.decode("a=1,no equals sign").dropped
+ * console.log(dropped.count)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Dropped {
+  /** How many parts were left out. */
   readonly count: number
+  /** The first five of them. */
   readonly first: ReadonlyArray<DroppedPart>
 }
 
+/**
+ * How a `baggage` header is read.
+ *
+ * @example
+ * ```ts
+ * import { Baggage } from "botanu-effect"
+ *
+ * const fromPython: Baggage.ReadOptions = { plusAsSpace: true }
+ * console.log(Baggage.entries(Baggage.decode("team=customer+support", fromPython).baggage))
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface ReadOptions {
   /**
    * Whether a raw `+` is read as a space. In the W3C format it is a plus, and OpenTelemetry Go sends it so; OpenTelemetry Python

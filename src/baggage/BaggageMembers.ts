@@ -4,15 +4,55 @@
 import { Equal, Hash, Inspectable } from "effect"
 import type { Member } from "./BaggageHeader.js"
 
-/** Members by key, in order. Two are equal when they hold equal members in the same order. */
+/**
+ * Members by key, in order. Two are equal when they hold equal members in the same order.
+ *
+ * @example
+ * ```ts
+ * import { Baggage } from "botanu-effect"
+ * import { Equal } from "effect"
+ *
+ * const same = (a: Baggage.Baggage, b: Baggage.Baggage) => Equal.equals(a, b)
+ * console.log(same(Baggage.empty, Baggage.decode("").baggage))
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Baggage extends Equal.Equal, Inspectable.Inspectable {
   readonly [TypeId]: typeof TypeId
+  /** The members by key, in order. */
   readonly members: ReadonlyMap<string, Member>
 }
 
+/**
+ * The key of the property by which `Baggage` is recognized.
+ *
+ * @example
+ * ```ts
+ * import { Baggage } from "botanu-effect"
+ *
+ * console.log(Baggage.TypeId in Baggage.empty)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export const TypeId: unique symbol = Symbol.for("botanu/Baggage")
 
-/** Whether `value` is a `Baggage`. */
+/**
+ * Whether `value` is a `Baggage`.
+ *
+ * @example
+ * ```ts
+ * import { Baggage } from "botanu-effect"
+ *
+ * console.log(Baggage.isBaggage(Baggage.empty), Baggage.isBaggage({}))
+ * ```
+ *
+ * @since 0.1.0
+ * @category guards
+ */
 export const isBaggage = (value: unknown): value is Baggage =>
   typeof value === "object" && value !== null && TypeId in value
 
@@ -53,5 +93,17 @@ const sameMember = (one: Member, other: Member): boolean =>
     return property.key === counterpart?.key && Equal.equals(property.value, counterpart.value)
   })
 
-/** Baggage without members. */
+/**
+ * Baggage without members.
+ *
+ * @example
+ * ```ts
+ * import { Baggage } from "botanu-effect"
+ *
+ * console.log(Baggage.encode(Baggage.empty) === "")
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
 export const empty: Baggage = fromMembers(new Map())

@@ -7,6 +7,18 @@ import { maxHeaderBytes } from "../wire/Wire.js"
 /**
  * Headers that came in: a record, or an iterable of names and values such as a `Map` or the `Headers` of `fetch`. A value is
  * text, bytes of UTF-8, or an array of either; others are not looked at. Names are matched in any letter case.
+ *
+ * @example
+ * ```ts
+ * import { Propagation } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const headers: Propagation.IncomingHeaders = { baggage: Buffer.from("team=support") }
+ * Effect.runPromise(Propagation.extract(headers))
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
  */
 export type IncomingHeaders = { readonly [name: string]: unknown } | Iterable<readonly [name: string, value: unknown]>
 

@@ -9,7 +9,26 @@ import { Run } from "../run/Run.js"
 import { RunStatusSchema } from "../run/RunStatus.js"
 import { optional } from "../schema/SchemaRecord.js"
 
-/** A run, how it ended, and what came of it. Its Schema encodes it as JSON. */
+/**
+ * A run, how it ended, and what came of it. Its Schema encodes it as JSON.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, CompletedRun, RunExporter } from "botanu-effect"
+ * import { Console, Effect, Schema } from "effect"
+ *
+ * const toJson = Schema.encodeSync(CompletedRun)
+ * const program = Effect.void.pipe(
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" }),
+ *   Effect.provide(RunExporter.layer({ export: (completed) => Console.log(toJson(completed)) }))
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export class CompletedRun extends Schema.Class<CompletedRun>("botanu/CompletedRun")({
   run: Run,
   /** How the work ended. */

@@ -17,7 +17,31 @@ import { annotated, isRunAnnotation } from "./RunAnnotations.js"
 import { exitForCaller } from "./RunExit.js"
 import { currentScope, RunScope } from "./RunScope.js"
 
-/** A run came in that its sender had cancelled already; nothing was done for it. */
+/**
+ * A run came in that its sender had cancelled already; nothing was done for it.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, RunCancelled, RunContext } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   const run = yield* RunContext.make({ workflow: "Import", eventId: "file-7", customerId: "acme" })
+ *   yield* Effect.log("working").pipe(
+ *     Botanu.resume(run, { deadline: "enforce" }),
+ *     Effect.catchIf(
+ *       (error) => error instanceof RunCancelled,
+ *       (error) => Effect.log(error.message)
+ *     )
+ *   )
+ * })
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class RunCancelled extends Schema.TaggedError<RunCancelled>()("RunCancelled", {
   runId: Uuid,
   workflow: Schema.String

@@ -25,8 +25,31 @@ export interface OutcomeOptions<A> {
   readonly outcome?: ((result: A) => OutcomeOfResult) | undefined
 }
 
-/** What the `outcome` option says of a result. */
+/**
+ * What the `outcome` option says of a result.
+ *
+ * @example
+ * ```ts
+ * import { Botanu } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const outcomeOf = (answered: number): Botanu.OutcomeOfResult => ({
+ *   status: answered === 3 ? "success" : "partial",
+ *   valueType: "questions_answered",
+ *   valueAmount: answered
+ * })
+ * const program = Effect.succeed(2).pipe(
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail", outcome: outcomeOf })
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface OutcomeOfResult extends OutcomeDetails {
+  /** The status of the outcome. */
   readonly status: RunStatus
 }
 

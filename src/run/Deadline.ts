@@ -5,7 +5,25 @@ import { DateTime, Schema } from "effect"
 import type { Run } from "./Run.js"
 import { Uuid } from "./RunId.js"
 
-/** A run was interrupted because its deadline had come. */
+/**
+ * A run was interrupted because its deadline had come: which run, of which workflow, and the deadline.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, type DeadlineExceeded } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.never.pipe(
+ *   Botanu.workflow("Import", { eventId: "file-7", customerId: "acme", deadline: "10 millis" }),
+ *   Effect.catchTag("DeadlineExceeded", (error: DeadlineExceeded) => Effect.log(error.workflow, error.deadline))
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>()("DeadlineExceeded", {
   runId: Uuid,
   workflow: Schema.String,

@@ -15,11 +15,40 @@ export const Attempt = Schema.Int.pipe(
   Schema.between(1, maxAttempt, { message: () => `expected a whole number from 1 to ${maxAttempt}` })
 )
 
-/** An attribute of a span or a log line. */
+/**
+ * A value of an attribute of a span or a log line.
+ *
+ * @example
+ * ```ts
+ * import type { AttributeValue } from "botanu-effect"
+ *
+ * const region: AttributeValue = "eu-central-1"
+ * console.log(region)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type AttributeValue = string | number | boolean
 
 /**
  * A validated, immutable run. Text fields are non-empty, without control characters, and at most 256 bytes of UTF-8.
+ *
+ * @example
+ * ```ts
+ * import { Baggage, Botanu, type Run, RunContext } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const describe = (run: Run) => `${run.workflow} ${run.eventId}, attempt ${run.attempt}`
+ * const program = Effect.flatMap(RunContext, (run) => Effect.log(describe(run), Baggage.encode(run.toBaggage("lean")))).pipe(
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" })
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
  */
 export class Run extends Schema.Class<Run>("botanu/Run")({
   runId: Uuid,
