@@ -3,6 +3,7 @@
  */
 import { Effect, Function, Option } from "effect"
 import { withRun } from "./lifecycle/CurrentRun.js"
+import { inLiveRun, liveRunFor } from "./lifecycle/LiveRun.js"
 import { joinedRunFor, type RunCancelled, whileItLasts } from "./lifecycle/ReceivedRun.js"
 import type { RunContext } from "./RunContext.js"
 import type * as Deadline from "./run/Deadline.js"
@@ -58,6 +59,10 @@ export type ResumeError<D> = "enforce" extends D ? Deadline.DeadlineExceeded | R
  * Joins a run that came in: provides `RunContext` to the effect, and puts the run on every span and log line made in it. Where
  * no span is open, the span under which the run was sent is the parent. The run is neither started nor completed here; a
  * workflow in the effect makes a child of it. Of `None`, the effect remains as it is.
+ *
+ * A run that is alive in this process, as `RunContext` and `Botanu.activeRuns` give it, is joined alive, from a promise for example:
+ * usages and an outcome are on its record, and its cancellation, its budget and its deadline end the effect too. A run that was
+ * extracted from headers is joined as one that came in.
  *
  * A deadline and a cancellation that came in are ignored, unless `{ deadline: "enforce" }` asks for them: then it fails with
  * `DeadlineExceeded` at the deadline, and without doing anything where that has passed; with `RunCancelled` where the run came
@@ -119,7 +124,10 @@ const joined = <A, E, R>(
   options: ResumeOptions | undefined
 ): Effect.Effect<A, E | Deadline.DeadlineExceeded | RunCancelled, R> =>
   Effect.withFiberRuntime((fiber) => {
-    const joined = joinedRunFor(fiber, options?.deadline === "enforce" ? run : withoutLimits(run))
+    const isEnforced = options?.deadline === "enforce"
+    const live = liveRunFor(fiber, run)
+    if (live !== undefined) return inLiveRun(fiber, live, work, isEnforced)
+    const joined = joinedRunFor(fiber, isEnforced ? run : withoutLimits(run))
     const { onLogs, onSpans, scope, span } = joined
     return whileItLasts(work, joined, { context: withRun(fiber.currentContext, scope, span), onLogs, onSpans })
   })

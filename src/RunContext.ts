@@ -5,6 +5,7 @@ import { Context, DateTime, type Duration, Effect, FiberRef, Layer, type Option,
 import * as Baggage from "./baggage/Baggage.js"
 import { setWrappedTracer } from "./fiber/TracerWrapper.js"
 import { currentRun, runContextKey, withRun } from "./lifecycle/CurrentRun.js"
+import { liveRunFor } from "./lifecycle/LiveRun.js"
 import { joinedRunFor } from "./lifecycle/ReceivedRun.js"
 import { callSiteOf } from "./run/CallSite.js"
 import { fromOptions, type InvalidRunContext, optionsOf, type RunOptions, type RunRequest } from "./run/NewRun.js"
@@ -112,7 +113,7 @@ export class RunContext extends Context.Tag(runContextKey)<RunContext, Run>() {
   static layer(run: Run): Layer.Layer<RunContext> {
     return Layer.scopedContext(
       Effect.withFiberRuntime((fiber) => {
-        const joined = joinedRunFor(fiber, run)
+        const joined = liveRunFor(fiber, run) ?? joinedRunFor(fiber, run)
         // A span that is open where the layer is built is not the one that is open where what it gives is used.
         const parent = fiber.currentSpan === undefined ? joined.span : undefined
         return Effect.locallyScoped(FiberRef.currentTracerSpanAnnotations, joined.onSpans).pipe(

@@ -131,6 +131,9 @@ const idle: Effect.Effect<void> = Effect.async((resume) => {
   return Effect.sync(() => onEnd.delete(check))
 })
 
+/** The active run of this id, if there is one. */
+export const activeRun = (runId: string): ActiveRun | undefined => runs.get(runId)
+
 /** Makes a run one that `activeRuns` lists and `cancel` finds. */
 export const add = (active: ActiveRun): void => {
   runs.set(active.run.runId, active)

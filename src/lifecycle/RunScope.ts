@@ -2,7 +2,7 @@
  * The run in scope: beside its immutable record, all that changes while it is worked on in this process. It travels in the
  * fiber's context next to `RunContext`, so that what is said of a run at any depth finds it.
  */
-import { Cause, Context, type DateTime, type FiberId, FiberRef, type Tracer } from "effect"
+import { Cause, Context, type DateTime, FiberId, FiberRef, type Tracer } from "effect"
 import type { BudgetMeter } from "../cost/Budget.js"
 import type { UsageTotals } from "../cost/CostTotals.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
@@ -44,6 +44,8 @@ export class RunScope {
   /** The work on the run; none where it is done elsewhere. */
   work: Work | undefined = undefined
   private isDeadlineReached = false
+  /** Fibers that work on the run and were not started by it. */
+  private readonly joined = new Set<AnyFiber>()
   private closedAs: Run | undefined = undefined
 
   constructor(
@@ -92,6 +94,19 @@ export class RunScope {
   /** Interrupts the work on the run, and not its caller. */
   interrupt(by: FiberId.FiberId): void {
     this.work?.region?.interrupt(by)
+    this.interruptJoined(by)
+  }
+
+  private interruptJoined(by: FiberId.FiberId): void {
+    for (const fiber of this.joined) fiber.unsafeInterruptAsFork(by)
+  }
+
+  /** Takes a fiber as one that works on the run too, until the function is called that this gives. */
+  join(fiber: AnyFiber): () => void {
+    this.joined.add(fiber)
+    return () => {
+      this.joined.delete(fiber)
+    }
   }
 
   /** The deadline has come: stops this run, and the enclosing runs that have the same deadline, outermost first. */
@@ -108,6 +123,8 @@ export class RunScope {
    * their ancestors alive.
    */
   close(run: Run): void {
+    // A run that was stopped stops those who joined it, however it was. One that is done leaves them to themselves.
+    if (this.joined.size > 0 && this.isCancelled) this.interruptJoined(this.work?.fiber.id() ?? FiberId.none)
     this.closedAs = run
     this.work = undefined
     this.usageTotals = undefined
