@@ -41,6 +41,8 @@ export class CompletedRun extends Schema.Class<CompletedRun>("botanu/CompletedRu
   cancellationReason: optional(Schema.String),
   endTime: Schema.DateTimeUtc,
   durationMs: Schema.Number,
+  /** The trace of the run's span, as 32 hexadecimal digits (W3C Trace Context). Absent where the run was not traced. */
+  traceId: optional(Schema.String),
   /** What calls consumed in this run, and what each cost; not those of runs inside of it, which have records of their own. */
   usages: Schema.optionalWith(Schema.Array(RecordedUsage), { default: () => [] }),
   totals: Schema.optionalWith(CostTotals, { default: () => none }),

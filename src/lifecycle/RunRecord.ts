@@ -74,12 +74,17 @@ export const completedRun = <A>(
     usages: scope.usageTotals?.usages ?? [],
     totals: scope.usageTotals?.totals ?? none
   }
+  const traceId = attempted(trouble, "reading the trace of a run", () => scope.span?.traceId)
+  if (traceId !== undefined && isTraceId(traceId)) fields.traceId = traceId
   if (outcome !== undefined) fields.outcome = outcome
   if (ended.errorClass !== undefined) fields.errorClass = ended.errorClass
   if (reason !== undefined) fields.cancellationReason = reason
   if (scope.annotations !== undefined) fields.annotations = scope.annotations
   return makeUnsafe(CompletedRun, fields)
 }
+
+// A tracer that is off makes spans with other ids.
+const isTraceId = (text: string): boolean => /^[0-9a-f]{32}$/.test(text)
 
 const cancelledRun = ({ run, stopped }: RunScope, now: DateTime.Utc): Run =>
   makeUnsafe(Run, { ...run, cancelled: true, cancelledAt: stopped?.cancellation?.at ?? stopped?.overBudgetAt ?? now })

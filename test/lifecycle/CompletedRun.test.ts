@@ -5,7 +5,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Arbitrary, Effect, FastCheck, Schema } from "effect"
 import { CostTotals, none, RecordedUsage } from "../../src/cost/CostTotals.js"
 import { Botanu, CompletedRun, Cost, Data, Llm, Outcome, Usage } from "../../src/index.js"
-import { observed, onlyRun } from "../observed.js"
+import { completedRuns, endedSpans, observed, onlyRun } from "../observed.js"
 import { anyRun, ids, instant, makeRun } from "../runs.js"
 import { usd } from "../usages.js"
 
@@ -100,3 +100,20 @@ describe("an amount in a record", () => {
     expect(["x", "1e99999999", "9".repeat(300), 1, null].map(withUsd)).toEqual(Array(5).fill("Left"))
   })
 })
+
+it.effect("a completed run names the trace of its span", () =>
+  Effect.gen(function* () {
+    yield* Botanu.workflow(Effect.void, "Customer Support", ids)
+    const [span] = yield* endedSpans
+    const [completed] = yield* completedRuns
+    expect(completed?.traceId).toMatch(/^[0-9a-f]{32}$/)
+    expect(completed?.traceId).toBe(span?.spanContext().traceId)
+  }).pipe(Effect.provide(observed))
+)
+
+it.effect("a completed run that was not traced names none", () =>
+  Effect.gen(function* () {
+    yield* Botanu.workflow(Effect.void, "Customer Support", ids).pipe(Effect.withTracerEnabled(false))
+    expect((yield* completedRuns).map(({ traceId }) => traceId)).toEqual([undefined])
+  }).pipe(Effect.provide(observed))
+)
