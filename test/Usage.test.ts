@@ -155,7 +155,7 @@ describe("a usage is refused with an error that names", () => {
   const refused: ReadonlyArray<readonly [field: string, details: object, problem: string]> = [
     ["kind", { kind: "gpu" }, 'expected one of llm, database, storage, messaging, compute, other, got "gpu"'],
     ["provider", { provider: "" }, 'expected non-empty text, got ""'],
-    ["operation", { operation: undefined }, "expected it to be told"],
+    ["operation", { operation: undefined }, "expected it to be given"],
     ["inputTokens", { inputTokens: -1 }, "expected a whole number, zero or more, got -1"],
     ["usd", { usd: "1e999999999" }, 'expected a decimal amount of US dollars, zero or more, got "1e999999999"'],
     ["status", { status: "done" }, 'expected one of success, failure, interrupted, got "done"'],

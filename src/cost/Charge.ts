@@ -191,15 +191,15 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
   private expectAll(): void {
     const { usage } = this
     const { additions, alternatives, families, totals } = expectationOf(this.rates)
-    const told = alternatives.filter(({ name }) => usage[name] !== undefined)
+    const counted = alternatives.filter(({ name }) => usage[name] !== undefined)
     const saysTokens = usage.inputTokens !== undefined || usage.outputTokens !== undefined
     for (const { name, side } of totals) {
       if (usage[name] !== undefined || this.needsNoOutput(name)) continue
-      const isMeasuredElse = told.some((row) => row.side === side)
-      if (!isMeasuredElse && (saysTokens || told.length === 0)) this.refuse(this.uncounted, name)
+      const isMeasuredElse = counted.some((row) => row.side === side)
+      if (!isMeasuredElse && (saysTokens || counted.length === 0)) this.refuse(this.uncounted, name)
     }
     this.expectCharacters()
-    if (totals.length > 0 || told.length > 0) return
+    if (totals.length > 0 || counted.length > 0) return
     for (const { name } of alternatives) this.refuse(this.uncounted, name)
     for (const { paid, rows } of families) {
       if (rows.every(({ name }) => usage[name] === undefined)) this.refuse(this.uncounted, paid.name)

@@ -10,7 +10,7 @@ export type EntryKey =
   | { readonly _tag: "Price"; readonly base: string; readonly above: number; readonly tier: string }
   | { readonly _tag: "Region"; readonly region: string }
   | { readonly _tag: "Provider" | "Mode" | "Factors" | "SearchContext" | "Ranges" | "Other" }
-  /** A price under a condition that no usage tells. Where the base is known, its price does not always hold either. */
+  /** A price under a condition that no usage names. Where the base is known, its price does not always hold either. */
   | { readonly _tag: "NotModelled"; readonly base: string | undefined }
 
 /** The price of the base, whatever the number of tokens. */

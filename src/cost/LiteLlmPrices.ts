@@ -64,7 +64,7 @@ export class InvalidPriceFile extends Schema.TaggedError<InvalidPriceFile>()("In
 export interface LiteLlmPrices {
   readonly prices: ReadonlyArray<Price>
   readonly skipped: ReadonlyArray<InvalidPriceFile>
-  /** How many entries have a price under a key that no meter or condition stands for, by key. Such prices are not read. */
+  /** How many entries have a price under a key that holds the price of no meter, by key. Such prices are not read. */
   readonly notModelled: ReadonlyMap<string, number>
 }
 
@@ -127,7 +127,7 @@ class Entry {
   private mode = "chat"
   private provider: string | undefined
   private readonly flags = new Set<string>()
-  /** Keys whose price holds only under a condition that no usage tells. */
+  /** Keys whose price holds only under a condition that no usage names. */
   private readonly conditional = new Set<string>()
   /** By service tier, and in it by threshold. */
   private readonly amounts = new Map<string, Map<number, Amounts>>()

@@ -169,7 +169,7 @@ export class PriceIndex {
 
 type NamesFor = (usage: Usage, deployments: ReadonlyMap<string, string>) => ReadonlyArray<string>
 
-/** The names of prices with a source: what a deployment stands for, what answered, what was asked for, and any. */
+/** The names of prices with a source: the model behind a deployment, the one that answered, the one that was asked for, and any. */
 const listNames: NamesFor = ({ model, provider, responseModel }, deployments) => {
   const names: Array<string> = []
   const mapped = model === undefined ? undefined : deployments.get(model)

@@ -239,7 +239,7 @@ export interface UsageDetails extends Consumption, Readonly<Partial<Record<Targe
 }
 
 /**
- * A usage of checked details; `further` ones come first. What is wrong with a detail is told to `onProblem`, and the detail
+ * A usage of checked details; `further` ones come first. What is wrong with a detail is passed to `onProblem`, and the detail
  * left out; what a usage cannot be without becomes `other` and `unknown`.
  */
 export const make = (
@@ -281,7 +281,7 @@ type Unchecked = Types.Mutable<Usage>
 const whole = (fields: Partial<Unchecked>, onProblem: (problem: FieldProblem) => void): Usage => {
   for (const field of required) {
     if (fields[field] !== undefined) continue
-    onProblem({ field, problem: "expected it to be told" })
+    onProblem({ field, problem: "expected it to be given" })
     if (field === "kind") fields.kind = "other"
     else fields[field] = "unknown"
   }

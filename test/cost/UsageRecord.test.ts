@@ -116,22 +116,22 @@ describe("a detail that is not as it should be is left out, and told", () => {
   const missing: ReadonlyArray<
     readonly [field: string, value: unknown, usage: object, problems: ReadonlyArray<string>]
   > = [
-    ["kind", undefined, { kind: "other" }, ["kind: expected it to be told"]],
+    ["kind", undefined, { kind: "other" }, ["kind: expected it to be given"]],
     [
       "kind",
       "gpu",
       { kind: "other" },
       [
         'kind: expected one of llm, database, storage, messaging, compute, other, got "gpu"',
-        "kind: expected it to be told"
+        "kind: expected it to be given"
       ]
     ],
-    ["provider", undefined, { provider: "unknown" }, ["provider: expected it to be told"]],
+    ["provider", undefined, { provider: "unknown" }, ["provider: expected it to be given"]],
     [
       "operation",
       "",
       { operation: "unknown" },
-      ['operation: expected non-empty text, got ""', "operation: expected it to be told"]
+      ['operation: expected non-empty text, got ""', "operation: expected it to be given"]
     ]
   ]
   for (const [field, value, expected, problems] of missing) {
