@@ -6,13 +6,21 @@
 export type CallSite = () => string | undefined
 
 /** The place from which `callee` was called. It is captured at once, and put into words only where it is shown. */
-export const callSiteOf = (callee: (...args: ReadonlyArray<never>) => unknown): CallSite => {
+export const callSiteOf = (callee: CallSiteCallee): CallSite => {
   const holder: { stack?: string } = {}
-  const limit = Error.stackTraceLimit
-  Error.stackTraceLimit = 1
-  Error.captureStackTrace?.(holder, callee)
-  Error.stackTraceLimit = limit
+  const limit = engine.stackTraceLimit
+  engine.stackTraceLimit = 1
+  engine.captureStackTrace?.(holder, callee)
+  engine.stackTraceLimit = limit
   return () => holder.stack?.match(frame)?.[1]
 }
+
+/** What V8 adds to `Error`, which the types of the language do not have. */
+const engine = Error as ErrorConstructor & {
+  stackTraceLimit?: number | undefined
+  readonly captureStackTrace?: (target: object, callee: CallSiteCallee) => void
+}
+
+type CallSiteCallee = (...args: ReadonlyArray<never>) => unknown
 
 const frame = /^ +at (?:.* \()?(.+:\d+:\d+)\)?$/m
