@@ -19,7 +19,7 @@ type Normalize = (name: string) => string
 const maxRemembered = 1000
 
 /** Names are found by what remains of them without their separators. */
-const names = (aliases: Readonly<Record<string, string>>): Normalize => {
+const names = (aliases: Readonly<Record<string, string>>, shorter: Normalize = asItIs): Normalize => {
   const known = new Map([
     ...Object.entries(aliases).map(([alias, name]) => [bare(alias), name] as const),
     ...Object.values(aliases).map((name) => [bare(name), name] as const)
@@ -28,7 +28,7 @@ const names = (aliases: Readonly<Record<string, string>>): Normalize => {
   return (name) => {
     const answer = remembered.get(name)
     if (answer !== undefined) return answer
-    const normalized = known.get(bare(name)) ?? asItIs(name)
+    const normalized = known.get(bare(name)) ?? known.get(bare(shorter(asItIs(name)))) ?? asItIs(name)
     if (remembered.size < maxRemembered) remembered.set(name, normalized)
     return normalized
   }
@@ -36,41 +36,78 @@ const names = (aliases: Readonly<Record<string, string>>): Normalize => {
 
 const bare = (name: string): string => name.toLowerCase().replace(/[\s._/-]+/g, "")
 
-const models = names({
-  amazonbedrock: "aws.bedrock",
-  bedrock: "aws.bedrock",
-  bedrock_converse: "aws.bedrock",
-  claude: "anthropic",
-  azureaiinference: "azure.ai.inference",
-  az_ai_inference: "azure.ai.inference",
-  azure_ai: "azure.ai.inference",
-  azure: "azure.ai.openai",
-  azureopenai: "azure.ai.openai",
-  az_ai_openai: "azure.ai.openai",
-  cohere_chat: "cohere",
-  deepseek: "deepseek",
-  gemini: "gcp.gemini",
-  google: "gcp.gemini",
-  googleai: "gcp.gemini",
-  googlegemini: "gcp.gemini",
-  gcp_genai: "gcp.gen_ai",
-  vertex: "gcp.vertex_ai",
-  vertexai: "gcp.vertex_ai",
-  googlevertex: "gcp.vertex_ai",
-  googlevertexai: "gcp.vertex_ai",
-  gcpvertex: "gcp.vertex_ai",
-  groqcloud: "groq",
-  watsonx: "ibm.watsonx.ai",
-  watsonxai: "ibm.watsonx.ai",
-  mistral: "mistral_ai",
-  openai_responses: "openai",
-  text_completion_openai: "openai",
-  perplexityai: "perplexity",
-  grok: "x_ai",
-  fireworks: "fireworks_ai",
-  together: "together_ai",
-  hf: "huggingface"
-})
+/**
+ * The name of a provider without what is said beside it: the kind of model, as the Vercel AI SDK has it (`openai.chat`,
+ * `google.vertex.chat`), and the family of models, as LiteLLM's file has it (`vertex_ai-language-models`).
+ */
+const withoutKind = (name: string): string => {
+  if (name.startsWith("vertex_ai-")) return "vertex_ai"
+  const dot = name.lastIndexOf(".")
+  return dot > 0 && kindsOfModels.has(name.slice(dot + 1)) ? name.slice(0, dot) : name
+}
+
+const kindsOfModels: ReadonlySet<string> = new Set([
+  "chat",
+  "responses",
+  "completion",
+  "embedding",
+  "textembedding",
+  "image",
+  "video",
+  "speech",
+  "transcription",
+  "reranking",
+  "messages"
+])
+
+const models = names(
+  {
+    amazonbedrock: "aws.bedrock",
+    bedrock: "aws.bedrock",
+    bedrock_converse: "aws.bedrock",
+    claude: "anthropic",
+    azureaiinference: "azure.ai.inference",
+    az_ai_inference: "azure.ai.inference",
+    azure_ai: "azure.ai.inference",
+    azure: "azure.ai.openai",
+    azureopenai: "azure.ai.openai",
+    az_ai_openai: "azure.ai.openai",
+    cohere_chat: "cohere",
+    deepseek: "deepseek",
+    gemini: "gcp.gemini",
+    google: "gcp.gemini",
+    googleai: "gcp.gemini",
+    googlegemini: "gcp.gemini",
+    gcp_genai: "gcp.gen_ai",
+    vertex: "gcp.vertex_ai",
+    vertexai: "gcp.vertex_ai",
+    googlevertex: "gcp.vertex_ai",
+    googlevertexai: "gcp.vertex_ai",
+    gcpvertex: "gcp.vertex_ai",
+    groqcloud: "groq",
+    watsonx: "ibm.watsonx.ai",
+    watsonxai: "ibm.watsonx.ai",
+    mistral: "mistral_ai",
+    openai_responses: "openai",
+    text_completion_openai: "openai",
+    perplexityai: "perplexity",
+    grok: "x_ai",
+    fireworks: "fireworks_ai",
+    together: "together_ai",
+    hf: "huggingface",
+    googlegenerativeai: "gcp.gemini",
+    vertexanthropic: "gcp.vertex_ai",
+    moonshotai: "moonshot_ai",
+    moonshot: "moonshot_ai",
+    kimi: "moonshot_ai",
+    dashscope: "alibaba",
+    qwen: "alibaba",
+    voyageai: "voyage",
+    jinaai: "jina_ai",
+    jina: "jina_ai"
+  },
+  withoutKind
+)
 
 const databases = names({
   pg: "postgresql",

@@ -1,12 +1,12 @@
 /**
  * What becomes of a usage: it is priced, and stands on its run, on the span of its call and in budgets.
  */
-import { type DateTime, Effect, type Tracer } from "effect"
+import { BigDecimal, type DateTime, Effect, type Tracer } from "effect"
 import type { Cost } from "../cost/Cost.js"
 import { RecordedUsage, UsageTotals } from "../cost/CostTotals.js"
 import { spendFor } from "../cost/PeriodBudget.js"
 import { empty as noPrices, PriceBook } from "../cost/PriceBook.js"
-import { make, type Usage, type UsageDetails } from "../cost/UsageRecord.js"
+import { make, Usage, type UsageDetails } from "../cost/UsageRecord.js"
 import { format } from "../cost/Usd.js"
 import { type AnyFiber, clockOf, nowOf } from "../fiber/CurrentFiber.js"
 import { warnFor } from "../fiber/FiberLog.js"
@@ -77,11 +77,41 @@ const costOf = (fiber: AnyFiber, run: Run, usage: Usage): Cost => {
   const book = fiber.currentContext.unsafeMap.get(PriceBook.key) as PriceBook["Type"] | undefined
   if (book === undefined) return noPrices.priceOf(usage, run)
   try {
-    return book.priceOf(usage, run)
+    const cost = book.priceOf(usage, run)
+    if (usage.usd !== undefined && usage.kind === "llm") compareWithBook(fiber, book, run, usage, usage.usd)
+    return cost
   } catch (error) {
     warnFor(fiber, `the price book failed on ${usage.provider}: ${String(error)}`)
     return noPrices.priceOf(usage, run)
   }
+}
+
+/** The models whose cost, as their provider reports it, was compared with a price book. */
+const compared = new WeakMap<PriceBook["Type"], Set<string>>()
+
+// Programs use a handful of models. Bounded, should names ever be made up by data.
+const maxCompared = 1000
+
+/** Logs, once a model, where a cost that was reported is not what the price book says: one of the two is out of date. */
+const compareWithBook = (
+  fiber: AnyFiber,
+  book: PriceBook["Type"],
+  run: Run,
+  usage: Usage,
+  reported: BigDecimal.BigDecimal
+): void => {
+  const model = usage.responseModel ?? usage.model
+  const name = `${usage.provider} ${model}`
+  const known = compared.get(book) ?? new Set<string>()
+  compared.set(book, known)
+  if (model === undefined || known.has(name) || known.size >= maxCompared) return
+  const { usd: _, ...quantities } = usage
+  const cost = book.priceOf(makeUnsafe(Usage, quantities), run)
+  if (cost._tag === "Unpriced") return
+  known.add(name)
+  if (BigDecimal.equals(cost.usd, reported)) return
+  const difference = `reports ${format(reported)} USD for a call, the price book has ${format(cost.usd)} USD`
+  warnFor(fiber, `${usage.provider} (${model}) ${difference}; the reported cost counts`)
 }
 
 const describe = (span: Tracer.Span, usage: Usage, cost: Cost | undefined): void => {
