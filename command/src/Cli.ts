@@ -1,0 +1,110 @@
+/**
+ * The command line of `botanu`.
+ */
+import { readFileSync } from "node:fs"
+import { Args, type CliApp, Command, HelpDoc, Options, ValidationError } from "@effect/cli"
+import { Cause, Config, Console, Effect, Option, Ref } from "effect"
+import { CommandError, exitCodes } from "./CommandError.js"
+import { doctor } from "./DoctorCommand.js"
+import { event } from "./EventCommand.js"
+import { withoutEscapes } from "./Paint.js"
+import { Screen } from "./Screen.js"
+
+/**
+ * Runs the command with the arguments of a process (the first two are the program and the script), and gives the code to exit
+ * with. Never fails: what went wrong is one line on the standard error.
+ */
+export const main = (argv: ReadonlyArray<string>): Effect.Effect<number, never, CliApp.CliApp.Environment | Screen> =>
+  Effect.gen(function* () {
+    const screen = yield* Screen
+    const exitCode = yield* Ref.make<number>(exitCodes.ok)
+    const shown = (text: unknown) => (screen.hasColour ? String(text) : withoutEscapes(String(text))).trimEnd()
+    const console = yield* Effect.map(Console.consoleWith(Effect.succeed), (base) => ({
+      ...base,
+      log: (text: unknown) => screen.print([shown(text)]),
+      // The library prints its complaints; `reported` does it in one line.
+      error: () => Effect.void
+    }))
+    const reported = (message: string, code: number) =>
+      Effect.zipRight(screen.complain(`botanu: ${message}`), Ref.set(exitCode, code))
+    yield* cli(exitCode)(argv).pipe(
+      Effect.withConsole(console),
+      Effect.catchAll((error) =>
+        error instanceof CommandError
+          ? reported(error.message, error.exitCode)
+          : ValidationError.isValidationError(error)
+            ? reported(`${oneLine(error)}. See: botanu --help`, exitCodes.usage)
+            : reported(String(error), exitCodes.trouble)
+      ),
+      Effect.catchAllDefect((defect) =>
+        reported(`a fault of the command: ${withoutEscapes(Cause.pretty(Cause.die(defect)))}`, exitCodes.trouble)
+      )
+    )
+    return yield* Ref.get(exitCode)
+  })
+
+const oneLine = ({ error }: ValidationError.ValidationError): string =>
+  withoutEscapes(HelpDoc.toAnsiText(error)).replace(/\s+/g, " ").trim().replace(/\.$/, "")
+
+const ledger = Options.text("ledger").pipe(
+  Options.withPseudoName("DIR"),
+  Options.withDescription("The directory of the ledger. Also set by BOTANU_LEDGER"),
+  Options.withFallbackConfig(Config.string("BOTANU_LEDGER")),
+  Options.withDefault("./botanu-ledger")
+)
+
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  readonly version: string
+}
+
+const examples = (first: string, ...lines: ReadonlyArray<string>): HelpDoc.HelpDoc =>
+  HelpDoc.blocks([HelpDoc.p(first), ...lines.map((line) => HelpDoc.p(`  $ ${line}`))])
+
+const eventCommand = Command.make(
+  "event",
+  {
+    ledger,
+    id: Args.text({ name: "ID" }),
+    customer: Options.text("customer").pipe(
+      Options.withDescription("Only the event of this customer"),
+      Options.optional
+    )
+  },
+  ({ customer, id, ledger }) => event({ ledger, id, customer: Option.getOrUndefined(customer) })
+).pipe(
+  Command.withDescription(
+    examples(
+      "Shows what one event did: its attempts, nested runs and calls over time, what came of it and what it cost.",
+      "botanu event ticket-48213",
+      "botanu event ticket-48213 --customer bigretail"
+    )
+  )
+)
+
+const doctorCommand = (exitCode: Ref.Ref<number>) =>
+  Command.make("doctor", { ledger }, (options) =>
+    Effect.flatMap(doctor(options), (code) => Ref.set(exitCode, code))
+  ).pipe(
+    Command.withDescription(
+      examples(
+        "Shows what is wrong with a ledger: lines cut by a crash, runs without an end, calls without a price. Exits with 1 where it warns.",
+        "botanu doctor",
+        "botanu doctor --ledger /var/lib/shop/botanu-ledger"
+      )
+    )
+  )
+
+const cli = (exitCode: Ref.Ref<number>) =>
+  Command.run(
+    Command.make("botanu").pipe(
+      Command.withDescription(
+        examples(
+          "What business work cost, and what came of it.",
+          "botanu event ticket-48213",
+          "botanu doctor --ledger ./botanu-ledger"
+        )
+      ),
+      Command.withSubcommands([eventCommand, doctorCommand(exitCode)])
+    ),
+    { name: "botanu", version }
+  )
