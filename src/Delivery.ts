@@ -57,6 +57,7 @@ export interface Options<
  * Knows no broker: `keep` says where headers stay.
  *
  * @example
+ * ```ts
  * import { Delivery, type Propagation } from "botanu-effect"
  * import { Effect } from "effect"
  *
@@ -77,6 +78,7 @@ export interface Options<
  *         })
  *     })
  *   )
+ * ```
  *
  * @since 0.2.0
  * @category messages

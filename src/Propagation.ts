@@ -80,11 +80,13 @@ export interface InjectOptions {
  * else as `inject`.
  *
  * @example
+ * ```ts
  * import { Botanu, Propagation } from "botanu-effect"
  *
  * const headers = Propagation.injectWith({ mode: "full", maxBytes: 1024 }).pipe(
  *   Botanu.workflow("Place Order", { eventId: "order-7", customerId: "bigretail" })
  * )
+ * ```
  *
  * @since 0.2.0
  * @category outgoing
@@ -111,11 +113,13 @@ export const injectWith = ({
  * carries neither the deadline of the run nor its cancellation; `injectWith({ deadline: true })` does.
  *
  * @example
+ * ```ts
  * import { Botanu, Propagation } from "botanu-effect"
  *
  * const headers = Propagation.inject.pipe(
  *   Botanu.workflow("Place Order", { eventId: "order-7", customerId: "bigretail" })
  * )
+ * ```
  *
  * @since 0.2.0
  * @category outgoing

@@ -69,6 +69,7 @@ export type ResumeError<D> = "enforce" extends D ? Deadline.DeadlineExceeded | R
  * in cancelled.
  *
  * @example
+ * ```ts
  * import { Botanu, Propagation, RunContext } from "botanu-effect"
  * import { Console, Effect } from "effect"
  *
@@ -79,6 +80,7 @@ export type ResumeError<D> = "enforce" extends D ? Deadline.DeadlineExceeded | R
  *       Botanu.resume(incoming)
  *     )
  *   )
+ * ```
  *
  * @since 0.2.0
  * @category incoming

@@ -4,6 +4,7 @@
 import { Effect, Schedule, Schema } from "effect"
 import { type Consumption, make, type UsageDetails } from "./cost/UsageRecord.js"
 import { nowOf } from "./fiber/CurrentFiber.js"
+import { currentStep } from "./lifecycle/CurrentStep.js"
 import { scopeOf } from "./lifecycle/RunScope.js"
 import { RunContext } from "./RunContext.js"
 import type { FieldProblem } from "./schema/FieldText.js"
@@ -41,11 +42,13 @@ export const record = (details: UsageDetails): Effect.Effect<void, InvalidUsage,
   Effect.flatMap(RunContext, (run) =>
     Effect.withFiberRuntime((fiber) => {
       const problems: Array<FieldProblem> = []
-      const usage = make(details, {}, nowOf(fiber), (problem) => problems.push(problem))
+      const step = currentStep(fiber.currentContext)?.name
+      const placed = step === undefined ? details : { step, ...details }
+      const usage = make(placed, {}, nowOf(fiber), (problem) => problems.push(problem))
       const [problem] = problems
       if (problem !== undefined) return Effect.fail(new InvalidUsage(problem))
       const scope = scopeOf(fiber.currentContext, run)
-      addFor(fiber, { run, scope, span: undefined }, usage)
+      addFor(fiber, { run, scope, step, span: undefined }, usage)
       return yieldIfOverBudget(scope)
     })
   )

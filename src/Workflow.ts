@@ -18,10 +18,12 @@ import { remoteSpanOf } from "./run/RemoteContext.js"
 import type { Run } from "./run/Run.js"
 
 export { annotate } from "./BusinessContext.js"
+export { detached, type NeedsNoRun } from "./Detached.js"
 export { activeRuns, awaitIdle, cancel } from "./lifecycle/ActiveRuns.js"
 export type { OutcomeOfResult } from "./lifecycle/RunRecord.js"
 export { emit as emitOutcome } from "./Outcome.js"
 export { type ResumeError, type ResumeOptions, resume } from "./Resume.js"
+export { type Step, step } from "./Step.js"
 
 /**
  * When a failed attempt is followed by another: what `Effect.retry` takes beside a `Schedule`.

@@ -19,6 +19,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["lifecycle"],
   ["RunContext"],
   ["tracking", "Outcome", "BusinessContext", "Resume", "Propagation", "PriceBook", "report"],
+  ["Detached", "Step"],
   ["Workflow", "Usage"],
   ["Delivery", "Llm", "Data", "ai", "opentelemetry", "edge"],
   ["index"],

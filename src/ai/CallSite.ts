@@ -5,6 +5,7 @@ import type { Context, Tracer } from "effect"
 import type { UsageDetails } from "../cost/UsageRecord.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import { currentRun } from "../lifecycle/CurrentRun.js"
+import { currentStep } from "../lifecycle/CurrentStep.js"
 import { type RunScope, scopeOf } from "../lifecycle/RunScope.js"
 import type { Run } from "../run/Run.js"
 import { enclosingModelCall, type OpenCall } from "../tracking/OpenCall.js"
@@ -14,6 +15,7 @@ export class CallSite {
   private constructor(
     readonly run: Run,
     readonly scope: RunScope | undefined,
+    private readonly step: string | undefined,
     /** A tracked call around this one, which may be one and the same. */
     private readonly tracked: OpenCall | undefined
   ) {}
@@ -21,7 +23,7 @@ export class CallSite {
   /** None outside of a run. */
   static in(context: Context.Context<never>): CallSite | undefined {
     const run = currentRun(context)
-    return run && new CallSite(run, scopeOf(context, run), enclosingModelCall(context))
+    return run && new CallSite(run, scopeOf(context, run), currentStep(context)?.name, enclosingModelCall(context))
   }
 
   /** What `further` says comes before the details. */
@@ -31,8 +33,8 @@ export class CallSite {
     details: UsageDetails,
     further: Partial<UsageDetails> = {}
   ): void {
-    const { run, scope, tracked } = this
-    const place = { run, scope, span }
+    const { run, scope, step, tracked } = this
+    const place = { run, scope, span, step }
     if (tracked === undefined) recordFor(fiber, place, details, further)
     else {
       const record = () => recordFor(fiber, place, details, further)

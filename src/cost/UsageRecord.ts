@@ -88,6 +88,8 @@ export class Usage extends Schema.Class<Usage>("botanu/Usage")({
   provider: Schema.String,
   /** What was done: `chat`, `embeddings`, `SELECT`, `send`. */
   operation: Schema.String,
+  /** The step of the run in which it was consumed. */
+  step: optional(Schema.String),
   /** The model that was asked for, or the tool. */
   model: optional(Schema.String),
   /** The model that answered. */
@@ -222,6 +224,11 @@ export interface UsageDetails extends Consumption, Readonly<Partial<Record<Targe
   readonly provider: string
   /** What was done: `chat`, `embeddings`, `SELECT`, `send`. */
   readonly operation: string
+  /**
+   * The step of the run in which it was consumed.
+   * @default the step of the run in which it is recorded
+   */
+  readonly step?: string | undefined
   /** The model that was asked for, or the tool. */
   readonly model?: string | undefined
   /**
@@ -370,6 +377,7 @@ const rules: ReadonlyMap<keyof UsageDetails, Rule> = new Map<keyof UsageDetails,
   ["status", oneOf(UsageStatus)],
   ["provider", refusal],
   ["operation", refusal],
+  ["step", refusal],
   ["model", refusal],
   ["responseModel", refusal],
   ["finishReason", refusal],

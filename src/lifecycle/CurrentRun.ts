@@ -2,7 +2,9 @@
  * The run that a fiber works on, as its context holds it.
  */
 import { Context, Tracer } from "effect"
+import { remoteStepOf } from "../run/RemoteContext.js"
 import type { Run } from "../run/Run.js"
+import { CurrentStep } from "./CurrentStep.js"
 import { CurrentRequestEdge, type RequestEdge } from "./Interruption.js"
 import { CurrentRunScope, currentScope, type RunScope } from "./RunScope.js"
 
@@ -28,6 +30,12 @@ export const withRun = (
   services.set(runContextKey, scope.run)
   services.set(CurrentRunScope.key, scope)
   if (span !== undefined) services.set(Tracer.ParentSpan.key, span)
+  if (!scope.isOwned) {
+    // A run that is started in a step is a part of it. One that is joined is in the step in which it was sent.
+    const name = remoteStepOf(scope.run)
+    if (name === undefined) services.delete(CurrentStep.key)
+    else services.set(CurrentStep.key, { name, scope })
+  }
   return Context.unsafeMake(services)
 }
 

@@ -77,7 +77,8 @@ export const received = (
       foreignBaggage: isMore ? membersThat(baggage, (key) => !key.startsWith(keyPrefix)) : Baggage.empty,
       unknownMembers: isMore ? membersThat(baggage, isUnknown) : Baggage.empty,
       isFull: received.keys > identifyingKeys,
-      span
+      span,
+      step: received.step
     })
   }
   return received

@@ -8,6 +8,8 @@ import { type Forwarded, forwardedWith } from "../run/RemoteContext.js"
 import { furtherEntries, leanEntries, lineageEntries, Run } from "../run/Run.js"
 import { type PropagationMode, propagationModeFor } from "../run/Settings.js"
 import { makeUnsafe } from "../schema/SchemaRecord.js"
+import { Key } from "../wire/Wire.js"
+import { currentStep } from "./CurrentStep.js"
 import { scopeOf } from "./RunScope.js"
 
 /** How a run is sent. */
@@ -28,7 +30,10 @@ export const baggageHeaderFor = (fiber: AnyFiber, run: Run, sending: Sending = c
   const forwarded = forwardedFor(fiber, run)
   // Who asks for four keys gets four.
   const unknownMembers = sending.mode === "lean" ? empty : forwarded.unknownMembers
-  return baggageHeader(sent, { ...forwarded, unknownMembers }, sending.mode ?? outgoingModeFor(fiber, run), sending)
+  return baggageHeader(sent, { ...forwarded, unknownMembers }, sending.mode ?? outgoingModeFor(fiber, run), {
+    ...sending,
+    step: currentStep(fiber.currentContext)?.name
+  })
 }
 
 /** The mode in which a run is sent: where more than its identifying keys came in, it goes on in full. */
@@ -50,13 +55,14 @@ export const baggageHeader = (
   run: Run,
   { foreignBaggage, unknownMembers }: Pick<Forwarded, "foreignBaggage" | "unknownMembers">,
   mode: PropagationMode,
-  { isCall, maxBytes }: Sending = call
+  { isCall, maxBytes, step }: Sending & { readonly step?: string | undefined } = call
 ): string | undefined => {
   const writer = new BaggageHeader.Writer(maxBytes)
   for (const [key, value] of leanEntries(run)) if (!writer.add(key, value)) return undefined
   for (const [key, { properties, value }] of foreignBaggage.members) writer.add(key, value, properties)
   if (mode === "full") {
     for (const [key, value] of isCall ? furtherEntries(run) : lineageEntries(run)) writer.add(key, value)
+    if (step !== undefined) writer.add(Key.step, step)
   }
   for (const [key, { properties, value }] of unknownMembers.members) writer.add(key, value, properties)
   return writer.text

@@ -1,7 +1,7 @@
 /**
  * Work on a run that came in, up to its deadline.
  */
-import { Effect, type HashMap, RuntimeFlags, Schema, type Tracer } from "effect"
+import { Effect, HashMap, RuntimeFlags, Schema, type Tracer } from "effect"
 import { type AnyFiber, nowOf } from "../fiber/CurrentFiber.js"
 import type * as FiberRefValues from "../fiber/FiberRefs.js"
 import { FiberRegion } from "../fiber/FiberRegion.js"
@@ -9,10 +9,12 @@ import { inRegion } from "../fiber/RegionWork.js"
 import { Timer } from "../fiber/Timer.js"
 import { wrappedServices, yieldAfter } from "../fiber/TracerWrapper.js"
 import { type DeadlineExceeded, deadlineExceeded } from "../run/Deadline.js"
-import { forwardedWith, remoteSpanOf } from "../run/RemoteContext.js"
+import { forwardedWith, remoteSpanOf, remoteStepOf } from "../run/RemoteContext.js"
 import type { Run } from "../run/Run.js"
 import { Uuid } from "../run/RunId.js"
 import { propagationModeFor } from "../run/Settings.js"
+import { Key } from "../wire/Wire.js"
+import { currentStep } from "./CurrentStep.js"
 import { annotated, isRunAnnotation } from "./RunAnnotations.js"
 import { exitForCaller } from "./RunExit.js"
 import { currentScope, RunScope } from "./RunScope.js"
@@ -103,9 +105,11 @@ export interface JoinedRun {
 export const joinedRunFor = (fiber: AnyFiber, run: Run): JoinedRun => {
   const span = fiber.currentSpan ?? remoteSpanOf(run)
   const around = currentScope(fiber.currentContext)
-  return {
-    scope: new RunScope(run, span, around, forwardedWith(run), false),
-    span,
-    ...annotated(fiber, run, propagationModeFor(fiber))
-  }
+  const scope = new RunScope(run, span, around, forwardedWith(run), false)
+  const step = remoteStepOf(run)
+  const further = step === undefined ? [] : [[Key.step, step] as const]
+  const { onLogs, onSpans } = annotated(fiber, run, propagationModeFor(fiber), further)
+  return step !== undefined || currentStep(fiber.currentContext) === undefined
+    ? { scope, span, onSpans, onLogs }
+    : { scope, span, onSpans: HashMap.remove(onSpans, Key.step), onLogs: HashMap.remove(onLogs, Key.step) }
 }

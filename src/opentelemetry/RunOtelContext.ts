@@ -7,12 +7,14 @@ import type { Origins } from "../baggage/Origin.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import { SentByClient, Untrusted, Withheld } from "../fiber/TracerWrapper.js"
 import { currentRun } from "../lifecycle/CurrentRun.js"
+import { currentStep } from "../lifecycle/CurrentStep.js"
 import { CurrentRequestEdge } from "../lifecycle/Interruption.js"
 import { baggageHeaderFor, isCancelledFor, outgoingModeFor } from "../lifecycle/OutgoingRun.js"
 import { annotationsOf } from "../lifecycle/RunAnnotations.js"
 import { currentScope } from "../lifecycle/RunScope.js"
 import type { Entry, Run } from "../run/Run.js"
 import { propagationModeFor } from "../run/Settings.js"
+import { Key } from "../wire/Wire.js"
 import { entriesOf, type NamedEntry, othersIn, toOpenTelemetry } from "./OtelBaggage.js"
 
 /** What a context shows, and to whom it belongs. */
@@ -73,8 +75,13 @@ export const contextFor = (fiber: AnyFiber, active: OtelContext): OtelContext =>
   const shown = runOtelContextIn(active)
   const isUntrusted = services.get(Untrusted.key) === true
   if (run === undefined && !isUntrusted) return shown === undefined ? active : outside(shown)
+  const scope = currentScope(fiber.currentContext)
+  const step = currentStep(fiber.currentContext)
+  // A step that is a part of this run is shown too; one of an enclosing run is the same throughout.
   const owner: object =
-    currentScope(fiber.currentContext) ?? run ?? (services.get(CurrentRequestEdge.key) as object) ?? fiber
+    step !== undefined && step.scope === scope
+      ? step
+      : (scope ?? run ?? (services.get(CurrentRequestEdge.key) as object) ?? fiber)
   const work = workOf(owner, shown === undefined ? active : shown.work.base, fiber.getFiberRef(currentOrigins))
   const manner =
     (isUntrusted ? untrusted : 0) |
@@ -102,7 +109,9 @@ const show = (work: Work, manner: Manner, run: Run | undefined, fiber: AnyFiber)
   const isPropagated = run !== undefined && !(manner & withheld) && !work.origins.includes(noOrigins)
   const own = isPropagated ? entriesOf(baggageHeaderFor(fiber, run) ?? "") : []
   const others = manner & untrusted ? [] : othersIn(propagation.getBaggage(work.base))
-  const annotations = run === undefined ? [] : annotationsOf(run, propagationModeFor(fiber))
+  const step = currentStep(fiber.currentContext)
+  const ofRun = run === undefined ? [] : annotationsOf(run, propagationModeFor(fiber))
+  const annotations = step === undefined ? ofRun : [...ofRun, [Key.step, step.name] as const]
   const shown: RunOtelContext = { run, annotations, keys: new Set(own.map(([key]) => key)), work, manner }
   return withBaggage(work.base, [...own, ...others]).setValue(key, shown)
 }

@@ -19,12 +19,20 @@ export interface Forwarded {
 
 export interface RemoteContext extends Forwarded {
   readonly span: Tracer.ExternalSpan | undefined
+  /** The step of the run in which it was sent. */
+  readonly step: string | undefined
 }
 
 // Shared by the copies of this package that a process may hold: one may read what another one sends.
 const remoteContexts = GlobalValue.globalValue("botanu/RemoteContexts", () => new WeakMap<Run, RemoteContext>())
 
-const nothing: RemoteContext = { foreignBaggage: empty, unknownMembers: empty, isFull: false, span: undefined }
+const nothing: RemoteContext = {
+  foreignBaggage: empty,
+  unknownMembers: empty,
+  isFull: false,
+  span: undefined,
+  step: undefined
+}
 
 /** Remembers what came in beside a run that was received. */
 export const remember = (run: Run, context: RemoteContext): void => {
@@ -46,6 +54,9 @@ export const isReceived = (run: Run): boolean => remoteContexts.has(run)
 
 /** What goes out again with a run; nothing where it did not come in. */
 export const forwardedWith = (run: Run | undefined): Forwarded => (run && remoteContexts.get(run)) ?? nothing
+
+/** The step in which the sender of a run sent it. */
+export const remoteStepOf = (run: Run): string | undefined => remoteContexts.get(run)?.step
 
 /** The span under which the sender of a run sent it. */
 export const remoteSpanOf = (run: Run): Tracer.ExternalSpan | undefined => remoteContexts.get(run)?.span

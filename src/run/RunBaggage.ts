@@ -20,6 +20,8 @@ export interface Problem {
 /** What baggage says of a run; `run` is absent where one of the four required keys is missing or bad. */
 export interface Received {
   readonly run: Option.Option<Run>
+  /** The step of the run in which it was sent. */
+  readonly step: string | undefined
   readonly problems: ReadonlyArray<Problem>
   /** How many of our keys there were, good or bad. */
   readonly keys: number
@@ -43,9 +45,10 @@ export const read = (baggage: Baggage, receivedAt: DateTime.Utc): Received => {
   const retryOfRunId = reader.optional(Key.retryOfRunId, uuidRefusal) as Uuid | undefined
   const deadline = reader.optional(Key.deadline, deadlineRefusal)
   const cancelled = reader.optional(Key.cancelled, anything)
+  const step = reader.optional(Key.step, FieldText.refusal)
   const { keys, problems } = reader
   if (runId === undefined || workflow === undefined || eventId === undefined || customerId === undefined) {
-    return { run: Option.none(), problems, keys }
+    return { run: Option.none(), step: undefined, problems, keys }
   }
   const fields: FieldsOf<typeof Run> = {
     runId,
@@ -63,7 +66,7 @@ export const read = (baggage: Baggage, receivedAt: DateTime.Utc): Received => {
   if (retryOfRunId !== undefined) fields.retryOfRunId = retryOfRunId
   if (deadline !== undefined) fields.deadline = DateTime.unsafeMake(Number(deadline))
   // Each field was checked above, by the rule of its schema.
-  return { run: Option.some(makeUnsafe(Run, fields)), problems, keys }
+  return { run: Option.some(makeUnsafe(Run, fields)), step, problems, keys }
 }
 
 /** What was wrong, for a person: the key, what was expected, and at most 64 characters of what was found. */

@@ -18,6 +18,7 @@ import { type Consumption, hasQuantity, type UsageDetails } from "../cost/UsageR
 import { type AnyFiber, clockOf } from "../fiber/CurrentFiber.js"
 import { warnFor } from "../fiber/FiberLog.js"
 import { currentRun } from "../lifecycle/CurrentRun.js"
+import { currentStep } from "../lifecycle/CurrentStep.js"
 import { type RunScope, scopeOf } from "../lifecycle/RunScope.js"
 import type { Run } from "../run/Run.js"
 import { callExitOf } from "./CallExit.js"
@@ -149,6 +150,7 @@ class CallSpan {
   /** None outside of a run. */
   private readonly run: Run | undefined
   private readonly scope: RunScope | undefined
+  private readonly step: string | undefined
 
   constructor(
     starter: AnyFiber,
@@ -159,6 +161,7 @@ class CallSpan {
     const context = starter.currentContext
     this.run = currentRun(context)
     this.scope = this.run && scopeOf(context, this.run)
+    this.step = currentStep(context)?.name
     this.open = new OpenCall(details.kind, isModelCall, currentCallIn(context))
   }
 
@@ -183,7 +186,7 @@ class CallSpan {
   }
 
   end(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
-    const { description, open, run, scope, span } = this
+    const { description, open, run, scope, span, step } = this
     const { length: earlierTries } = open.earlierTries
     const further: Partial<UsageDetails> & Consumption = Object.assign(
       earlierTries === 0 ? {} : { attempt: earlierTries + 1 },
@@ -193,9 +196,9 @@ class CallSpan {
     )
     const record = () => {
       for (const [index, earlier] of open.earlierTries.entries()) {
-        recordFor(fiber, { run, scope, span: undefined }, description.details, { attempt: index + 1, ...earlier })
+        recordFor(fiber, { run, scope, step, span: undefined }, description.details, { attempt: index + 1, ...earlier })
       }
-      recordFor(fiber, { run, scope, span }, description.details, further)
+      recordFor(fiber, { run, scope, step, span }, description.details, further)
     }
     open.end({ details: further, scope, record })
     try {

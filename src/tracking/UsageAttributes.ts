@@ -7,7 +7,7 @@ import { attributeOf, isMeterName, meters } from "../cost/Meter.js"
 import type { Usage } from "../cost/UsageRecord.js"
 import { toNumber } from "../cost/Usd.js"
 import { errorType, GenAi } from "../wire/SemanticConventions.js"
-import { CallAttribute } from "../wire/Wire.js"
+import { CallAttribute, Key } from "../wire/Wire.js"
 
 /** What an attribute of a call's span may hold. */
 export type CallAttributeValue = string | number | boolean | ReadonlyArray<string>
@@ -34,11 +34,12 @@ export const putUsage = (usage: Usage, cost: Cost | undefined, put: Put): void =
 }
 
 /** Puts there what was used, which the span of a call says from its start. */
-export const putIdentity = ({ kind, model, operation, provider }: Usage, put: Put): void => {
+export const putIdentity = ({ kind, model, operation, provider, step }: Usage, put: Put): void => {
   put(CallAttribute.kind, kind)
   put(CallAttribute.provider, provider)
   put(CallAttribute.operation, operation)
   if (model !== undefined) put(CallAttribute.model, model)
+  if (step !== undefined) put(Key.step, step)
 }
 
 const putNamed = (quantities: Usage["other"], prefix: string, put: Put): void => {

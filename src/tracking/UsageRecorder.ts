@@ -22,6 +22,8 @@ export interface RecordTarget {
   readonly run: Run | undefined
   /** None where the run was provided without one: then there is only the span. */
   readonly scope: RunScope | undefined
+  /** The step of the run in which the call began. */
+  readonly step: string | undefined
   /** The span of the call, where it has one. */
   readonly span: Tracer.Span | undefined
 }
@@ -40,7 +42,9 @@ export const recordFor = (
   const now = nowOf(fiber)
   const durationMs = place.span && durationOf(place.span, now)
   const timed = durationMs === undefined || "durationMs" in details ? details : { ...details, durationMs }
-  const usage = make(timed, further, now, ({ field, problem }) => {
+  const { step } = place
+  const placed = step === undefined || "step" in details ? timed : { ...timed, step }
+  const usage = make(placed, further, now, ({ field, problem }) => {
     problems += `; ${field}: ${problem}`
   })
   if (problems !== "") warnFor(fiber, `usage of ${usage.provider}${problems}`)

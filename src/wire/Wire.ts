@@ -16,7 +16,8 @@ export const Key = {
   attempt: "botanu.attempt",
   retryOfRunId: "botanu.retry_of_run_id",
   deadline: "botanu.deadline",
-  cancelled: "botanu.cancelled"
+  cancelled: "botanu.cancelled",
+  step: "botanu.step"
 } as const
 
 /** Baggage members with this prefix are ours; all others are foreign and are forwarded as they came. */
@@ -83,6 +84,9 @@ export const Header = {
   runId: "x-botanu-run-id",
   workflow: "x-botanu-workflow"
 } as const
+
+/** The name of the span of a step. */
+export const stepSpanName = (name: string): string => `botanu.step/${name}`
 
 /** The name of the span of a run. */
 export const runSpanName = (workflow: string): string => `botanu.run/${workflow}`

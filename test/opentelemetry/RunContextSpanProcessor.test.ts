@@ -41,6 +41,30 @@ describe("RunContextSpanProcessor", () => {
     }).pipe(Effect.provide(RunOpenTelemetry.layer({ propagateTo: [] })))
   )
 
+  it.live("adds the step in a step, also in a run that is started in one, and nothing in detached work", () =>
+    Effect.gen(function* () {
+      const { attributes, call } = library({ inbound: "untrusted" })
+      const x = Effect.sync(() => call("x"))
+      const work = Effect.all([
+        x,
+        x.pipe(Botanu.step("retrieval")),
+        x.pipe(Botanu.workflow("Child", ids), Botanu.step("retrieval")),
+        x,
+        Botanu.detached(x),
+        x
+      ])
+      yield* work.pipe(Botanu.workflow("Support", ids))
+      expect(attributes().map((own) => [own["botanu.workflow"], own["botanu.step"]])).toEqual([
+        ["Support", undefined],
+        ["Support", "retrieval"],
+        ["Child", "retrieval"],
+        ["Support", undefined],
+        [undefined, undefined],
+        ["Support", undefined]
+      ])
+    }).pipe(Effect.provide(RunOpenTelemetry.layer({ propagateTo: [] })))
+  )
+
   it.live("adds three keys in full mode", () =>
     Effect.gen(function* () {
       const { attributes, call } = library({ inbound: "untrusted" })

@@ -32,7 +32,7 @@ const seen = (outputTokens: number | undefined, further: Usage.Consumption = {})
       const context = fiber.currentContext
       const scope = scopeOf(context, run)
       const details: Usage.UsageDetails = { kind: "llm", provider: "seen", operation: "chat", outputTokens, ...further }
-      const record = () => recordFor(fiber, { run, scope, span: undefined }, details)
+      const record = () => recordFor(fiber, { run, scope, step: undefined, span: undefined }, details)
       const tracked = enclosingModelCall(context)
       if (tracked === undefined) record()
       else tracked.absorb({ details, scope, record })

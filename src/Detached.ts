@@ -1,0 +1,77 @@
+/**
+ * Work that starts in a run and belongs to none.
+ */
+import { Context, Effect, FiberRef, HashMap, Tracer } from "effect"
+import { withLocals } from "./fiber/LocalRefs.js"
+import { yieldAfter } from "./fiber/TracerWrapper.js"
+import { runContextKey } from "./lifecycle/CurrentRun.js"
+import { CurrentStep } from "./lifecycle/CurrentStep.js"
+import { CurrentRequestEdge } from "./lifecycle/Interruption.js"
+import { CurrentRunScope } from "./lifecycle/RunScope.js"
+import type { RunContext } from "./RunContext.js"
+import { CurrentCall } from "./tracking/OpenCall.js"
+import { keyPrefix } from "./wire/Wire.js"
+
+/**
+ * An effect that asks for no run: in detached work there is none.
+ *
+ * @since 0.2.0
+ * @category detached
+ */
+export type NeedsNoRun<R> = [Extract<R, RunContext | CurrentCall>] extends [never]
+  ? unknown
+  : { readonly "detached work is in no run, so it cannot require RunContext": never }
+
+/**
+ * Runs an effect in no run, wherever it is started: a worker that the first run starts and that lives on, a cron fiber, the
+ * look-up of a cache that many runs share. Its spans are roots, its spans and log lines carry no run, its workflows have no
+ * parent and inherit no deadline, and its calls carry nothing of the run. What `Botanu.annotate` and `Botanu.step` said does not
+ * hold in it either.
+ *
+ * It starts no fiber: `Effect.forkDaemon(Botanu.detached(worker))` does.
+ *
+ * @example
+ * ```ts
+ * import { Botanu } from "botanu-effect"
+ * import { Effect, Queue } from "effect"
+ *
+ * const startWorker = (queue: Queue.Queue<string>) =>
+ *   Queue.take(queue).pipe(
+ *     Effect.flatMap((orderId) =>
+ *       Effect.log("shipping").pipe(Botanu.workflow("Ship Order", { eventId: orderId, customerId: "bigretail" }))
+ *     ),
+ *     Effect.forever,
+ *     Botanu.detached,
+ *     Effect.forkDaemon
+ *   )
+ * ```
+ *
+ * @since 0.2.0
+ * @category detached
+ */
+export const detached = <A, E, R>(effect: Effect.Effect<A, E, R> & NeedsNoRun<R>): Effect.Effect<A, E, R> =>
+  Effect.withFiberRuntime((fiber) => {
+    const services = new Map(fiber.currentContext.unsafeMap)
+    for (const key of ofRun) services.delete(key)
+    return yieldAfter(
+      fiber,
+      withLocals(effect as Effect.Effect<A, E, R>, {
+        context: Context.unsafeMake(services),
+        onSpans: withoutOurs(fiber.getFiberRef(FiberRef.currentTracerSpanAnnotations)),
+        onLogs: withoutOurs(fiber.getFiberRef(FiberRef.currentLogAnnotations))
+      })
+    )
+  })
+
+/** What a context holds of a run, and the span under which work on the run is done. */
+const ofRun: ReadonlyArray<string> = [
+  runContextKey,
+  CurrentRunScope.key,
+  CurrentStep.key,
+  CurrentRequestEdge.key,
+  CurrentCall.key,
+  Tracer.ParentSpan.key
+]
+
+const withoutOurs = (annotations: HashMap.HashMap<string, unknown>): HashMap.HashMap<string, unknown> =>
+  HashMap.filter(annotations, (_, key) => !key.startsWith(keyPrefix))
