@@ -23,7 +23,25 @@ export {
 export { CurrentCall } from "./tracking/OpenCall.js"
 export type { CallOptions, Track, Trackable, Tracked } from "./tracking/TrackedCall.js"
 
-/** A usage was refused: `field` is not what was expected. Nothing was recorded. */
+/**
+ * A usage was refused: `field` names the detail that is wrong, `problem` what was expected of it. Nothing was recorded.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, Usage } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const program = Usage.record({ kind: "llm", provider: "openai", operation: "chat", inputTokens: -1 }).pipe(
+ *   Effect.catchTag("InvalidUsage", (error: Usage.InvalidUsage) => Effect.log(error.field, error.problem)),
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" })
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class InvalidUsage extends Schema.TaggedError<InvalidUsage>()("InvalidUsage", {
   field: Schema.String,
   problem: Schema.String
@@ -37,6 +55,21 @@ export class InvalidUsage extends Schema.TaggedError<InvalidUsage>()("InvalidUsa
  * Records what a call consumed to the current run, from any depth and any fiber of it, at the price of the `PriceBook` in
  * scope. Fails with `InvalidUsage` where a detail is not as it should be. Recorded after the run is over, it comes too late:
  * that is logged.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, Usage } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const program = Usage.record({ kind: "llm", provider: "openai", operation: "chat", model: "quill-2", inputTokens: 1200 }).pipe(
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" })
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category usage
  */
 export const record = (details: UsageDetails): Effect.Effect<void, InvalidUsage, RunContext> =>
   Effect.flatMap(RunContext, (run) =>
@@ -60,6 +93,22 @@ export const record = (details: UsageDetails): Effect.Effect<void, InvalidUsage,
  * A provider bills each try of a retry that it served. So a report in another iteration of `Effect.retry` or `Effect.repeat`
  * than the report before, or one with another `providerRequestId` or `attempt`, replaces nothing: the try before it becomes a
  * usage of its own. A function of what was reported so far is for calls that add up parts; what it gives always replaces.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, Llm, Usage } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const ask = Effect.as(Usage.report({ inputTokens: 1200, outputTokens: 214 }), "a draft")
+ * const program = Llm.track(ask, { provider: "openai", model: "quill-2" }).pipe(
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" })
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category usage
  */
 export const report = (
   details: Consumption | ((soFar: Consumption) => Consumption)

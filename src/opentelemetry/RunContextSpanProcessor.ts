@@ -15,6 +15,20 @@ import { fromOpenTelemetry } from "./OtelBaggage.js"
 import { isByEffect } from "./OtelContextTracer.js"
 import { runOtelContextIn } from "./RunOtelContext.js"
 
+/**
+ * How a `RunContextSpanProcessor` reads the run.
+ *
+ * @example
+ * ```ts
+ * import { RunContextSpanProcessor, type SpanProcessorOptions } from "botanu-effect/opentelemetry"
+ *
+ * const options: SpanProcessorOptions = { inbound: "untrusted" }
+ * export const processor = new RunContextSpanProcessor(options)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface SpanProcessorOptions {
   /**
    * Whether baggage that others sent is believed. Spans inside of a run of this process carry that run in any case; those that
@@ -31,6 +45,16 @@ type StartedSpan = Pick<Span, "setAttribute"> & { readonly attributes: Attribute
  * Stamps spans that Effect did not create with the keys that every span inside of a run carries: `botanu.run_id`,
  * `botanu.workflow`, `botanu.event_id` and `botanu.customer_id`; in full mode also `botanu.environment`, `botanu.tenant_id` and
  * `botanu.parent_run_id`. What a span says itself stands. Goes before the processors that export.
+ *
+ * @example
+ * ```ts
+ * import { RunContextSpanProcessor } from "botanu-effect/opentelemetry"
+ *
+ * export const spanProcessors = [new RunContextSpanProcessor({ inbound: "untrusted" })]
+ * ```
+ *
+ * @since 0.1.0
+ * @category processors
  */
 export class RunContextSpanProcessor {
   private readonly isTrusted: boolean
@@ -39,6 +63,7 @@ export class RunContextSpanProcessor {
     this.isTrusted = inbound === "trusted"
   }
 
+  /** Puts the run on a span that Effect did not create. */
   onStart(span: StartedSpan, parent: OtelContext): void {
     if (isByEffect(parent)) return
     const shown = runOtelContextIn(parent)
@@ -47,12 +72,15 @@ export class RunContextSpanProcessor {
     for (const [key, value] of entries ?? []) if (!(key in span.attributes)) span.setAttribute(key, value)
   }
 
+  /** Does nothing. */
   onEnd(): void {}
 
+  /** Does nothing: nothing is queued here. */
   forceFlush(): Promise<void> {
     return Promise.resolve()
   }
 
+  /** Does nothing: nothing is open here. */
   shutdown(): Promise<void> {
     return Promise.resolve()
   }

@@ -16,7 +16,20 @@ import { currentOrigins, noOrigins, runOtelContextIn } from "./RunOtelContext.js
 
 export { InvalidOrigin } from "../baggage/Origin.js"
 
-/** To which origins instrumented clients propagate the run. */
+/**
+ * To which origins instrumented clients propagate the run.
+ *
+ * @example
+ * ```ts
+ * import { RunOpenTelemetry } from "botanu-effect/opentelemetry"
+ *
+ * const options: RunOpenTelemetry.Options = { propagateTo: ["https://billing.internal"] }
+ * export const openTelemetry = RunOpenTelemetry.layer(options)
+ * ```
+ *
+ * @since 0.2.0
+ * @category models
+ */
 export interface Options {
   /**
    * Origins that receive the run: scheme, host and port, as for `RunHttpClient`. A run carries customer ids, so there is no default,
@@ -69,6 +82,17 @@ export const layer = ({ propagateTo }: Options): Layer.Layer<never, InvalidOrigi
 /**
  * The run that OpenTelemetry's active context holds, such as an instrumented server outside of Effect has received; to be
  * joined with `Botanu.resume`. Lenient and total, as `Propagation.extract` is. The active span is taken for the sender's.
+ *
+ * @example
+ * ```ts
+ * import { RunOpenTelemetry } from "botanu-effect/opentelemetry"
+ * import { Effect, Option } from "effect"
+ *
+ * Effect.runPromise(Effect.flatMap(RunOpenTelemetry.activeRun, (run) => Effect.log(Option.isSome(run))))
+ * ```
+ *
+ * @since 0.1.0
+ * @category accessors
  */
 export const activeRun: Effect.Effect<Option.Option<Run>> = Effect.withFiberRuntime((fiber) => {
   const active = context.active()

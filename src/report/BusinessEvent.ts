@@ -8,21 +8,57 @@ import * as RunRecord from "./RunRecord.js"
 /**
  * An outcome that became known after the run had completed. It replaces the recorded one, which is kept beside it.
  *
+ * @example
+ * ```ts
+ * import { Outcome } from "botanu-effect"
+ * import type { BusinessEvent } from "botanu-effect/report"
+ * import { DateTime } from "effect"
+ *
+ * const amendment: BusinessEvent.Amendment = {
+ *   eventId: "ticket-42",
+ *   customerId: "bigretail",
+ *   outcome: new Outcome.Outcome({ status: "failure", reason: "the customer came back" }),
+ *   by: "ada@example.com",
+ *   at: DateTime.unsafeMake("2026-11-23T10:00:00Z")
+ * }
+ * console.log(amendment.outcome.status)
+ * ```
+ *
  * @since 0.2.0
  * @category models
  */
 export interface Amendment {
+  /** The event whose outcome is amended. */
   readonly eventId: string
   /** The customer of the event. Absent: the event of every customer that has this id. */
   readonly customerId?: string
+  /** The outcome that counts from now on. */
   readonly outcome: Outcome
   /** Who amended it. */
   readonly by: string
+  /** When it was amended. */
   readonly at: DateTime.Utc
 }
 
 /**
  * A cost that may not be known as a whole.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, RunExporter } from "botanu-effect"
+ * import { BusinessEvent, RunRecord } from "botanu-effect/report"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Effect.void.pipe(Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" }))
+ *   const memory = yield* RunExporter.Memory
+ *   const records = (yield* memory.runs).map(RunRecord.fromCompleted)
+ *   const cost: BusinessEvent.CostSum = BusinessEvent.costOf(records)
+ *   yield* Effect.log(cost.calls, cost.unpricedCalls)
+ * }).pipe(Effect.provide(RunExporter.layerMemory))
+ *
+ * Effect.runPromise(program)
+ * ```
  *
  * @since 0.2.0
  * @category models
@@ -30,6 +66,7 @@ export interface Amendment {
 export interface CostSum {
   /** What is known, in US dollars, exactly. */
   readonly usd: BigDecimal.BigDecimal
+  /** How many calls were recorded. */
   readonly calls: number
   /** Calls whose cost is not known, or not all of it. They are not in `usd`. */
   readonly unpricedCalls: number
@@ -38,11 +75,30 @@ export interface CostSum {
 /**
  * Attempts that share one `rootRunId`, the first one first. The last is the final one.
  *
+ * @example
+ * ```ts
+ * import { Botanu, RunExporter } from "botanu-effect"
+ * import { BusinessEvent, RunRecord } from "botanu-effect/report"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Effect.void.pipe(Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" }))
+ *   const memory = yield* RunExporter.Memory
+ *   const records = (yield* memory.runs).map(RunRecord.fromCompleted)
+ *   const describe = (chain: BusinessEvent.Chain) => `${chain.attempts.length} attempts, ${chain.status}`
+ *   yield* Effect.log(BusinessEvent.fromRecords(records).flatMap(({ chains }) => chains.map(describe)))
+ * }).pipe(Effect.provide(RunExporter.layerMemory))
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
  * @since 0.2.0
  * @category models
  */
 export interface Chain {
+  /** Its runs, from the first attempt to the last. */
   readonly attempts: readonly [RunRecord.RunRecord, ...ReadonlyArray<RunRecord.RunRecord>]
+  /** The last attempt. */
   readonly final: RunRecord.RunRecord
   /** `undefined` where the final attempt completed without an outcome. */
   readonly status: RunRecord.ReportStatus | undefined
@@ -51,11 +107,30 @@ export interface Chain {
 /**
  * All runs with one event id and one customer.
  *
+ * @example
+ * ```ts
+ * import { Botanu, RunExporter } from "botanu-effect"
+ * import { BusinessEvent, RunRecord } from "botanu-effect/report"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Effect.void.pipe(Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" }))
+ *   const memory = yield* RunExporter.Memory
+ *   const records = (yield* memory.runs).map(RunRecord.fromCompleted)
+ *   const describe = (event: BusinessEvent.BusinessEvent) => `${event.eventId}: ${event.status}`
+ *   yield* Effect.log(BusinessEvent.fromRecords(records).map(describe))
+ * }).pipe(Effect.provide(RunExporter.layerMemory))
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
  * @since 0.2.0
  * @category models
  */
 export interface BusinessEvent {
+  /** The id that the program gave the event. */
   readonly eventId: string
+  /** The customer that the event belongs to. */
   readonly customerId: string
   /** The workflow of its first outermost run. */
   readonly workflow: string
@@ -110,6 +185,22 @@ export const fromRecords = (
 
 /**
  * The sum of what runs cost, each on its own: nested runs count only where they are among them.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, RunExporter } from "botanu-effect"
+ * import { BusinessEvent, RunRecord } from "botanu-effect/report"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Effect.void.pipe(Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" }))
+ *   const memory = yield* RunExporter.Memory
+ *   const records = (yield* memory.runs).map(RunRecord.fromCompleted)
+ *   yield* Effect.log(BusinessEvent.costOf(records).calls)
+ * }).pipe(Effect.provide(RunExporter.layerMemory))
+ *
+ * Effect.runPromise(program)
+ * ```
  *
  * @since 0.2.0
  * @category getters

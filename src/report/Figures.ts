@@ -29,6 +29,14 @@ export const usd = (amount: BigDecimal.BigDecimal): string => {
  * How many decimals a column of amounts in US dollars has: none from 100, two from 1, else until the smallest amount has two
  * significant digits, at least four, at most six.
  *
+ * @example
+ * ```ts
+ * import { Figures } from "botanu-effect/report"
+ * import { BigDecimal } from "effect"
+ *
+ * console.log(Figures.usdPlaces([BigDecimal.unsafeFromString("0.00514")]))
+ * ```
+ *
  * @since 0.2.0
  * @category formatting
  */
@@ -44,6 +52,14 @@ export const usdPlaces = (amounts: Iterable<BigDecimal.BigDecimal>): number => {
 /**
  * An amount with exactly so many decimals, rounded half away from zero, with commas between thousands.
  *
+ * @example
+ * ```ts
+ * import { Figures } from "botanu-effect/report"
+ * import { BigDecimal } from "effect"
+ *
+ * console.log(Figures.fixed(BigDecimal.unsafeFromString("0.00514"), 4))
+ * ```
+ *
  * @since 0.2.0
  * @category formatting
  */
@@ -58,6 +74,13 @@ export const fixed = (amount: BigDecimal.BigDecimal, places: number): string => 
 /**
  * A count, with commas between thousands: `143,930`.
  *
+ * @example
+ * ```ts
+ * import { Figures } from "botanu-effect/report"
+ *
+ * console.log(Figures.count(12_345))
+ * ```
+ *
  * @since 0.2.0
  * @category formatting
  */
@@ -67,6 +90,13 @@ const counts = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 })
 
 /**
  * A duration in the units that suit it: `640 ms`, `8.4 s`, `1 m 04 s`, `2 h 05 m`, `3 d 4 h`. Takes milliseconds.
+ *
+ * @example
+ * ```ts
+ * import { Figures } from "botanu-effect/report"
+ *
+ * console.log(Figures.duration(1500))
+ * ```
  *
  * @since 0.2.0
  * @category formatting
@@ -85,6 +115,13 @@ export const duration = (milliseconds: number): string => {
 /**
  * A share from 0 to 1 in percent with one decimal, without the sign: `94.1`.
  *
+ * @example
+ * ```ts
+ * import { Figures } from "botanu-effect/report"
+ *
+ * console.log(Figures.percent(0.75))
+ * ```
+ *
  * @since 0.2.0
  * @category formatting
  */
@@ -92,6 +129,14 @@ export const percent = (share: number): string => (share * 100).toFixed(1)
 
 /**
  * An instant in UTC, to the second: `2026-11-18 14:03:21`.
+ *
+ * @example
+ * ```ts
+ * import { Figures } from "botanu-effect/report"
+ * import { DateTime } from "effect"
+ *
+ * console.log(Figures.instant(DateTime.unsafeMake("2026-11-23T10:00:00Z")))
+ * ```
  *
  * @since 0.2.0
  * @category formatting

@@ -11,13 +11,35 @@ import { pad, truncate, visible, width } from "./TerminalText.js"
 /**
  * A run in the tree. `own` is what it cost by itself; `nested` is what the runs inside of it cost.
  *
+ * @example
+ * ```ts
+ * import { Botanu, RunExporter } from "botanu-effect"
+ * import { BusinessEvent, RunRecord, RunTree } from "botanu-effect/report"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Effect.void.pipe(Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" }))
+ *   const memory = yield* RunExporter.Memory
+ *   const records = (yield* memory.runs).map(RunRecord.fromCompleted)
+ *   const nodes = BusinessEvent.fromRecords(records).flatMap((event) => RunTree.fromEvent(event))
+ *   const eventOf = (node: RunTree.RunNode) => node.record.run.eventId
+ *   yield* Effect.log(nodes.map((node) => (node._tag === "Run" ? eventOf(node) : "")))
+ * }).pipe(Effect.provide(RunExporter.layerMemory))
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
  * @since 0.2.0
  * @category models
  */
 export interface RunNode {
+  /** Distinguishes a run from calls and waits. */
   readonly _tag: "Run"
+  /** The run. */
   readonly record: RunRecord.RunRecord
+  /** What its own calls cost. */
   readonly own: CostSum
+  /** What the runs inside it cost, at any depth. */
   readonly nested: CostSum
   /** Calls and runs, by start. */
   readonly children: ReadonlyArray<Node>
@@ -26,31 +48,91 @@ export interface RunNode {
 /**
  * A call that was recorded to a run. Times are milliseconds since the epoch.
  *
+ * @example
+ * ```ts
+ * import { Botanu, RunExporter } from "botanu-effect"
+ * import { BusinessEvent, RunRecord, RunTree } from "botanu-effect/report"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Effect.void.pipe(Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" }))
+ *   const memory = yield* RunExporter.Memory
+ *   const records = (yield* memory.runs).map(RunRecord.fromCompleted)
+ *   const nodes = BusinessEvent.fromRecords(records).flatMap((event) => RunTree.fromEvent(event))
+ *   const isCall = (node: RunTree.Node): node is RunTree.CallNode => node._tag === "Call"
+ *   yield* Effect.log(nodes.flatMap((node) => (node._tag === "Run" ? node.children.filter(isCall) : [])))
+ * }).pipe(Effect.provide(RunExporter.layerMemory))
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
  * @since 0.2.0
  * @category models
  */
 export interface CallNode {
+  /** Distinguishes a call from runs and waits. */
   readonly _tag: "Call"
+  /** What the call consumed and cost. */
   readonly recorded: RecordedUsage
   /** `undefined` where only the end of the call is known. */
   readonly start: number | undefined
+  /** When it ended, in ms since the epoch. */
   readonly end: number
 }
 
 /**
  * The time between one attempt's end and the start of the next. Times are milliseconds since the epoch.
  *
+ * @example
+ * ```ts
+ * import { Botanu, RunExporter } from "botanu-effect"
+ * import { BusinessEvent, RunRecord, RunTree } from "botanu-effect/report"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Effect.void.pipe(Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" }))
+ *   const memory = yield* RunExporter.Memory
+ *   const records = (yield* memory.runs).map(RunRecord.fromCompleted)
+ *   const nodes = BusinessEvent.fromRecords(records).flatMap((event) => RunTree.fromEvent(event))
+ *   const lasting = ({ end, start }: RunTree.WaitNode) => end - start
+ *   yield* Effect.log(nodes.map((node) => (node._tag === "Wait" ? lasting(node) : 0)))
+ * }).pipe(Effect.provide(RunExporter.layerMemory))
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
  * @since 0.2.0
  * @category models
  */
 export interface WaitNode {
+  /** Distinguishes a wait from runs and calls. */
   readonly _tag: "Wait"
+  /** When it began, in ms since the epoch. */
   readonly start: number
+  /** When it ended, in ms since the epoch. */
   readonly end: number
 }
 
 /**
  * A part of a tree.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, RunExporter } from "botanu-effect"
+ * import { BusinessEvent, RunRecord, RunTree } from "botanu-effect/report"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Effect.void.pipe(Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" }))
+ *   const memory = yield* RunExporter.Memory
+ *   const records = (yield* memory.runs).map(RunRecord.fromCompleted)
+ *   const nodes = BusinessEvent.fromRecords(records).flatMap((event) => RunTree.fromEvent(event))
+ *   const tagOf = (node: RunTree.Node) => node._tag
+ *   yield* Effect.log(nodes.map(tagOf))
+ * }).pipe(Effect.provide(RunExporter.layerMemory))
+ *
+ * Effect.runPromise(program)
+ * ```
  *
  * @since 0.2.0
  * @category models
@@ -59,6 +141,22 @@ export type Node = RunNode | CallNode | WaitNode
 
 /**
  * The trees of an event: its outermost runs by start, with the waits between attempts of one chain.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, RunExporter } from "botanu-effect"
+ * import { BusinessEvent, RunRecord, RunTree } from "botanu-effect/report"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Effect.void.pipe(Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" }))
+ *   const memory = yield* RunExporter.Memory
+ *   const records = (yield* memory.runs).map(RunRecord.fromCompleted)
+ *   yield* Effect.log(BusinessEvent.fromRecords(records).map((event) => RunTree.fromEvent(event).length))
+ * }).pipe(Effect.provide(RunExporter.layerMemory))
+ *
+ * Effect.runPromise(program)
+ * ```
  *
  * @since 0.2.0
  * @category constructors
@@ -95,7 +193,29 @@ export const fromEvent = (event: BusinessEvent): ReadonlyArray<RunNode | WaitNod
   )
 }
 
-/** How a tree is drawn. */
+/**
+ * How a tree is drawn.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, RunExporter } from "botanu-effect"
+ * import { BusinessEvent, RunRecord, RunTree } from "botanu-effect/report"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Effect.void.pipe(Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" }))
+ *   const memory = yield* RunExporter.Memory
+ *   const records = (yield* memory.runs).map(RunRecord.fromCompleted)
+ *   const plain: RunTree.Options = { columns: 80, isUtf8: false }
+ *   yield* Effect.log(BusinessEvent.fromRecords(records).flatMap((event) => RunTree.lines(event, plain)))
+ * }).pipe(Effect.provide(RunExporter.layerMemory))
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.2.0
+ * @category models
+ */
 export interface Options {
   /**
    * How many columns there are.

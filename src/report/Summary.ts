@@ -8,10 +8,28 @@ import type { BusinessEvent, CostSum } from "./BusinessEvent.js"
 /**
  * The figures of a group of events.
  *
+ * @example
+ * ```ts
+ * import { Botanu, RunExporter } from "botanu-effect"
+ * import { BusinessEvent, RunRecord, Summary } from "botanu-effect/report"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Effect.void.pipe(Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" }))
+ *   const memory = yield* RunExporter.Memory
+ *   const records = (yield* memory.runs).map(RunRecord.fromCompleted)
+ *   const summary: Summary.Summary = Summary.of(BusinessEvent.fromRecords(records))
+ *   yield* Effect.log(summary.events, summary.outcomes.success)
+ * }).pipe(Effect.provide(RunExporter.layerMemory))
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
  * @since 0.2.0
  * @category models
  */
 export interface Summary {
+  /** How many events there are. */
   readonly events: number
   /** All runs of the events, nested ones included. */
   readonly runs: number
@@ -19,7 +37,9 @@ export interface Summary {
   readonly attempts: number
   /** Events by what came of them. Events that are running, lost, or without an outcome are in none. */
   readonly outcomes: Readonly<Record<RunStatus, number>>
+  /** How many of them are running. */
   readonly running: number
+  /** How many of them are lost: their process is gone. */
   readonly lost: number
   /** Successes divided by events with an outcome, from 0 to 1. `undefined` where no event has an outcome. */
   readonly successRate: number | undefined
@@ -138,6 +158,22 @@ export const by = (
 /**
  * Whether an event ended without what it was for: as `failure`, `timeout` or `canceled`. `partial` is none of them.
  *
+ * @example
+ * ```ts
+ * import { Botanu, RunExporter } from "botanu-effect"
+ * import { BusinessEvent, RunRecord, Summary } from "botanu-effect/report"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Effect.void.pipe(Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" }))
+ *   const memory = yield* RunExporter.Memory
+ *   const records = (yield* memory.runs).map(RunRecord.fromCompleted)
+ *   yield* Effect.log(BusinessEvent.fromRecords(records).filter(Summary.isFailure).length)
+ * }).pipe(Effect.provide(RunExporter.layerMemory))
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
  * @since 0.2.0
  * @category predicates
  */
@@ -146,6 +182,14 @@ export const isFailure = ({ status }: BusinessEvent): boolean =>
 
 /**
  * An amount divided by a count, rounded half up to 18 decimal places; `undefined` for a count of zero.
+ *
+ * @example
+ * ```ts
+ * import { Summary } from "botanu-effect/report"
+ * import { BigDecimal } from "effect"
+ *
+ * console.log(Summary.divided(BigDecimal.unsafeFromString("0.03"), 2), Summary.divided(BigDecimal.unsafeFromString("0.03"), 0))
+ * ```
  *
  * @since 0.2.0
  * @category getters
@@ -161,6 +205,13 @@ const placesOfRatio = 18
 
 /**
  * The smallest value that is not below this share of the sorted values; `undefined` where there is none.
+ *
+ * @example
+ * ```ts
+ * import { Summary } from "botanu-effect/report"
+ *
+ * console.log(Summary.percentile([10, 20, 30, 40], 0.5))
+ * ```
  *
  * @since 0.2.0
  * @category getters

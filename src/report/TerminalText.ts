@@ -30,6 +30,13 @@ const columnsOf = (character: string): number =>
 /**
  * How many columns of a terminal the text takes.
  *
+ * @example
+ * ```ts
+ * import { TerminalText } from "botanu-effect/report"
+ *
+ * console.log(TerminalText.width("Größe"))
+ * ```
+ *
  * @since 0.2.0
  * @category getters
  */
@@ -41,6 +48,13 @@ export const width = (text: string): number => {
 
 /**
  * The text in at most so many columns, with `…` where it was cut.
+ *
+ * @example
+ * ```ts
+ * import { TerminalText } from "botanu-effect/report"
+ *
+ * console.log(TerminalText.truncate("a long line of text", 10))
+ * ```
  *
  * @since 0.2.0
  * @category getters
@@ -59,6 +73,13 @@ export const truncate = (text: string, columns: number): string => {
 
 /**
  * The text in exactly so many columns, or more where it does not fit.
+ *
+ * @example
+ * ```ts
+ * import { TerminalText } from "botanu-effect/report"
+ *
+ * console.log(TerminalText.pad("12", 6, "right"))
+ * ```
  *
  * @since 0.2.0
  * @category getters

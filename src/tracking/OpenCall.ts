@@ -105,7 +105,25 @@ const repeats = (known: Consumption, details: Consumption): boolean =>
     (key) => known[key as keyof Consumption] !== undefined && details[key as keyof Consumption] !== undefined
   )
 
-/** Where a tracked call is found by what is done for it. */
+/**
+ * Where a tracked call is found by what is done for it.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, Llm, Usage } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const ask = Effect.map(Usage.CurrentCall, (call) => call.soFar.inputTokens)
+ * const program = Llm.track(ask, { provider: "openai", model: "quill-2" }).pipe(
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" })
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category context
+ */
 export class CurrentCall extends Context.Tag("botanu/Call")<CurrentCall, OpenCall>() {}
 
 /** The call of a model that a context is inside of, which may be the same as one that is seen there; not across a tool. */

@@ -25,10 +25,39 @@ import { callExitOf } from "./CallExit.js"
 import { CurrentCall, currentCallIn, OpenCall } from "./OpenCall.js"
 import { recordFor, yieldIfOverBudget } from "./UsageRecorder.js"
 
-/** What is tracked: an effect, or a stream. */
+/**
+ * What is tracked: an effect, or a stream.
+ *
+ * @example
+ * ```ts
+ * import type { Usage } from "botanu-effect"
+ * import { Effect, Stream } from "effect"
+ *
+ * const calls: ReadonlyArray<Usage.Trackable<string, never, never>> = [Effect.succeed("a"), Stream.make("a", "b")]
+ * console.log(calls.length)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type Trackable<A = unknown, E = unknown, R = unknown> = Effect.Effect<A, E, R> | Stream.Stream<A, E, R>
 
-/** The same as a call. It requires `Needs`, and provides `CurrentCall` to what it does. */
+/**
+ * The same as a call. It requires `Needs`, and provides `CurrentCall` to what it does.
+ *
+ * @example
+ * ```ts
+ * import { Data, type Usage } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const rows = Effect.succeed(["ticket-42"])
+ * const tracked: Usage.Tracked<typeof rows, never> = Data.trackDatabase(rows, { system: "postgresql", operation: "SELECT" })
+ * Effect.runPromise(tracked)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type Tracked<Self, Needs = never> =
   Self extends Effect.Effect<infer A, infer E, infer R>
     ? Effect.Effect<A, E, Exclude<R, CurrentCall> | Needs>
@@ -36,7 +65,25 @@ export type Tracked<Self, Needs = never> =
       ? Stream.Stream<A, E, Exclude<R, CurrentCall> | Needs>
       : never
 
-/** What a call says of itself. */
+/**
+ * What a call says of itself.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, Llm, type Usage } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const options: Usage.CallOptions<string> = { usage: (text) => ({ outputTokens: text.length }) }
+ * const program = Llm.track(Effect.succeed("a draft"), { provider: "openai", model: "quill-2", ...options }).pipe(
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" })
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface CallOptions<in A = never, in E = never> {
   /**
    * What is known of what the call consumes, by its result, or by an element of its stream. Later details replace earlier
@@ -50,7 +97,21 @@ export interface CallOptions<in A = never, in E = never> {
   readonly isRefused?: ((error: E) => boolean) | undefined
 }
 
-/** Tracks effects and streams as calls of one kind, which `Details` describe and which require `Needs`. */
+/**
+ * Tracks effects and streams as calls of one kind, which `Details` describe and which require `Needs`.
+ *
+ * @example
+ * ```ts
+ * import { Data, type Usage } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const track: Usage.Track<Data.DatabaseCall, never> = Data.trackDatabase
+ * Effect.runPromise(track(Effect.succeed(["ticket-42"]), { system: "postgresql", operation: "SELECT" }))
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Track<Details, Needs = never> {
   <A0 = unknown, E0 = unknown>(
     options: Details & CallOptions<A0, E0>
