@@ -5,6 +5,7 @@ import { BigDecimal, type Context, Effect, Layer } from "effect"
 import { format } from "../src/cost/Usd.js"
 import { type CompletedRun, Cost, PriceBook, Usage } from "../src/index.js"
 import { completedRuns, endedSpans } from "./observed.js"
+import { instant } from "./runs.js"
 
 /** A model that nobody has. */
 export const quill = { provider: "openai", model: "quill-2" }
@@ -18,6 +19,22 @@ export const costing = (usd: Cost.UsdInput): Usage.UsageDetails => ({
 })
 
 export const spend = (usd: Cost.UsdInput) => Usage.record(costing(usd))
+
+/** Fields of a usage that differ from those of a call of `quill`. */
+export type UsageFields = Partial<ConstructorParameters<typeof Usage.Usage>[0]>
+
+/** A call of `quill` that was recorded in 2026. */
+export const usageOf = (fields: UsageFields = {}): Usage.Usage =>
+  new Usage.Usage({
+    kind: "llm",
+    provider: quill.provider,
+    operation: "chat",
+    time: instant(1_770_000_000_000),
+    status: "success",
+    requests: 1,
+    ...((fields.kind ?? "llm") === "llm" && { model: quill.model }),
+    ...fields
+  })
 
 /** A usage that has no price. */
 export const unpriced: Usage.UsageDetails = { kind: "llm", provider: "openai", operation: "chat", inputTokens: 10 }

@@ -5,24 +5,10 @@ import { describe, expect, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Either, FastCheck, Schema } from "effect"
 import { RecordedUsage } from "../../src/cost/CostTotals.js"
 import { type MeterName, meterNames, meterOf, meters, type Unit } from "../../src/cost/Meter.js"
-import { Cost, PriceBook, Usage } from "../../src/index.js"
-import { instant } from "../runs.js"
+import { Cost, PriceBook } from "../../src/index.js"
+import { type UsageFields, usageOf } from "../usages.js"
 
-type Details = Partial<ConstructorParameters<typeof Usage.Usage>[0]>
-
-const usageOf = (details: Details): Usage.Usage =>
-  new Usage.Usage({
-    kind: "llm",
-    provider: "openai",
-    operation: "chat",
-    model: "quill-2",
-    time: instant(1_770_000_000_000),
-    status: "success",
-    requests: 1,
-    ...details
-  })
-
-const costOf = (details: Details, price: Partial<PriceBook.Price>): Cost.Cost =>
+const costOf = (details: UsageFields, price: Partial<PriceBook.Price>): Cost.Cost =>
   Either.getOrThrow(PriceBook.make([{ model: "quill-2", usd: {}, ...price }])).priceOf(usageOf(details), {
     customerId: "bigretail"
   })
@@ -33,7 +19,7 @@ const shown = (cost: Cost.Cost): string =>
     ? Cost.format(cost.usd)
     : `${Cost.format(cost.usd)}, ${cost.reason}${cost.missing === undefined ? "" : ` of ${cost.missing}`}`
 
-type Row = readonly [what: string, details: Details, price: Partial<PriceBook.Price>, expected: string]
+type Row = readonly [what: string, details: UsageFields, price: Partial<PriceBook.Price>, expected: string]
 
 const check = (rows: ReadonlyArray<Row>) => {
   for (const [what, details, price, expected] of rows) {

@@ -2,21 +2,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Effect, Either, FastCheck, Fiber, Layer, Stream } from "effect"
 import { Botanu, Cost, Llm, PriceBook, Usage } from "../../src/index.js"
 import { completedRuns, observed } from "../observed.js"
-import { ids, instant } from "../runs.js"
-
-type Details = Partial<ConstructorParameters<typeof Usage.Usage>[0]>
-
-const usageOf = (details: Details): Usage.Usage =>
-  new Usage.Usage({
-    kind: "llm",
-    provider: "openai",
-    operation: "chat",
-    time: instant(1_770_000_000_000),
-    status: "success",
-    requests: 1,
-    ...((details.kind ?? "llm") === "llm" && { model: "quill-2" }),
-    ...details
-  })
+import { ids } from "../runs.js"
+import { type UsageFields, usageOf } from "../usages.js"
 
 const bookOf = (...prices: ReadonlyArray<PriceBook.Price>): PriceBook.Service =>
   Either.getOrThrow(PriceBook.make(prices))
@@ -31,7 +18,7 @@ const told = (cost: Cost.Cost): string => {
     : `${usd}, ${cost.reason}${cost.missing === undefined ? "" : ` of ${cost.missing}`}`
 }
 
-const costOf = (details: Details, ...prices: ReadonlyArray<PriceBook.Price>): string =>
+const costOf = (details: UsageFields, ...prices: ReadonlyArray<PriceBook.Price>): string =>
   told(bookOf(...prices).priceOf(usageOf(details), bigretail))
 
 const model = (usd: PriceBook.UnitPrices): PriceBook.Price => ({ model: "quill-2", usd })
@@ -45,7 +32,7 @@ describe("tokens", () => {
     outputToken: "0.03"
   })
   const withReasoning = model({ inputToken: "0.01", outputToken: "0.03", reasoningToken: "0.06" })
-  it.each<readonly [string, Details, PriceBook.Price, string]>([
+  it.each<readonly [string, UsageFields, PriceBook.Price, string]>([
     ["cost what they cost", { inputTokens: 100, outputTokens: 10 }, byToken, "1.3"],
     ["that are none cost nothing", { inputTokens: 0, outputTokens: 0 }, byToken, "0"],
     ["in the cache cost what those do", { inputTokens: 100, cacheReadTokens: 60, outputTokens: 0 }, withCache, "0.46"],
@@ -124,8 +111,8 @@ describe("tokens", () => {
 
 describe("other quantities", () => {
   const database = (usd: PriceBook.UnitPrices): PriceBook.Price => ({ kind: "database", provider: "BigQuery", usd })
-  const select: Details = { kind: "database", provider: "gcp.bigquery", operation: "SELECT" }
-  it.each<readonly [string, Details, PriceBook.Price, string]>([
+  const select: UsageFields = { kind: "database", provider: "gcp.bigquery", operation: "SELECT" }
+  it.each<readonly [string, UsageFields, PriceBook.Price, string]>([
     [
       "characters",
       { inputCharacters: 3000, outputCharacters: 1000 },
@@ -437,7 +424,7 @@ describe("a book", () => {
 })
 
 describe("the empty book", () => {
-  const emptyCostOf = (details: Details) => told(PriceBook.empty.priceOf(usageOf(details), bigretail))
+  const emptyCostOf = (details: UsageFields) => told(PriceBook.empty.priceOf(usageOf(details), bigretail))
 
   it("has no price for a model, nor for anything else", () => {
     expect(emptyCostOf({ inputTokens: 1 })).toBe("0, unknown_model")

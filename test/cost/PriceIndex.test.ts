@@ -3,24 +3,10 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Either } from "effect"
-import { Cost, PriceBook, Usage } from "../../src/index.js"
-import { instant } from "../runs.js"
+import { Cost, PriceBook, type Usage } from "../../src/index.js"
+import { usageOf as tokenUsage, type UsageFields } from "../usages.js"
 
-type Details = Partial<ConstructorParameters<typeof Usage.Usage>[0]>
-
-const usageOf = (details: Details): Usage.Usage =>
-  new Usage.Usage({
-    kind: "llm",
-    provider: "openai",
-    operation: "chat",
-    model: "quill-2",
-    time: instant(1_770_000_000_000),
-    status: "success",
-    requests: 1,
-    inputTokens: 1,
-    outputTokens: 0,
-    ...details
-  })
+const usageOf = (fields: UsageFields): Usage.Usage => tokenUsage({ inputTokens: 1, outputTokens: 0, ...fields })
 
 const payer: PriceBook.Payer = { customerId: "bigretail", tenantId: "acme" }
 
@@ -32,7 +18,11 @@ const priced = (usd: number, price: Partial<PriceBook.Price>): PriceBook.Price =
 const listed = (usd: number, provider: string, model: string): PriceBook.Price =>
   priced(usd, { provider, model, source: "prices.json" })
 
-const costOf = (details: Details, prices: ReadonlyArray<PriceBook.Price>, options?: PriceBook.BookOptions): string => {
+const costOf = (
+  details: UsageFields,
+  prices: ReadonlyArray<PriceBook.Price>,
+  options?: PriceBook.BookOptions
+): string => {
   // The order in a list must not matter between prices that differ otherwise.
   const costs = [prices, prices.toReversed()].map((prices) => {
     const cost = Either.getOrThrow(PriceBook.make(prices, options)).priceOf(usageOf(details), payer)
