@@ -16,6 +16,7 @@ import type { DeadlineExceeded } from "./run/Deadline.js"
 import { InvalidRunContext, invalidRequest, type RunOptions, type RunRequest } from "./run/NewRun.js"
 import { remoteSpanOf } from "./run/RemoteContext.js"
 import type { Run } from "./run/Run.js"
+import { noticingModelCalls } from "./tracking/UnrecordedModelCalls.js"
 
 export { annotate } from "./BusinessContext.js"
 export { detached, type NeedsNoRun } from "./Detached.js"
@@ -264,7 +265,9 @@ const ignore = () => {}
 const begun = (work: Effect.Effect<unknown>): Effect.Effect<unknown> =>
   Effect.withFiberRuntime((fiber) => {
     const run = currentRun(fiber.currentContext)
-    return run === undefined ? work : (withinBudgets(fiber, run, work) as Effect.Effect<unknown>)
+    return run === undefined
+      ? work
+      : (withinBudgets(fiber, run, noticingModelCalls(fiber, run, work)) as Effect.Effect<unknown>)
   })
 
 /** What the next attempt may spend: what is left of the one account, or all of a new one. */

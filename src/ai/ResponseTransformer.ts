@@ -3,22 +3,25 @@
  */
 import type { Telemetry } from "@effect/ai"
 import { Exit, Fiber, Option } from "effect"
+import { recordsModelCalls } from "../tracking/UnrecordedModelCalls.js"
 import { CallSite } from "./CallSite.js"
 import { type CallName, ModelCall } from "./ModelCall.js"
 import { callOf } from "./ModelCallTracer.js"
 import { isObserved, languageModelIn } from "./ObservedModels.js"
 
 /** Tells the response, then does what the transformer does that would be there without it. */
-export const responseTransformer =
-  (outer: Telemetry.SpanTransformer | undefined): Telemetry.SpanTransformer =>
-  (options) => {
-    try {
-      report(options)
-    } catch {
-      // A response that is not understood is not told; the call is recorded all the same.
-    }
-    outer?.(options)
-  }
+export const responseTransformer = (outer: Telemetry.SpanTransformer | undefined): Telemetry.SpanTransformer =>
+  Object.assign(
+    (options: Options) => {
+      try {
+        report(options)
+      } catch {
+        // A response that is not understood is not reported; the call is recorded all the same.
+      }
+      outer?.(options)
+    },
+    { [recordsModelCalls]: true }
+  )
 
 type Options = Parameters<Telemetry.SpanTransformer>[0]
 

@@ -67,6 +67,13 @@ const wrapped = (tracer: Tracer.Tracer, surrounds: HashSet.HashSet<TracerWrapper
   return made
 }
 
+/** A tracer that `wrap` makes of another; in runs inside of the run it is made anew, of what that one was before. */
+export const wrapOnce = (tracer: Tracer.Tracer, wrap: TracerWrapper): Tracer.Tracer => {
+  const made = wrap(tracer)
+  bare.set(made, bare.get(tracer) ?? tracer)
+  return made
+}
+
 /** Whether what works here must not tell others of the run: around a call to someone who may not know of it. */
 export class Withheld extends Context.Reference<Withheld>()("botanu/Withheld", { defaultValue: () => false }) {}
 
