@@ -87,7 +87,7 @@ export interface WorkflowOptions<
     OutcomeOptions<A> {
   /**
    * How long an attempt may take. When it is over the body is interrupted and the workflow fails with `DeadlineExceeded`. An
-   * earlier deadline of the run around it comes first.
+   * earlier deadline of the enclosing run comes first.
    */
   readonly deadline?: D | undefined
   /**

@@ -20,6 +20,23 @@ type Response = HttpClientResponse.HttpClientResponse
  * Looks at what passes between a client and a provider's OpenAI or Anthropic API, and hands it on as it is: what an answer tells
  * of its usage goes to the call that it answers, else to the run in scope. For the `transformClient` option of the providers'
  * clients; before retries, which are then seen one by one.
+ *
+ * @example
+ * ```ts
+ * import { FetchHttpClient, HttpClient } from "@effect/platform"
+ * import { RunAi } from "botanu-effect/ai"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.map(HttpClient.HttpClient, RunAi.observe).pipe(
+ *   Effect.flatMap((client) => Effect.log(typeof client.post)),
+ *   Effect.provide(FetchHttpClient.layer)
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category clients
  */
 export const observe = <E, R>(client: Client<E, R>): Client<E, R> => {
   setClientsObserved()

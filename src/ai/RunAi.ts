@@ -22,6 +22,17 @@ export { observe } from "./ObservedClient.js"
  * It goes around the program, as exporters and tracers do. A `Telemetry.CurrentSpanTransformer` that is there where it is built
  * goes on being called. One that is given at a call replaces it, and it replaces one that is given to a model's own layer: so
  * `@effect/ai` has it.
+ *
+ * @example
+ * ```ts
+ * import { RunAi } from "botanu-effect/ai"
+ * import { Effect } from "effect"
+ *
+ * export const observed = Effect.provide(RunAi.layer)
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
  */
 export const layer: Layer.Layer<Telemetry.CurrentSpanTransformer> = Layer.scoped(
   Telemetry.CurrentSpanTransformer,
@@ -30,7 +41,21 @@ export const layer: Layer.Layer<Telemetry.CurrentSpanTransformer> = Layer.scoped
   )
 )
 
-/** An `HttpClient` that is observed, for all clients of providers that are built on it. */
+/**
+ * An `HttpClient` that is observed, for all clients of providers that are built on it.
+ *
+ * @example
+ * ```ts
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { RunAi } from "botanu-effect/ai"
+ * import { Layer } from "effect"
+ *
+ * export const client = RunAi.layerHttpClient.pipe(Layer.provide(FetchHttpClient.layer))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
 export const layerHttpClient: Layer.Layer<HttpClient.HttpClient, never, HttpClient.HttpClient> = Layer.effect(
   HttpClient.HttpClient,
   Effect.map(HttpClient.HttpClient, observe)

@@ -5,7 +5,26 @@
 import { Either, Schema } from "effect"
 import { quote } from "../schema/FieldText.js"
 
-/** An entry in a list of origins is not what was expected. */
+/**
+ * An entry in a list of origins is not what was expected.
+ *
+ * @example
+ * ```ts
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { RunHttpClient } from "botanu-effect/platform"
+ * import { Effect, Layer } from "effect"
+ *
+ * const client = RunHttpClient.layer({ propagateTo: ["billing"] }).pipe(Layer.provide(FetchHttpClient.layer))
+ * const program = Effect.scoped(Layer.build(client)).pipe(
+ *   Effect.catchTag("InvalidOrigin", (error: RunHttpClient.InvalidOrigin) => Effect.log(error.entry, error.expected))
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export class InvalidOrigin extends Schema.TaggedError<InvalidOrigin>()("InvalidOrigin", {
   /** The entry as it stands in the list. */
   entry: Schema.String,

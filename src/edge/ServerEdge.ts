@@ -19,10 +19,24 @@ import type { InvalidRunContext } from "../run/NewRun.js"
 import type { Run } from "../run/Run.js"
 import { type WorkflowOptions, workflow } from "../Workflow.js"
 
-/** A request as a run of its own: the workflow and its options. The server of a request does not retry it. */
+/**
+ * A request as a run of its own: the workflow and its options. The server of a request does not retry it.
+ *
+ * @example
+ * ```ts
+ * import { RunHttpServer } from "botanu-effect/platform"
+ *
+ * const run: RunHttpServer.RequestRun<unknown> = { workflow: "Web", eventId: "request-1", customerId: "unknown" }
+ * export const edge = RunHttpServer.middleware({ inbound: "untrusted", orElse: () => run })
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface RequestRun<in A = never> extends Omit<WorkflowOptions<A>, "retry" | "budget"> {
   /** The name of the workflow. */
   readonly workflow: string
+  /** A request is worked on once: what retries it sends another one. */
   readonly retry?: never
   /** A request has no place for `BudgetExceeded`; a workflow in it has. */
   readonly budget?: never

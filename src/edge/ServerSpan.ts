@@ -1,6 +1,6 @@
 /**
  * The span of a request on the server: its parent, and what it may show. A server opens one before any middleware runs, and
- * makes the sender's span its parent, whoever the sender is.
+ * makes the sender's span its parent, trusted or not.
  */
 import { Effect, Option, type Tracer } from "effect"
 import * as TraceParent from "../baggage/TraceParent.js"

@@ -9,6 +9,17 @@ import { Untrusted, withWrappedTracer, yieldAfter } from "../fiber/TracerWrapper
  * Which requests are trusted: all that reach the edge (`"trusted"`), none (`"untrusted"`), or those for which a predicate gives
  * `true`. A trusted request brings ids, a deadline and baggage; so there is no default. A request that another edge on its way
  * does not trust is not trusted here either.
+ *
+ * @example
+ * ```ts
+ * import { RunHttpServer } from "botanu-effect/platform"
+ *
+ * const inbound: RunHttpServer.Inbound<unknown> = "untrusted"
+ * export const edge = RunHttpServer.middleware({ inbound })
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
  */
 export type Inbound<Request, E = never, R = never> =
   | "trusted"

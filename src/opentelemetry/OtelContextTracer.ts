@@ -1,5 +1,5 @@
 /**
- * A tracer of fibers that work on a run, which makes the run's context active around each of their steps.
+ * A tracer of fibers that work on a run, which makes the run's context active during each of their steps.
  */
 import { context, createContextKey, type Context as OtelContext, trace } from "@opentelemetry/api"
 import { Tracer } from "effect"

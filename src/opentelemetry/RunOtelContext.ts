@@ -46,13 +46,13 @@ const untrusted = 1
 const withheld = 2
 const stopping = 4
 
-/** To which origins the layers around a fiber propagate its run: to those that are in all of these lists. */
+/** To which origins the layers that enclose a fiber propagate its run: to those that are in all of these lists. */
 export type PropagatedOrigins = ReadonlyArray<Origins>
 
 /** Where origins cannot be told apart: no context holds a run's baggage then. */
 export const noOrigins: Origins = { has: () => false }
 
-/** The lists of the layers around a fiber. */
+/** The lists of the layers that enclose a fiber. */
 export const currentOrigins: FiberRef.FiberRef<PropagatedOrigins> = GlobalValue.globalValue(
   "botanu/RunOpenTelemetry/currentOrigins",
   () => FiberRef.unsafeMake<PropagatedOrigins>([])

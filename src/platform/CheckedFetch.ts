@@ -1,5 +1,5 @@
 /**
- * A `fetch` that is told of a run, and tells only those of it who may know, wherever it is sent on to.
+ * A `fetch` that propagates a run to listed origins only, also where it is redirected.
  */
 import { Context, Effect, Fiber, Option, Runtime } from "effect"
 import type { Origins } from "../baggage/Origin.js"

@@ -4,7 +4,20 @@
 import { Error, FileSystem } from "@effect/platform"
 import { Effect, Exit, Scope } from "effect"
 
-/** When a file is put aside, and how many of those are kept. */
+/**
+ * When a file is put aside, and how many of those are kept.
+ *
+ * @example
+ * ```ts
+ * import type { RunExporterFile } from "botanu-effect/platform"
+ *
+ * const daily: RunExporterFile.RotationOptions = { maxBytes: 1_048_576, maxFiles: 7 }
+ * console.log(daily)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface RotationOptions {
   /**
    * The size in bytes that a file does not grow beyond, unless by a single line that is longer.

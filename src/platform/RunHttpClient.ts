@@ -1,5 +1,5 @@
 /**
- * The edge of an HTTP client: who is told of the run that a request is sent for.
+ * The edge of an HTTP client: to which origins the run of a request is propagated.
  */
 import {
   FetchHttpClient,
@@ -23,7 +23,20 @@ import { altered, stagesOf, withSend } from "./ClientStages.js"
 
 export { InvalidOrigin } from "../baggage/Origin.js"
 
-/** To which origins a client propagates the run. */
+/**
+ * To which origins a client propagates the run.
+ *
+ * @example
+ * ```ts
+ * import { RunHttpClient } from "botanu-effect/platform"
+ *
+ * const options: RunHttpClient.Options = { propagateTo: ["https://billing.internal"] }
+ * export const origins = RunHttpClient.layer(options)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Options {
   /**
    * Origins that receive the run: scheme, host and port, such as `"https://billing.internal"`, `"http://127.0.0.1:8080"`, or
@@ -44,6 +57,23 @@ export interface Options {
  * which the global one is called. `layer` is below everything.
  *
  * Throws `InvalidOrigin` for an entry that is no origin: a list in a program is right or wrong for good. `layer` fails with it.
+ *
+ * @example
+ * ```ts
+ * import { FetchHttpClient, HttpClient } from "@effect/platform"
+ * import { RunHttpClient } from "botanu-effect/platform"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.map(HttpClient.HttpClient, RunHttpClient.propagateTo(["https://billing.internal"])).pipe(
+ *   Effect.flatMap((client) => Effect.log(typeof client.get)),
+ *   Effect.provide(FetchHttpClient.layer)
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category clients
  */
 export function propagateTo(origins: ReadonlyArray<string>): <E, R>(client: Client<E, R>) => Client<E, R>
 export function propagateTo<E, R>(client: Client<E, R>, origins: ReadonlyArray<string>): Client<E, R>
@@ -59,6 +89,20 @@ export function propagateTo<E, R>(
 /**
  * The client in the environment, which propagates the run to these origins as `propagateTo` does. Provided with the layer of a client, it is below all
  * that a program makes of that client. Fails with `InvalidOrigin` for an entry that is no origin.
+ *
+ * @example
+ * ```ts
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { RunHttpClient } from "botanu-effect/platform"
+ * import { Layer } from "effect"
+ *
+ * export const client = RunHttpClient.layer({ propagateTo: ["https://billing.internal"] }).pipe(
+ *   Layer.provide(FetchHttpClient.layer)
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
  */
 export const layer = ({
   propagateTo

@@ -35,7 +35,20 @@ export { withLinkedTraces } from "./ServerSpan.js"
 type Request = HttpServerRequest.HttpServerRequest
 type Response = HttpServerResponse.HttpServerResponse
 
-/** Whom a server believes. */
+/**
+ * Whom a server believes.
+ *
+ * @example
+ * ```ts
+ * import { RunHttpServer } from "botanu-effect/platform"
+ *
+ * const options: RunHttpServer.Options = { inbound: "untrusted" }
+ * export const edge = RunHttpServer.middleware(options)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Options<E = never, R = never> extends ReadOptions {
   /**
    * Whose runs are believed: everyone's who can send a request (`"trusted"`), nobody's (`"untrusted"`), or of those whose
@@ -44,12 +57,45 @@ export interface Options<E = never, R = never> extends ReadOptions {
   readonly inbound: Inbound<Request, E, R>
 }
 
-/** Whom a server believes, and how a request that brings no run is one itself. */
+/**
+ * Whom a server believes, and how a request that brings no run is one itself.
+ *
+ * @example
+ * ```ts
+ * import { RunHttpServer } from "botanu-effect/platform"
+ *
+ * const options: RunHttpServer.OptionsOrElse = {
+ *   inbound: "untrusted",
+ *   orElse: (request) => ({ workflow: request.method, eventId: request.url, customerId: "unknown" })
+ * }
+ * export const edge = RunHttpServer.middleware(options)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface OptionsOrElse<E = never, R = never> extends Options<E, R> {
+  /** The run of a request that brings none. */
   readonly orElse: (request: Request) => RequestRun<Response>
 }
 
-/** The same, where some requests are no run: health checks, preflights, paths that lead nowhere. */
+/**
+ * The same, where some requests are no run: health checks, preflights, paths that lead nowhere.
+ *
+ * @example
+ * ```ts
+ * import { RunHttpServer } from "botanu-effect/platform"
+ *
+ * const options: RunHttpServer.OptionsMaybeOrElse = {
+ *   inbound: "untrusted",
+ *   orElse: (request) => ({ workflow: request.method, eventId: request.url, customerId: "unknown" })
+ * }
+ * export const edge = RunHttpServer.middleware(options)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface OptionsMaybeOrElse<E = never, R = never> extends Options<E, R> {
   /** The run that a request is; `undefined` for one that is none. */
   readonly orElse: (request: Request) => RequestRun<Response> | undefined
@@ -69,6 +115,20 @@ export interface OptionsMaybeOrElse<E = never, R = never> extends Options<E, R> 
  * reason `client_disconnected`. A response whose body is a stream is part of the run until it is sent.
  *
  * With `orElse`, fails with `InvalidRunContext` where that gives options that make no run.
+ *
+ * @example
+ * ```ts
+ * import { HttpRouter, HttpServerResponse } from "@effect/platform"
+ * import { RunHttpServer } from "botanu-effect/platform"
+ *
+ * export const app = HttpRouter.empty.pipe(
+ *   HttpRouter.get("/", HttpServerResponse.text("hello")),
+ *   RunHttpServer.middleware({ inbound: "untrusted" })
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category middleware
  */
 export const middleware: {
   <E0 = never, R0 = never>(
@@ -106,7 +166,21 @@ export const middleware: {
         : answered(inbound === "trusted" && !wasDistrusted)
     })
 
-/** What is left of an error: these two are answered. */
+/**
+ * What is left of an error: these two are answered.
+ *
+ * @example
+ * ```ts
+ * import type { DeadlineExceeded } from "botanu-effect"
+ * import type { RunHttpServer } from "botanu-effect/platform"
+ *
+ * const isAnswered: [RunHttpServer.Answered<DeadlineExceeded>] extends [never] ? true : false = true
+ * console.log(isAnswered)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type Answered<E> = Exclude<E, DeadlineExceeded | RunCancelled>
 
 const answer = <E, R>(

@@ -1,6 +1,6 @@
 /**
  * The span of a request on the server, and who may be its parent. The platform opens one before any middleware is asked, and
- * makes the sender's span its parent, whoever that is.
+ * makes the sender's span its parent, trusted or not.
  */
 import {
   Headers,
@@ -27,6 +27,17 @@ const saidBefore = new WeakMap<Predicate.Predicate<Request>, Predicate.Predicate
  *
  * Without this, the span that the platform opens for a request that is not trusted has the sender's as its parent; what the
  * middleware then opens, with a link, is a second one, under which the app works.
+ *
+ * @example
+ * ```ts
+ * import { HttpServer, HttpServerResponse } from "@effect/platform"
+ * import { RunHttpServer } from "botanu-effect/platform"
+ *
+ * export const server = RunHttpServer.withLinkedTraces(HttpServer.serve(HttpServerResponse.text("hello")))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
  */
 export const withLinkedTraces = <A, E, R>(server: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
   Layer.locallyWith(server, HttpMiddleware.currentTracerDisabledWhen, (isDisabled) => {
@@ -68,7 +79,7 @@ export const outsideRemoteTrace = <A, E, R>(
 const namesSender = ({ headers }: Request): boolean =>
   headers[Header.traceparent] !== undefined || headers["b3"] !== undefined || headers["x-b3-traceid"] !== undefined
 
-/** The span of which the trace headers of a request tell, where its ids are such. */
+/** The span that the trace headers of a request name, where its ids are valid. */
 const senderOf = ({ headers }: Request): Option.Option<Tracer.ExternalSpan> => {
   const traceparent = headers[Header.traceparent]
   const sender = traceparent === undefined ? undefined : TraceParent.toSpan([traceparent])

@@ -25,17 +25,43 @@ export type { RequestRun } from "../edge/ServerEdge.js"
 export type { Inbound } from "../edge/Trust.js"
 export { withLinkedTraces } from "./ServerSpan.js"
 
-/** How a call fails where its run does not let it be worked on, or not to its end. */
+/**
+ * How a call fails where its run does not let it be worked on, or not to its end.
+ *
+ * @example
+ * ```ts
+ * import { RunRpc } from "botanu-effect/rpc"
+ *
+ * const describe = (failure: RunRpc.Failure) => failure.message
+ * console.log(describe.name, RunRpc.Failure.members.length)
+ * ```
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export const Failure = Schema.Union(DeadlineExceeded, RunCancelled, InvalidRunContext)
 
 /** How a call fails where its run does not let it be worked on, or not to its end. */
 export type Failure = typeof Failure.Type
 
 /**
- * Middleware for a group of procedures, or for one: a call brings its run along, the handler works in it, and the client sees it
- * when the deadline passed or the run was cancelled. Put last, it goes around all other middleware.
+ * Middleware for a group of procedures, or for one. A call carries its run, the handler works in that run, and the client gets an
+ * error when the deadline passed or the run was cancelled. Put it last, so that it encloses all other middleware.
  *
  * `layerServer` and `layerClient` are its two sides.
+ *
+ * @example
+ * ```ts
+ * import { Rpc, RpcGroup } from "@effect/rpc"
+ * import { RunRpc } from "botanu-effect/rpc"
+ * import { Schema } from "effect"
+ *
+ * class Desk extends RpcGroup.make(Rpc.make("Answer", { success: Schema.String })).middleware(RunRpc.Middleware) {}
+ * console.log(Array.from(Desk.requests.keys()))
+ * ```
+ *
+ * @since 0.1.0
+ * @category middleware
  */
 export class Middleware extends RpcMiddleware.Tag<Middleware>()("botanu/RunRpc/Middleware", {
   wrap: true,
@@ -45,7 +71,20 @@ export class Middleware extends RpcMiddleware.Tag<Middleware>()("botanu/RunRpc/M
 
 /**
  * The same where every call is worked on in a run: handlers are provided with `RunContext`, and the server has to say, by
- * `orElse`, what run a call is that brings none.
+ * `orElse`, which run a call is that brings none.
+ *
+ * @example
+ * ```ts
+ * import { Rpc, RpcGroup } from "@effect/rpc"
+ * import { RunRpc } from "botanu-effect/rpc"
+ * import { Schema } from "effect"
+ *
+ * class Desk extends RpcGroup.make(Rpc.make("Answer", { success: Schema.String })).middleware(RunRpc.MiddlewareOrElse) {}
+ * console.log(Array.from(Desk.requests.keys()))
+ * ```
+ *
+ * @since 0.1.0
+ * @category middleware
  */
 export class MiddlewareOrElse extends RpcMiddleware.Tag<MiddlewareOrElse>()("botanu/RunRpc/MiddlewareOrElse", {
   wrap: true,
@@ -54,17 +93,52 @@ export class MiddlewareOrElse extends RpcMiddleware.Tag<MiddlewareOrElse>()("bot
   failure: Failure
 }) {}
 
-/** A call, as it came in. */
+/**
+ * A call, as it came in.
+ *
+ * @example
+ * ```ts
+ * import { RunRpc } from "botanu-effect/rpc"
+ *
+ * const isOfFirstClient = ({ clientId }: RunRpc.Request) => clientId === 0
+ * export const edge = RunRpc.layerServer({
+ *   inbound: "untrusted",
+ *   orElse: (request) => ({
+ *     workflow: request.rpc._tag,
+ *     eventId: "call",
+ *     customerId: isOfFirstClient(request) ? "first" : "other"
+ *   })
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Request {
   /** The number of the client's connection. */
   readonly clientId: number
+  /** The procedure that is called. */
   readonly rpc: Rpc.AnyWithProps
+  /** What it is called with, decoded. */
   readonly payload: unknown
   /** Those of the message; below them, over HTTP and WebSocket, those of the HTTP request that the message came with. */
   readonly headers: Headers.Headers
 }
 
-/** Whom a server believes. */
+/**
+ * Whom a server believes.
+ *
+ * @example
+ * ```ts
+ * import { RunRpc } from "botanu-effect/rpc"
+ *
+ * const options: RunRpc.ServerOptions = { inbound: "trusted" }
+ * export const edge = RunRpc.layerServer(options)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface ServerOptions<R = never> extends ReadOptions {
   /**
    * Whose runs are believed: everyone's who can send a request (`"trusted"`), nobody's (`"untrusted"`), or of those whose
@@ -73,12 +147,45 @@ export interface ServerOptions<R = never> extends ReadOptions {
   readonly inbound: Inbound<Request, never, R>
 }
 
-/** Whom a server believes, and how a call that brings no run is one itself. */
+/**
+ * Whom a server believes, and how a call that brings no run is one itself.
+ *
+ * @example
+ * ```ts
+ * import { RunRpc } from "botanu-effect/rpc"
+ *
+ * const options: RunRpc.ServerOptionsOrElse = {
+ *   inbound: "trusted",
+ *   orElse: ({ clientId, rpc }) => ({ workflow: rpc._tag, eventId: `call-${clientId}`, customerId: "unknown" })
+ * }
+ * export const edge = RunRpc.layerServer(options)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface ServerOptionsOrElse<R = never> extends ServerOptions<R> {
+  /** The run of a call that brings none. */
   readonly orElse: (request: Request) => RequestRun<unknown>
 }
 
-/** The same, where some calls are no run. */
+/**
+ * The same, where some calls are no run.
+ *
+ * @example
+ * ```ts
+ * import { RunRpc } from "botanu-effect/rpc"
+ *
+ * const options: RunRpc.ServerOptionsMaybeOrElse = {
+ *   inbound: "trusted",
+ *   orElse: ({ clientId, rpc }) => ({ workflow: rpc._tag, eventId: `call-${clientId}`, customerId: "unknown" })
+ * }
+ * export const edge = RunRpc.layerServer(options)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface ServerOptionsMaybeOrElse<R = never> extends ServerOptions<R> {
   /** The run that a call is; `undefined` for one that is none. */
   readonly orElse: (request: Request) => RequestRun<unknown> | undefined
@@ -93,6 +200,19 @@ export interface ServerOptionsMaybeOrElse<R = never> extends ServerOptions<R> {
  * The client sees `DeadlineExceeded`, `RunCancelled`, and `InvalidRunContext` where `orElse` gives options that make no run. A
  * client that interrupts its call, or goes away, interrupts the handler: a run there is `canceled`, for the reason
  * `client_disconnected`.
+ *
+ * @example
+ * ```ts
+ * import { RunRpc } from "botanu-effect/rpc"
+ *
+ * export const edge = RunRpc.layerServer({
+ *   inbound: "trusted",
+ *   orElse: ({ clientId, rpc }) => ({ workflow: rpc._tag, eventId: `call-${clientId}`, customerId: "unknown" })
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
  */
 export const layerServer: {
   <R = never>(options: ServerOptionsOrElse<R>): Layer.Layer<Middleware | MiddlewareOrElse, never, R>
@@ -155,10 +275,23 @@ const served = <R>(
     return report === undefined ? inRun : Effect.zipRight(report, inRun)
   })
 
-/** Whether a client tells. */
+/**
+ * Whether a client propagates the run.
+ *
+ * @example
+ * ```ts
+ * import { RunRpc } from "botanu-effect/rpc"
+ *
+ * const options: RunRpc.ClientOptions = { outbound: "propagate" }
+ * export const client = RunRpc.layerClient(options)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface ClientOptions {
   /**
-   * Whether whoever is at the other end is told of the run in whose fiber a call is made (`"propagate"`), or not (`"omit"`).
+   * Whether a call carries the run of its fiber to the other end (`"propagate"`), or not (`"omit"`).
    * There is no default: the run's ids say who your customers are.
    */
   readonly outbound: "propagate" | "omit"
@@ -168,6 +301,16 @@ export interface ClientOptions {
  * The client's side: tells of the run in whose fiber a call is made, in the `baggage` header of the message, beside what others
  * put there. Where the client withholds it, and outside of a run, members of `baggage` that speak of a run are taken off the
  * message, whoever put them there. Other headers stay as they are, and so does the trace, of which the protocol tells.
+ *
+ * @example
+ * ```ts
+ * import { RunRpc } from "botanu-effect/rpc"
+ *
+ * export const client = RunRpc.layerClient({ outbound: "propagate" })
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
  */
 export const layerClient = ({
   outbound

@@ -1,6 +1,6 @@
 /**
  * The span of a request on the server, and who may be its parent. The RPC server opens one before any middleware is asked, and
- * makes the sender's span its parent, whoever that is.
+ * makes the sender's span its parent, trusted or not.
  */
 import { RpcServer } from "@effect/rpc"
 import { Context, Effect, Layer, Option, Tracer } from "effect"
@@ -16,6 +16,17 @@ import type { AnyFiber } from "../fiber/CurrentFiber.js"
  * the second one, unless the server itself opens none (`disableTracing`).
  *
  * Over HTTP the sender's span comes in the headers of the request around the message, so it is the HTTP server's to leave.
+ *
+ * @example
+ * ```ts
+ * import { RpcServer } from "@effect/rpc"
+ * import { RunRpc } from "botanu-effect/rpc"
+ *
+ * export const protocol = RunRpc.withLinkedTraces(RpcServer.layerProtocolHttp({ path: "/rpc" }))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
  */
 export const withLinkedTraces = <E, R>(
   protocol: Layer.Layer<RpcServer.Protocol, E, R>
