@@ -317,3 +317,26 @@ describe("Outcome", () => {
     expect(Botanu.emitOutcome).toBe(Outcome.emit)
   })
 })
+
+describe("texts of an outcome", () => {
+  it("are cut at 1,024 characters with a mark where they are free, and never in the middle of one", () => {
+    const made = Either.getOrThrow(
+      Outcome.make("failure", {
+        reason: "x".repeat(2000),
+        metadata: { long: `${"x".repeat(1022)}💼💼`, fits: "y".repeat(1024), number: 7 }
+      })
+    )
+    expect(made.reason).toBe(`${"x".repeat(1023)}…`)
+    expect(made.metadata).toEqual({ long: `${"x".repeat(1022)}…`, fits: "y".repeat(1024), number: 7 })
+  })
+
+  it("are left out where they are empty", () => {
+    const made = Outcome.make("success", {
+      valueType: "",
+      reason: "",
+      errorType: "",
+      metadata: { none: "", some: "a" }
+    })
+    expect(made).toEqual(Outcome.make("success", { metadata: { some: "a" } }))
+  })
+})

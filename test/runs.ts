@@ -44,7 +44,7 @@ export const makeRun = (fields?: Partial<Fields>): Run =>
 
 /** Text that a field may hold: any Unicode but control characters, 1 to 256 bytes. */
 export const fieldText = FastCheck.string({ unit: "binary", minLength: 1, maxLength: 80 }).filter(
-  (text) => !/\p{Cc}/u.test(text) && new TextEncoder().encode(text).length <= 256
+  (text) => !/[\p{Cc}\u2028\u2029]/u.test(text) && new TextEncoder().encode(text).length <= 256
 )
 
 const uuid = FastCheck.uuid().map((text) => id(text))

@@ -5,8 +5,9 @@
 import { maxHeaderBytes } from "../wire/Wire.js"
 
 /**
- * Headers that came in: a record, or an iterable of names and values such as a `Map` or the `Headers` of `fetch`. A value is
- * text, bytes of UTF-8, or an array of either; others are not looked at. Names are matched in any letter case.
+ * Headers that came in: a record, an iterable of names and values such as a `Map` or the `Headers` of `fetch`, or names and values
+ * in turns, as `rawHeaders` of Node. A value is text, bytes of UTF-8 (also a `Buffer` that went through JSON), an attribute of an
+ * SQS or SNS message, or an array of these. Names are matched in any letter case.
  *
  * @example
  * ```ts
@@ -23,16 +24,27 @@ import { maxHeaderBytes } from "../wire/Wire.js"
 export type IncomingHeaders = { readonly [name: string]: unknown } | Iterable<readonly [name: string, value: unknown]>
 
 /** The lines of one header, whose name is given in lower case. Total: what is no such carrier holds no header. */
-export const lines = (headers: IncomingHeaders | undefined, name: string): ReadonlyArray<string> => {
+export const lines = (
+  headers: IncomingHeaders | undefined,
+  name: string,
+  onUnreadable: () => void = () => {}
+): ReadonlyArray<string> => {
   const found: Array<string> = []
+  const add = (value: unknown) => {
+    if (!addLines(found, value)) onUnreadable()
+  }
   if (typeof headers !== "object" || headers === null) return found
   try {
-    if (Symbol.iterator in headers) {
+    if (isFlat(headers)) {
+      for (const [index, key] of headers.entries()) {
+        if (index % 2 === 0 && isNamed(key, name)) add(headers[index + 1])
+      }
+    } else if (Symbol.iterator in headers) {
       for (const entry of headers as Iterable<unknown>) {
-        if (Array.isArray(entry) && isNamed(entry[0], name)) addLines(found, entry[1])
+        if (Array.isArray(entry) && isNamed(entry[0], name)) add(entry[1])
       }
     } else {
-      for (const key of Object.keys(headers)) if (isNamed(key, name)) addLines(found, headers[key])
+      for (const key of Object.keys(headers)) if (isNamed(key, name)) add(headers[key])
     }
   } catch {
     // It is an object of someone's client, and may throw where it is looked at.
@@ -43,10 +55,34 @@ export const lines = (headers: IncomingHeaders | undefined, name: string): Reado
 const isNamed = (key: unknown, name: string): boolean =>
   typeof key === "string" && key.length === name.length && key.toLowerCase() === name
 
-const addLines = (found: Array<string>, value: unknown): void => {
+/** Names and values in turns, as `rawHeaders` of Node has them. */
+const isFlat = (headers: object): headers is ReadonlyArray<unknown> =>
+  Array.isArray(headers) && typeof headers[0] === "string"
+
+/** Adds the lines of a value; `false` where it is of a shape that is not known. */
+const addLines = (found: Array<string>, value: unknown): boolean => {
+  if (value === undefined || value === null) return true
   if (typeof value === "string") found.push(value)
   else if (value instanceof Uint8Array) found.push(text(value))
-  else if (Array.isArray(value)) for (const part of value) if (!Array.isArray(part)) addLines(found, part)
+  else if (Array.isArray(value)) {
+    const unread = value.filter((part) => Array.isArray(part) || !addLines(found, part))
+    return unread.length === 0
+  } else {
+    const inside = insideOf(value)
+    if (inside === undefined) return false
+    return addLines(found, inside)
+  }
+  return true
+}
+
+/** What is inside of a `Buffer` that went through JSON, or of an attribute of an SQS or SNS message. */
+const insideOf = (value: unknown): string | Uint8Array | undefined => {
+  if (typeof value !== "object" || value === null) return undefined
+  const { BinaryValue, StringValue, Value, binaryValue, data, stringValue, type } = value as Record<string, unknown>
+  if (type === "Buffer" && Array.isArray(data)) return Uint8Array.from(data.slice(0, maxBytes))
+  return [StringValue, stringValue, Value, BinaryValue, binaryValue].find(
+    (inside) => typeof inside === "string" || inside instanceof Uint8Array
+  ) as string | Uint8Array | undefined
 }
 
 // A mark at the beginning is text like any other, as it is where a client gives text.

@@ -20,8 +20,11 @@ export const extractFor = (
   headers: Carrier.IncomingHeaders | undefined,
   options: BaggageHeader.ReadOptions | undefined
 ): Extracted => {
-  const lines = Carrier.lines(headers, Header.baggage)
-  if (lines.length === 0) return nothing
+  let isReadable = true
+  const lines = Carrier.lines(headers, Header.baggage, () => {
+    isReadable = false
+  })
+  if (lines.length === 0) return isReadable ? nothing : unreadable
   const { baggage, dropped } = Baggage.decode(lines, options)
   return receiveFor(fiber, baggage, () => TraceParent.toSpan(Carrier.lines(headers, Header.traceparent)), dropped)
 }
@@ -61,6 +64,14 @@ interface Extracted {
 }
 
 const nothing = { run: Option.none<Run>(), report: undefined }
+
+const unreadable: Extracted = {
+  run: Option.none(),
+  report: BoundedWarning.warnOnce("incoming baggage", {
+    kind: "shape",
+    text: "the header is of a shape that cannot be read: expected text, bytes, an attribute of an SQS or SNS message, or an array of these"
+  })
+}
 
 /** The run that baggage carries, and who sent it. Baggage that says nothing of a run is no problem. */
 export const received = (

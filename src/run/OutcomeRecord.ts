@@ -138,8 +138,42 @@ export class InvalidOutcome extends Schema.TaggedError<InvalidOutcome>()("Invali
  * @category constructors
  */
 export const make = (status: RunStatus, details?: OutcomeDetails): Either.Either<Outcome, InvalidOutcome> => {
-  const given = Object.entries({ ...details, status }).filter(([, value]) => value !== undefined)
+  const given = Object.entries({ ...withinLength(details), status }).filter(([, value]) => value !== undefined)
   return Either.mapBoth(decode(Object.fromEntries(given)), { onLeft: fromParseError, onRight: (outcome) => outcome })
+}
+
+/** The longest reason and the longest value of metadata, in UTF-16 units. */
+const maxTextLength = 1024
+const cutMark = "…"
+
+/** Details without empty texts, and with the free ones cut, which is marked. */
+const withinLength = (details: OutcomeDetails | undefined): OutcomeDetails | undefined => {
+  if (details === undefined) return undefined
+  const { errorType, metadata, reason, valueType, ...others } = details
+  return {
+    ...others,
+    valueType: nonEmpty(valueType),
+    errorType: nonEmpty(errorType),
+    reason: cut(nonEmpty(reason)),
+    metadata:
+      typeof metadata !== "object" || metadata === null
+        ? metadata
+        : Object.fromEntries(
+            Object.entries(metadata)
+              .filter(([, value]) => value !== "")
+              .map(([key, value]) => [key, cut(value)])
+          )
+  }
+}
+
+const nonEmpty = <A>(text: A): A | undefined => (text === "" ? undefined : text)
+
+const cut = <A>(text: A): A => {
+  if (typeof text !== "string" || text.length <= maxTextLength) return text
+  const end = maxTextLength - cutMark.length
+  // A pair of surrogates is not cut in two.
+  const isPair = /[\ud800-\udbff]/.test(text.charAt(end - 1)) && /[\udc00-\udfff]/.test(text.charAt(end))
+  return `${text.slice(0, isPair ? end - 1 : end)}${cutMark}` as A & string
 }
 
 const decode = Schema.decodeUnknownEither(Outcome)

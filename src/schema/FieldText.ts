@@ -10,10 +10,11 @@ export interface FieldProblem {
   readonly problem: string
 }
 
-const controlCharacter = /\p{Cc}/u
+// The line and the paragraph separator end a line for many readers, as a control character does.
+const controlCharacter = /[\p{Cc}\u2028\u2029]/u
 
 // 64 code points are at most 256 bytes of UTF-8, so nothing needs to be counted.
-const surelyFits = /^\P{Cc}{1,64}$/u
+const surelyFits = /^[^\p{Cc}\u2028\u2029]{1,64}$/u
 
 const utf8Length = (text: string): number => {
   let bytes = 0

@@ -12,6 +12,25 @@ const extract = (headers: unknown) =>
     Effect.map(Option.getOrUndefined)
   )
 
+describe("a header of a shape that is not known", () => {
+  it.effect("is no run, and is logged once; one that is not there is no problem", () =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const logger = Logger.make<unknown, void>(({ message }) => {
+        lines.push(String(message))
+      })
+      const extracted = Effect.forEach(
+        [{ baggage: 7 }, { baggage: { text: "a=1" } }, { baggage: null }, { baggage: undefined }, { baggage: [] }],
+        (headers) => Propagation.extract(headers)
+      )
+      const runs = yield* Effect.provide(extracted, Logger.replace(Logger.defaultLogger, logger))
+      expect(runs.every(Option.isNone)).toBe(true)
+      expect(lines).toHaveLength(1)
+      expect(lines[0]).toContain("incoming baggage: the header is of a shape that cannot be read")
+    })
+  )
+})
+
 describe("the lines of a header", () => {
   const one = ["a=1"]
   const shapes: ReadonlyArray<readonly [shape: string, headers: unknown, lines: ReadonlyArray<string>]> = [
@@ -54,6 +73,12 @@ describe("the lines of a header", () => {
     ["an empty line", { baggage: "" }, [""]],
     ["no bytes", { baggage: new Uint8Array() }, [""]],
     ["bytes with a byte order mark", { baggage: Buffer.from("\ufeffa=1") }, ["\ufeffa=1"]],
+    ["a Buffer that went through JSON", JSON.parse(JSON.stringify({ baggage: Buffer.from("a=1") })), one],
+    ["rawHeaders of Node", ["Host", "baggage", "Baggage", "a=1", "baggage", "b=2"], ["a=1", "b=2"]],
+    ["an attribute of an SQS message", { baggage: { DataType: "String", StringValue: "a=1" } }, one],
+    ["an attribute of an SQS event", { baggage: { dataType: "String", stringValue: "a=1" } }, one],
+    ["bytes of an SQS message", { baggage: { DataType: "Binary", BinaryValue: bytes("a=1") } }, one],
+    ["an attribute of an SNS event", { baggage: { Type: "String", Value: "a=1" } }, one],
     ["a name that begins alike", { baggages: "a=1", baggag: "b=2" }, []]
   ]
 
@@ -82,7 +107,6 @@ describe("the lines of a header", () => {
     ["a symbol", Symbol("baggage")],
     ["a function", () => "a=1"],
     ["bytes", Buffer.from("baggage: a=1")],
-    ["names and values in turn", ["baggage", "a=1"]],
     ["a list of anything", [null, undefined, 7, {}, { baggage: "a=1" }, [], ["baggage"], [["baggage", "a=1"]]]],
     [
       "names that are no text",

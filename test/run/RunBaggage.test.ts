@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { DateTime, Effect, Either, FastCheck, Option, ParseResult, Schema, TestClock } from "effect"
 import { Baggage, Run, RunContext } from "../../src/index.js"
 import * as RunBaggage from "../../src/run/RunBaggage.js"
+import * as FieldText from "../../src/schema/FieldText.js"
 import { anyRun, instant, makeRun, runId } from "../runs.js"
 
 interface FromBaggageCase {
@@ -202,3 +203,12 @@ describe("a run from baggage", () => {
     expect(Schema.encodeSync(RunContext.FromBaggage)(makeRun())).toEqual(makeRun().toBaggage("full"))
   })
 })
+
+it.each(["\u2028", "\u2029"])(
+  "refuses text with the line separator %j, as it refuses control characters",
+  (separator) => {
+    const text = `a${separator}b`
+    expect(FieldText.refusal(text)).toBe("expected text without control characters")
+    expect(FieldText.refusal(`${"x".repeat(100)}${separator}`)).toBe("expected text without control characters")
+  }
+)
