@@ -162,8 +162,8 @@ export type LimitError<D, B> = DeadlineError<D> | BudgetError<B>
  * Makes every execution of an effect a run: with an id, a span, a deadline, a status and an outcome. `RunContext` is provided
  * to it. Fails with `InvalidRunContext` before anything starts where an option is not as it should be.
  *
- * The effect runs in a fiber of its own: fibers that it forks end with the run, `Botanu.cancel` interrupts it and not its
- * caller.
+ * The effect works in the fiber of its caller, and nothing else of it changes. Fibers that it forks end with the run.
+ * `Botanu.cancel` interrupts the run and not its caller.
  *
  * @example
  * ```ts

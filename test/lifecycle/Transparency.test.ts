@@ -2,7 +2,24 @@
  * A workflow changes nothing else: the same programs bare and as runs, and what the outside sees of both.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Data, Deferred, Duration, Effect, Exit, Fiber, FiberRef, HashMap, Option, TestClock } from "effect"
+import {
+  Cause,
+  Data,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  FiberRef,
+  HashMap,
+  Logger,
+  LogLevel,
+  Option,
+  Request,
+  RequestResolver,
+  TestClock,
+  TReentrantLock
+} from "effect"
 import { Botanu } from "../../src/index.js"
 import { completedRuns, observed } from "../observed.js"
 import { ids, instant, makeRun } from "../runs.js"
@@ -287,6 +304,114 @@ describe("fiber references that the body changes", () => {
       yield* TestClock.adjust("1 second")
       for (const { runId } of yield* Botanu.activeRuns) yield* Botanu.cancel(runId, "operator")
       expect(yield* Fiber.join(fiber)).toBe(2)
+    })
+  )
+})
+
+describe("what else a workflow leaves as it is", () => {
+  const messages = (wrap: Wrap) => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ message }) => {
+      lines.push(String(message))
+    })
+    return Effect.ignore(wrap(new Broken({ what: "handled" }))).pipe(
+      Logger.withMinimumLogLevel(LogLevel.All),
+      Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
+      Effect.map(() => lines)
+    )
+  }
+  same("a failure that the caller handles is not logged", messages, [])
+
+  same(
+    "the fiber: a lock that it holds is its own in the body",
+    (wrap) =>
+      Effect.gen(function* () {
+        const lock = yield* TReentrantLock.make
+        return yield* TReentrantLock.withLock(lock)(wrap(TReentrantLock.withLock(lock)(Effect.succeed("entered"))))
+      }),
+    "entered"
+  )
+
+  same(
+    "a typed failure beside an interruption by the caller stays in the cause",
+    (wrap) =>
+      Effect.gen(function* () {
+        const inBody = yield* Deferred.make<void>()
+        const mayFail = yield* Deferred.make<void>()
+        const body = Effect.uninterruptible(
+          Effect.zipRight(
+            Deferred.succeed(inBody, undefined),
+            Effect.zipRight(Deferred.await(mayFail), new Broken({ what: "late" }))
+          )
+        )
+        const fiber = yield* Effect.fork(wrap(body))
+        yield* Deferred.await(inBody)
+        yield* Fiber.interruptFork(fiber)
+        yield* Effect.yieldNow()
+        yield* Deferred.succeed(mayFail, undefined)
+        const exit = yield* Fiber.await(fiber)
+        return Exit.isFailure(exit) && [Cause.isFailure(exit.cause), Cause.isInterrupted(exit.cause)]
+      }),
+    [true, true]
+  )
+
+  class Numbered extends Request.TaggedClass("Numbered")<string, never, { readonly id: number }> {}
+
+  const batches = (program: (get: (id: number) => Effect.Effect<string>) => Effect.Effect<unknown, unknown>) =>
+    Effect.suspend(() => {
+      const seen: Array<ReadonlyArray<number>> = []
+      const resolver = RequestResolver.makeBatched((requests: ReadonlyArray<Numbered>) => {
+        seen.push(requests.map(({ id }) => id))
+        return Effect.forEach(requests, (request) => Request.succeed(request, `number ${request.id}`), {
+          discard: true
+        })
+      })
+      return Effect.map(
+        program((id) => Effect.request(new Numbered({ id }), resolver)),
+        (result) => ({ result, seen })
+      )
+    })
+
+  same(
+    "requests are batched within it",
+    (wrap) => batches((get) => wrap(Effect.forEach([1, 2, 3], get, { batching: true, concurrency: "unbounded" }))),
+    { result: ["number 1", "number 2", "number 3"], seen: [[1, 2, 3]] }
+  )
+
+  for (const [way, wrap] of ways) {
+    it.effect(`requests of several runs are answered, each by itself: ${way}`, () =>
+      Effect.gen(function* () {
+        const { result, seen } = yield* batches((get) =>
+          Effect.forEach([1, 2], (id) => wrap(get(id)), { batching: true, concurrency: "unbounded" })
+        )
+        expect(result).toEqual(["number 1", "number 2"])
+        expect(seen).toEqual([[1], [2]])
+        expect(yield* Botanu.activeRuns).toEqual([])
+      })
+    )
+  }
+
+  it.effect("many runs in a row let other fibers work, as often as the bare effects do", () =>
+    Effect.gen(function* () {
+      const turnsDuring = (work: Effect.Effect<unknown, unknown>) =>
+        Effect.gen(function* () {
+          let turns = 0
+          const other = yield* Effect.fork(
+            Effect.forever(
+              Effect.zipRight(
+                Effect.sync(() => turns++),
+                Effect.yieldNow()
+              )
+            )
+          )
+          yield* Effect.repeatN(work, 4999)
+          yield* Fiber.interrupt(other)
+          return turns
+        })
+      const runs = yield* turnsDuring(asRun(Effect.void))
+      const spans = yield* turnsDuring(Effect.withSpan(Effect.void, "span"))
+      expect(spans).toBeGreaterThan(10)
+      expect(runs).toBeGreaterThanOrEqual(spans)
     })
   )
 })
