@@ -1,16 +1,13 @@
 /**
  * Work that starts in a run and belongs to none.
  */
-import { Context, Effect, FiberRef, HashMap, Tracer } from "effect"
+import { Context, Effect, FiberRef } from "effect"
 import { withLocals } from "./fiber/LocalRefs.js"
 import { yieldAfter } from "./fiber/TracerWrapper.js"
-import { runContextKey } from "./lifecycle/CurrentRun.js"
-import { CurrentStep } from "./lifecycle/CurrentStep.js"
-import { CurrentRequestEdge } from "./lifecycle/Interruption.js"
-import { CurrentRunScope } from "./lifecycle/RunScope.js"
+import { withoutRun } from "./lifecycle/CurrentRun.js"
+import { withoutOurs } from "./lifecycle/RunAnnotations.js"
 import type { RunContext } from "./RunContext.js"
 import { CurrentCall } from "./tracking/OpenCall.js"
-import { keyPrefix } from "./wire/Wire.js"
 
 /**
  * An effect that asks for no run: in detached work there is none.
@@ -51,27 +48,12 @@ export type NeedsNoRun<R> = [Extract<R, RunContext | CurrentCall>] extends [neve
  */
 export const detached = <A, E, R>(effect: Effect.Effect<A, E, R> & NeedsNoRun<R>): Effect.Effect<A, E, R> =>
   Effect.withFiberRuntime((fiber) => {
-    const services = new Map(fiber.currentContext.unsafeMap)
-    for (const key of ofRun) services.delete(key)
     return yieldAfter(
       fiber,
       withLocals(effect as Effect.Effect<A, E, R>, {
-        context: Context.unsafeMake(services),
+        context: Context.omit(CurrentCall)(withoutRun(fiber.currentContext)) as Context.Context<never>,
         onSpans: withoutOurs(fiber.getFiberRef(FiberRef.currentTracerSpanAnnotations)),
         onLogs: withoutOurs(fiber.getFiberRef(FiberRef.currentLogAnnotations))
       })
     )
   })
-
-/** What a context holds of a run, and the span under which work on the run is done. */
-const ofRun: ReadonlyArray<string> = [
-  runContextKey,
-  CurrentRunScope.key,
-  CurrentStep.key,
-  CurrentRequestEdge.key,
-  CurrentCall.key,
-  Tracer.ParentSpan.key
-]
-
-const withoutOurs = (annotations: HashMap.HashMap<string, unknown>): HashMap.HashMap<string, unknown> =>
-  HashMap.filter(annotations, (_, key) => !key.startsWith(keyPrefix))

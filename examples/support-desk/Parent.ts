@@ -35,7 +35,7 @@ const sendAndWait = (message: (number: number) => FromService): Effect.Effect<vo
     send(message(lastNumber))
   })
 
-/** Tells of a completed run, and waits until that was heard: whoever waits for the run finds it on record. */
+/** Reports a completed run, and waits until that was heard. */
 export const completed = (completed: CompletedRun): Effect.Effect<void> =>
   sendAndWait((number) => ({ _tag: "Completed", number, completed }))
 

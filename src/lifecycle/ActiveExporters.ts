@@ -5,10 +5,10 @@ import { Effect, type Fiber, type FiberId, FiberRef, FiberRefs, GlobalValue, Has
 import type { Run } from "../run/Run.js"
 import { quote } from "../schema/FieldText.js"
 import type { CompletedRun } from "./CompletedRun.js"
-import { withoutRun } from "./CurrentRun.js"
+import { currentRun, withoutRun } from "./CurrentRun.js"
 import { boundsOf, type ExporterOptions } from "./ExporterOptions.js"
 import * as ExporterQueue from "./ExporterQueue.js"
-import { withoutRun as annotationsWithoutRun } from "./RunAnnotations.js"
+import { withoutOurs } from "./RunAnnotations.js"
 
 /**
  * Receives runs. No run waits for it. Whatever it does with a record, fails, throws, dies or never ends, the program goes on; a
@@ -64,7 +64,8 @@ export const activate = (
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
     const bounds = yield* boundsOf(options)
-    const context = withoutRun(yield* Effect.context<never>())
+    const outer = yield* Effect.context<never>()
+    const context = currentRun(outer) === undefined ? outer : withoutRun(outer)
     const queue: ExporterQueue.ExporterQueue = yield* ExporterQueue.make(bounds, {
       context,
       withoutRun: (refs, fiber) => outsideOfRuns(refs, fiber, activation)
@@ -86,7 +87,7 @@ const outsideOfRuns = (
   let outside = FiberRefs.updateAs(refs, { fiberId, fiberRef: currentExporters, value: exporters })
   for (const fiberRef of [FiberRef.currentTracerSpanAnnotations, FiberRef.currentLogAnnotations]) {
     const annotations = FiberRefs.getOrDefault(refs, fiberRef)
-    const value = annotationsWithoutRun(annotations)
+    const value = withoutOurs(annotations)
     if (value !== annotations) outside = FiberRefs.updateAs(outside, { fiberId, fiberRef, value })
   }
   return outside

@@ -6,7 +6,7 @@ import { remoteStepOf } from "../run/RemoteContext.js"
 import type { Run } from "../run/Run.js"
 import { CurrentStep } from "./CurrentStep.js"
 import { CurrentRequestEdge, type RequestEdge } from "./Interruption.js"
-import { CurrentRunScope, currentScope, type RunScope } from "./RunScope.js"
+import { CurrentRunScope, type RunScope } from "./RunScope.js"
 
 /** The key of the `RunContext` service. */
 export const runContextKey = "botanu/RunContext"
@@ -16,8 +16,8 @@ export const currentRun = (context: Context.Context<never>): Run | undefined =>
   context.unsafeMap.get(runContextKey) as Run | undefined
 
 /**
- * A context with a run in it, under the span that work on the run stands under, if there is one, and with the edge at
- * which the run came in, where it is joined there.
+ * A context with a run in it, with the span under which work on the run is done, if there is one, and with the edge at which the
+ * run came in, where it is joined there.
  */
 export const withRun = (
   context: Context.Context<never>,
@@ -39,12 +39,17 @@ export const withRun = (
   return Context.unsafeMake(services)
 }
 
-/** A context without the run in it, and without its span as the parent of others. */
+/** A context without what it holds of a run, and without the span under which work on the run is done. */
 export const withoutRun = (context: Context.Context<never>): Context.Context<never> => {
-  const scope = currentScope(context)
-  if (scope === undefined && currentRun(context) === undefined) return context
   const services = new Map(context.unsafeMap)
-  for (const key of [runContextKey, CurrentRunScope.key, CurrentRequestEdge.key, Tracer.ParentSpan.key])
-    services.delete(key)
+  for (const key of ofRun) services.delete(key)
   return Context.unsafeMake(services)
 }
+
+const ofRun: ReadonlyArray<string> = [
+  runContextKey,
+  CurrentRunScope.key,
+  CurrentStep.key,
+  CurrentRequestEdge.key,
+  Tracer.ParentSpan.key
+]

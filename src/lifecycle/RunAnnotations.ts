@@ -28,6 +28,10 @@ export const isRunAnnotation = (key: string): boolean => key.startsWith(keyPrefi
 export const withoutRun = (annotations: Annotations): Annotations =>
   HashMap.size(annotations) === 0 ? annotations : HashMap.removeMany(annotations, annotatedKeys)
 
+/** The annotations without anything of a run: neither its keys nor its business context. */
+export const withoutOurs = (annotations: Annotations): Annotations =>
+  HashMap.size(annotations) === 0 ? annotations : HashMap.filter(annotations, (_, key) => !key.startsWith(keyPrefix))
+
 /** The annotations of spans and of log lines inside of the run; those of a run around it are replaced as a whole. */
 export const annotated = (
   fiber: Fiber.RuntimeFiber<unknown, unknown>,
