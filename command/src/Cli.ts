@@ -3,11 +3,14 @@
  */
 import { readFileSync } from "node:fs"
 import { Args, type CliApp, Command, HelpDoc, Options, ValidationError } from "@effect/cli"
+import { RunStatus } from "botanu-effect"
 import { Cause, Config, Console, Effect, Option, Ref } from "effect"
 import { CommandError, exitCodes } from "./CommandError.js"
 import { doctor } from "./DoctorCommand.js"
 import { event } from "./EventCommand.js"
 import { withoutEscapes } from "./Paint.js"
+import { formats, report, sorts } from "./ReportCommand.js"
+import { keys } from "./ReportQuery.js"
 import { Screen } from "./Screen.js"
 
 /**
@@ -81,6 +84,48 @@ const eventCommand = Command.make(
   )
 )
 
+const filter = (name: string, description: string) =>
+  Options.text(name).pipe(Options.withDescription(description), Options.optional, Options.map(Option.getOrUndefined))
+
+const reportCommand = Command.make(
+  "report",
+  {
+    ledger,
+    by: Options.text("by").pipe(
+      Options.withDescription(`What to group by, with commas between: ${keys.join(", ")}`),
+      Options.withDefault("workflow")
+    ),
+    since: filter("since", "Only events that started since then: 7d, 12h, 2026-11-18, 2026-11-18T14:00:00Z"),
+    until: filter("until", "Only events that started before then"),
+    workflow: filter("workflow", "Only events of this workflow"),
+    customer: filter("customer", "Only events of this customer"),
+    tenant: filter("tenant", "Only events of this tenant"),
+    environment: filter("environment", "Only events of this environment"),
+    outcome: Options.choice("outcome", [...Object.values(RunStatus), "running"]).pipe(
+      Options.withDescription("Only events with this outcome"),
+      Options.optional,
+      Options.map(Option.getOrUndefined)
+    ),
+    sort: Options.choice("sort", sorts).pipe(Options.withDefault("spend" as const)),
+    limit: Options.integer("limit").pipe(
+      Options.withDescription("At most so many groups"),
+      Options.optional,
+      Options.map(Option.getOrUndefined)
+    ),
+    format: Options.choice("format", formats).pipe(Options.withDefault("table" as const))
+  },
+  report
+).pipe(
+  Command.withDescription(
+    examples(
+      "Shows what events cost and what came of them, by group: cost per success, spend, failures, success rate, attempts.",
+      "botanu report --by workflow --since 30d",
+      "botanu report --by customer,day --workflow 'Customer Support' --sort failures --limit 20",
+      "botanu report --by model --format csv > models.csv"
+    )
+  )
+)
+
 const doctorCommand = (exitCode: Ref.Ref<number>) =>
   Command.make("doctor", { ledger }, (options) =>
     Effect.flatMap(doctor(options), (code) => Ref.set(exitCode, code))
@@ -100,11 +145,12 @@ const cli = (exitCode: Ref.Ref<number>) =>
       Command.withDescription(
         examples(
           "What business work cost, and what came of it.",
+          "botanu report --by workflow --since 30d",
           "botanu event ticket-48213",
           "botanu doctor --ledger ./botanu-ledger"
         )
       ),
-      Command.withSubcommands([eventCommand, doctorCommand(exitCode)])
+      Command.withSubcommands([reportCommand, eventCommand, doctorCommand(exitCode)])
     ),
     { name: "botanu", version }
   )

@@ -1,0 +1,56 @@
+/**
+ * DuckDB over the JSON lines of a ledger.
+ */
+import { type DuckDBConnection, DuckDBInstance, type DuckDBValue, listValue } from "@duckdb/node-api"
+import { TerminalText } from "botanu-effect/report"
+import { Effect, type Scope } from "effect"
+import { CommandError, exitCodes } from "./CommandError.js"
+
+/** A value of a parameter: text, a number, or a list of texts. Never part of the statement. */
+export type Parameter = string | number | ReadonlyArray<string> | null
+
+/** A row of a result: exact text for everything but booleans. */
+export type Row = Readonly<Record<string, string | null>>
+
+export interface DuckDb {
+  readonly query: (
+    statement: string,
+    parameters: Readonly<Record<string, Parameter>>
+  ) => Effect.Effect<ReadonlyArray<Row>, CommandError>
+}
+
+/** A database in memory, closed with the scope. It downloads nothing. */
+export const make: Effect.Effect<DuckDb, CommandError, Scope.Scope> = Effect.gen(function* () {
+  const instance = yield* Effect.acquireRelease(
+    attempt(() => DuckDBInstance.create(":memory:", { autoinstall_known_extensions: "false" })),
+    (instance) => Effect.sync(() => instance.closeSync())
+  )
+  const connection = yield* Effect.acquireRelease(
+    attempt(() => instance.connect()),
+    (connection) => Effect.sync(() => connection.closeSync())
+  )
+  return { query: (statement, parameters) => attempt(() => rowsOf(connection, statement, parameters)) }
+})
+
+const rowsOf = async (
+  connection: DuckDBConnection,
+  statement: string,
+  parameters: Readonly<Record<string, Parameter>>
+): Promise<ReadonlyArray<Row>> => {
+  const values: Record<string, DuckDBValue> = {}
+  for (const [name, value] of Object.entries(parameters)) {
+    values[name] = Array.isArray(value) ? listValue(value) : (value as string | number | null)
+  }
+  const reader = await connection.runAndReadAll(statement, values)
+  return reader.getRowObjectsJson() as ReadonlyArray<Row>
+}
+
+const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, CommandError> =>
+  Effect.tryPromise({
+    try: run,
+    catch: (error) =>
+      new CommandError({
+        message: `DuckDB cannot read the ledger: ${TerminalText.visible(String(error instanceof Error ? error.message : error))}`,
+        exitCode: exitCodes.trouble
+      })
+  })
