@@ -407,7 +407,7 @@ const runNote = (record: RunRecord.RunRecord): string => {
 
 const callRow = ({ end, recorded, start }: CallNode, stem: string, glyphs: Glyphs): Row => {
   const { cost, usage } = recorded
-  const what = usage.operation
+  const what = usage.step ?? usage.operation
   const whom = usage.responseModel ?? usage.model ?? usage.provider
   const kept = recorded.usage.requests === 0 ? "" : ", usage kept"
   const note =

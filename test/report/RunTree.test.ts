@@ -23,7 +23,7 @@ const support = eventOf([
     workflow: "Refund Review",
     status: "canceled",
     reason: "interrupted",
-    calls: [{ usd: "0.076", end: 20, durationMs: 6890 }, { model: "nova-rerank-2" }]
+    calls: [{ usd: "0.076", end: 20, durationMs: 6890, step: "verify refund" }, { model: "nova-rerank-2" }]
   },
   {
     n: 4,
@@ -53,15 +53,15 @@ describe("the tree of an event", () => {
       Outcome   success   recorded 2026-02-02 02:41 by attempt 3: tickets_resolved 1, confidence 0.94
       Cost      0.1250 USD +1?   84% before the final attempt
 
-      Run, step, call             0 s                 64 s  Took, s  Own, USD
-      Attempt 1                   ▒▒▒▒                         9.41    0.0290      failure RateLimited
-      └─ chat   quill-2           ████                         8.52    0.0290      RateLimited, usage kept
-      wait                           ··                        2.00
-      Attempt 2                       ▒▒▒▒▒▒▒▒▒▒▒▒            30.00                timeout, deadline
-      └─ Refund Review                ▒▒▒▒▒▒▒▒▒▒▒▒            29.41    0.0760 +1?  canceled, interrupted
-         ├─ chat   quill-2            ████                     6.89    0.0760
-         └─ chat   nova-rerank-2                 █                   no price
-      wait                                       ···           4.00
+      Run, step, call                0 s              64 s  Took, s  Own, USD
+      Attempt 1                      ▒▒▒▒                      9.41    0.0290      failure RateLimited
+      └─ chat   quill-2              ████                      8.52    0.0290      RateLimited, usage kept
+      wait                              ·                      2.00
+      Attempt 2                         ▒▒▒▒▒▒▒▒▒▒▒           30.00                timeout, deadline
+      └─ Refund Review                  ▒▒▒▒▒▒▒▒▒▒▒           29.41    0.0760 +1?  canceled, interrupted
+         ├─ verify refund   quill-2      ███                   6.89    0.0760
+         └─ chat   nova-rerank-2                  █                  no price
+      wait                                        ··           4.00
       Attempt 3                                    ▒▒▒▒▒▒▒    18.59    0.0200      success
       └─ chat   quill-2                                  █     0.60    0.0200"
     `)

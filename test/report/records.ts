@@ -17,6 +17,7 @@ export const base = 1_770_000_000_000
 /** A call, in seconds after `base`. */
 export interface CallOptions {
   readonly model?: string
+  readonly step?: string
   /** No price where absent. */
   readonly usd?: string
   readonly end?: number
@@ -91,6 +92,7 @@ const recorded = (call: CallOptions, end: number): Usage.RecordedUsage =>
       provider: "openai",
       operation: "chat",
       model: call.model ?? "quill-2",
+      ...(call.step !== undefined && { step: call.step }),
       time: instant(base + (call.end ?? end) * 1000),
       status: call.status ?? "success",
       requests: 1,
