@@ -13,7 +13,25 @@ export { BudgetExceeded, BudgetPeriod, type BudgetScope } from "./BudgetExceeded
 export { BudgetStore, type BudgetStoreService, type Spending } from "./BudgetStore.js"
 export { InvalidBudget, type PeriodBudget } from "./PeriodBudget.js"
 
-/** What a run may cost, and whose cost counts. */
+/**
+ * What a run may cost, and whose cost counts.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, type Budget } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const budget: Budget = { usd: "0.25", children: true, retries: false, warnAt: 0.8 }
+ * const program = Effect.succeed("a draft").pipe(
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail", budget })
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Budget {
   /** In US dollars. The run is interrupted when its recorded cost is more. */
   readonly usd: UsdInput

@@ -5,7 +5,21 @@ import { BigDecimal, type Clock, Context, Effect } from "effect"
 import type { BudgetPeriod } from "./BudgetExceeded.js"
 import { zero } from "./Usd.js"
 
-/** What was spent in a period. */
+/**
+ * What was spent in a period.
+ *
+ * @example
+ * ```ts
+ * import type { Spending } from "botanu-effect"
+ * import { BigDecimal } from "effect"
+ *
+ * const spending: Spending = { usd: BigDecimal.unsafeFromString("0.25"), unpricedCalls: 0 }
+ * console.log(spending.unpricedCalls)
+ * ```
+ *
+ * @since 0.2.0
+ * @category models
+ */
 export interface Spending {
   /** What is known of the cost, in US dollars. */
   readonly usd: BigDecimal.BigDecimal
@@ -17,6 +31,21 @@ export interface Spending {
  * Counts what is spent. A store that several processes share, such as a database, implements both as atomic operations on a
  * record whose key is the scope, the id, the length and the start of the period; it may forget the record when the period has
  * ended.
+ *
+ * @example
+ * ```ts
+ * import type { BudgetStoreService } from "botanu-effect"
+ * import { BigDecimal, Effect } from "effect"
+ *
+ * const unlimited: BudgetStoreService = {
+ *   add: () => Effect.void,
+ *   spent: () => Effect.succeed({ usd: BigDecimal.unsafeFromString("0"), unpricedCalls: 0 })
+ * }
+ * console.log(Object.keys(unlimited))
+ * ```
+ *
+ * @since 0.2.0
+ * @category services
  */
 export interface BudgetStoreService {
   /** Adds to what was spent in a period. */

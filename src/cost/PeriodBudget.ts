@@ -25,7 +25,20 @@ import { BudgetStore, type BudgetStoreService } from "./BudgetStore.js"
 import type { Cost } from "./Cost.js"
 import { expectedAmount, fromNonNegative, type UsdInput } from "./Usd.js"
 
-/** What may be spent, by whom, and in how long. */
+/**
+ * What may be spent, by whom, and in how long.
+ *
+ * @example
+ * ```ts
+ * import { Budget, type PeriodBudget } from "botanu-effect"
+ *
+ * const daily: PeriodBudget = { scope: "customer", usd: "20", per: "1 day" }
+ * export const budgets = Budget.layer(daily)
+ * ```
+ *
+ * @since 0.2.0
+ * @category models
+ */
 export interface PeriodBudget {
   /** Whose runs count together: those of one customer, of one tenant, or of one workflow. */
   readonly scope: BudgetScope
@@ -38,7 +51,24 @@ export interface PeriodBudget {
   readonly per: Duration.DurationInput
 }
 
-/** A budget was refused: `field` is not what was expected. */
+/**
+ * A budget was refused: `field` names the option that is wrong, `problem` what was expected of it.
+ *
+ * @example
+ * ```ts
+ * import { Budget, type InvalidBudget } from "botanu-effect"
+ * import { Effect, Layer } from "effect"
+ *
+ * const program = Effect.scoped(Layer.build(Budget.layer({ scope: "customer", usd: "-1", per: "1 day" }))).pipe(
+ *   Effect.catchTag("InvalidBudget", (error: InvalidBudget) => Effect.log(error.field, error.problem))
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.2.0
+ * @category errors
+ */
 export class InvalidBudget extends Schema.TaggedError<InvalidBudget>()("InvalidBudget", {
   field: Schema.String,
   problem: Schema.String

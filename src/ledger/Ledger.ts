@@ -143,6 +143,7 @@ export const layer = (options: Options): Layer.Layer<Ledger, Error.PlatformError
 export interface Contents {
   /** One record for each run; a later line about a run replaces an earlier one. */
   readonly records: ReadonlyArray<RunRecord.RunRecord>
+  /** The outcomes that were amended, in the order of the files. */
   readonly amendments: ReadonlyArray<OutcomeAmendment>
   /** How many records writers have reported as lost. */
   readonly lost: number
