@@ -81,7 +81,9 @@ export const publicNames = (program: ts.Program): ReadonlyArray<PublicName> => {
         const target = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported
         return target.flags & ts.SymbolFlags.ValueModule
           ? namesIn(target, entry, [...within, exported.name])
-          : namesOf(exported.name, target, entry, within)
+          : namesOf(exported.name, target, entry, within).map((name) =>
+              exported.declarations?.some(ts.isTypeOnlyExportDeclaration) ? { ...name, isValue: false } : name
+            )
       })
 
   const namesOf = (
