@@ -12,6 +12,15 @@ import { CurrentCall } from "./tracking/OpenCall.js"
 /**
  * An effect that asks for no run: in detached work there is none.
  *
+ * @example
+ * ```ts
+ * import { Botanu } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const inBackground = <A, E, R>(worker: Effect.Effect<A, E, R> & Botanu.NeedsNoRun<R>) =>
+ *   Effect.forkDaemon(Botanu.detached(worker))
+ * ```
+ *
  * @since 0.2.0
  * @category detached
  */

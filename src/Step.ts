@@ -12,7 +12,16 @@ import { quote, refusal } from "./schema/FieldText.js"
 import { Key, stepSpanName } from "./wire/Wire.js"
 
 /**
- * An effect or a stream as a step of a run.
+ * An effect or a stream as a step of a run: it requires `RunContext`.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, type RunContext } from "botanu-effect"
+ * import { Effect } from "effect"
+ *
+ * const documents: Botanu.Step<Effect.Effect<ReadonlyArray<string>>> = Botanu.step(Effect.succeed(["a"]), "retrieval")
+ * const inRun: Effect.Effect<ReadonlyArray<string>, never, RunContext> = documents
+ * ```
  *
  * @since 0.2.0
  * @category steps

@@ -4,7 +4,6 @@
  */
 import { afterAll, describe, expect, it } from "vitest"
 import { documentedNames, lacking } from "./documented.js"
-import incomplete from "./incomplete-docstrings.json" with { type: "json" }
 import { patienceMillis, writePrograms } from "./programs.js"
 
 const names = documentedNames()
@@ -16,13 +15,9 @@ afterAll(programs.remove)
 describe("the docstring of each public name", () => {
   const lacks = new Map(names.map((name) => [name.title, lacking(name)]))
 
-  it("is complete, unless the name is on the list", () => {
-    const wrong = Array.from(lacks).filter(([title, lacks]) => lacks.length > 0 && !incomplete.includes(title))
+  it("is complete", () => {
+    const wrong = Array.from(lacks).filter(([, lacks]) => lacks.length > 0)
     expect(Object.fromEntries(wrong)).toEqual({})
-  })
-
-  it("on the list lacks something; one that does not is to be taken off", () => {
-    expect(incomplete.filter((title) => (lacks.get(title) ?? []).length === 0)).toEqual([])
   })
 })
 

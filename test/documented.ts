@@ -19,10 +19,11 @@ export const documentedNames = (): ReadonlyArray<Documented> => {
     const title = `${declaration.file} ${isStatic ? `${within.at(-1)}.` : ""}${declaration.name}`
     byDeclaration.set(title, [...(byDeclaration.get(title) ?? []), name])
   }
-  return Array.from(byDeclaration, ([title, [name, ...others]]) => {
+  // The number keeps files apart whose names differ in the case of letters only.
+  return Array.from(byDeclaration, ([title, [name, ...others]], number) => {
     if (name === undefined) throw new Error(`${title} has no public name`)
     const examples = name.docs.examples.map((code, index) => ({
-      file: `${title.replace(/^src\//, "").replaceAll(/\W/g, "-")}-${index + 1}.ts`,
+      file: `${title.replace(/^src\//, "").replaceAll(/\W/g, "-")}-${number}-${index + 1}.ts`,
       code
     }))
     return { title, paths: [name, ...others].map(pathOf), name, examples }

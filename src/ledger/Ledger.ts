@@ -17,6 +17,13 @@ export { OutcomeAmendment } from "./LedgerLine.js"
 /**
  * Where a ledger is, and how it is written.
  *
+ * @example
+ * ```ts
+ * import type { Ledger } from "botanu-effect/ledger"
+ *
+ * const options: Ledger.Options = { directory: "botanu-ledger", durability: "disk", maxQueued: 50_000 }
+ * ```
+ *
  * @since 0.2.0
  * @category models
  */
@@ -46,7 +53,20 @@ export interface Options {
 }
 
 /**
- * Writes to the ledger by hand.
+ * Writes to the ledger by hand: `flush` waits until all records are in the files, `amendOutcome` records what became known
+ * later.
+ *
+ * @example
+ * ```ts
+ * import { Ledger } from "botanu-effect/ledger"
+ * import { Effect } from "effect"
+ *
+ * const reopened = Effect.gen(function* () {
+ *   const ledger = yield* Ledger.Ledger
+ *   yield* ledger.amendOutcome("ticket-42", { status: "failure", reason: "reopened" }, { by: "crm-sync" })
+ *   yield* ledger.flush
+ * })
+ * ```
  *
  * @since 0.2.0
  * @category services
@@ -74,6 +94,7 @@ export class Ledger extends Context.Tag("botanu/Ledger")<
  * second. Records are kept while there is room for them; what is lost is counted, and the count is written later.
  *
  * @example
+ * ```ts
  * import { NodeContext } from "@effect/platform-node"
  * import { Botanu } from "botanu-effect"
  * import { Ledger } from "botanu-effect/ledger"
@@ -84,6 +105,7 @@ export class Ledger extends Context.Tag("botanu/Ledger")<
  * const program = Botanu.workflow(Effect.void, "Customer Support", { eventId: "ticket-42", customerId: "bigretail" })
  *
  * export const main = Effect.provide(program, LedgerLive)
+ * ```
  *
  * @since 0.2.0
  * @category layers
@@ -137,6 +159,13 @@ export const layer = (options: Options): Layer.Layer<Ledger, Error.PlatformError
 /**
  * What a ledger holds, for `botanu-effect/report`.
  *
+ * @example
+ * ```ts
+ * import type { Ledger } from "botanu-effect/ledger"
+ *
+ * const isWhole = ({ lost, problems }: Ledger.Contents): boolean => lost === 0 && problems.length === 0
+ * ```
+ *
  * @since 0.2.0
  * @category models
  */
@@ -156,6 +185,7 @@ export interface Contents {
  * ledger. All records are held in memory: it suits the ledger of a day or of a test.
  *
  * @example
+ * ```ts
  * import { NodeContext } from "@effect/platform-node"
  * import { Ledger } from "botanu-effect/ledger"
  * import { BusinessEvent, Summary } from "botanu-effect/report"
@@ -165,6 +195,7 @@ export interface Contents {
  *   Effect.map(({ amendments, records }) => Summary.of(BusinessEvent.fromRecords(records, amendments))),
  *   Effect.provide(NodeContext.layer)
  * )
+ * ```
  *
  * @since 0.2.0
  * @category readers

@@ -21,6 +21,20 @@ export const CompletedLine = Schema.Struct({ ...version, type: Schema.Literal("c
 /**
  * What became known of an event after its runs were over.
  *
+ * @example
+ * ```ts
+ * import { Outcome } from "botanu-effect"
+ * import { Ledger } from "botanu-effect/ledger"
+ * import { DateTime } from "effect"
+ *
+ * const reopened = new Ledger.OutcomeAmendment({
+ *   eventId: "ticket-42",
+ *   outcome: new Outcome.Outcome({ status: "failure", reason: "reopened" }),
+ *   by: "crm-sync",
+ *   at: DateTime.unsafeMake(1_795_000_000_000)
+ * })
+ * ```
+ *
  * @since 0.2.0
  * @category models
  */
