@@ -106,9 +106,8 @@ export interface ToolCall extends Identity {
 
 /**
  * Tracks an effect or a stream as one call: opens its span, named as the GenAI conventions have it, and records to the current
- * run what it consumed, in a finalizer. So a call that fails, is interrupted, or whose stream is abandoned counts with what was
- * told of it until then, by the `usage` option or by `Usage.report`. A stream's usage stands on the run that started the
- * stream, whichever fiber consumes it. A call that `botanu-effect/ai` sees too is recorded once.
+ * run what it consumed, in a finalizer. So a call that fails, is interrupted, or whose stream is abandoned counts with what
+ * the `usage` option or `Usage.report` reported until then. A stream's usage is recorded on the run that started the stream, whichever fiber consumes it. A call that `botanu-effect/ai` sees too is recorded once.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Where the usage of a call goes: the run in which it began, whoever ends it.
+ * Where the usage of a call goes: the run in which it began, whichever fiber ends it.
  */
 import type { Context, Tracer } from "effect"
 import type { UsageDetails } from "../cost/UsageRecord.js"
@@ -16,7 +16,7 @@ export class CallSite {
     readonly run: Run,
     readonly scope: RunScope | undefined,
     private readonly step: string | undefined,
-    /** A tracked call around this one, which may be one and the same. */
+    /** An enclosing tracked call, which may be the same call. */
     private readonly tracked: OpenCall | undefined
   ) {}
 

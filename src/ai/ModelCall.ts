@@ -53,7 +53,7 @@ export class ModelCall {
     embeddingsOf(site.run).add(this)
   }
 
-  /** Takes in what the parts of a response tell. */
+  /** Takes in what the parts of a response report. */
   report(parts: unknown): void {
     const said = consumptionIn(parts)
     this.known = this.known === nothing ? said : merge(this.known, said)
@@ -115,9 +115,9 @@ export class ModelCall {
     this.site.record(fiber, this.span, details, consumption)
   }
 
-  /** What was told, and what the span has beside that, where anything is missing. */
-  private withSpan(told: Consumption): Consumption {
-    return isWhole(told) ? told : merge(consumptionOn(this.span), told)
+  /** What was reported. Where anything is missing, what the span has beside it. */
+  private withSpan(reported: Consumption): Consumption {
+    return isWhole(reported) ? reported : merge(consumptionOn(this.span), reported)
   }
 
   /** Embeddings that came out of a cache or out of a batch with others. */
@@ -174,7 +174,7 @@ export const openCallIn = (fiber: AnyFiber): ModelCall | undefined => {
 export const setModelCall = (fiber: AnyFiber, call: ModelCall | undefined): void =>
   (fiber as unknown as Settable).setFiberRef(currentModelCall, call)
 
-// Every fiber of Effect 3 has it, though its interface does not tell.
+// Every fiber of Effect 3 has it, though its interface does not show it.
 interface Settable {
   setFiberRef<A>(ref: FiberRef.FiberRef<A>, value: A): void
 }

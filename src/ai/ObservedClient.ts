@@ -17,8 +17,8 @@ type Client<E, R> = HttpClient.HttpClient.With<E, R>
 type Response = HttpClientResponse.HttpClientResponse
 
 /**
- * Looks at what passes between a client and a provider's OpenAI or Anthropic API, and hands it on as it is: what an answer tells
- * of its usage goes to the call that it answers, else to the run in scope. For the `transformClient` option of the providers'
+ * Looks at what passes between a client and a provider's OpenAI or Anthropic API, and passes it on as it is: the usage that an answer
+ * reports goes to the call that it answers, else to the run in scope. For the `transformClient` option of the providers'
  * clients; before retries, which are then seen one by one.
  *
  * @example

@@ -1,5 +1,5 @@
 /**
- * Which models are known to be called through an observed client, so that what they consume is told by their exchanges.
+ * Which models are known to be called through an observed client, so that their exchanges report what they consume.
  */
 import { EmbeddingModel, LanguageModel } from "@effect/ai"
 import { type Context, GlobalValue } from "effect"

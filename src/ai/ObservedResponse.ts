@@ -9,7 +9,7 @@ import type { ProviderExchange } from "./ProviderExchange.js"
 type Response = HttpClientResponse.HttpClientResponse
 type ResponseError = HttpClientError.ResponseError
 
-/** Hands everything on as it is; what the bytes tell goes to the exchange, and `onEnd` learns when they were read. */
+/** Passes everything on as it is. What the bytes report goes to the exchange; `onEnd` is called when they were read. */
 export class ObservedResponse extends Inspectable.Class implements Response {
   readonly [HttpClientResponse.TypeId]: HttpClientResponse.TypeId = HttpClientResponse.TypeId
   readonly [HttpIncomingMessage.TypeId]: HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
@@ -43,7 +43,7 @@ export class ObservedResponse extends Inspectable.Class implements Response {
   }
 
   get json(): Effect.Effect<unknown, ResponseError> {
-    return this.read(this.original.json, (json) => this.exchange.tell(json))
+    return this.read(this.original.json, (json) => this.exchange.report(json))
   }
 
   get text(): Effect.Effect<string, ResponseError> {
@@ -89,17 +89,17 @@ export class ObservedResponse extends Inspectable.Class implements Response {
     return this.exchange.reader(this.headers["content-type"])
   }
 
-  private read<A>(body: Effect.Effect<A, ResponseError>, tell: (body: A) => void): Effect.Effect<A, ResponseError> {
+  private read<A>(body: Effect.Effect<A, ResponseError>, report: (body: A) => void): Effect.Effect<A, ResponseError> {
     return Effect.onExit(body, (exit) =>
       this.ended(exit, () => {
-        if (exit._tag === "Success") tell(exit.value)
+        if (exit._tag === "Success") report(exit.value)
       })
     )
   }
 
-  private ended(exit: Exit.Exit<unknown, unknown>, tell: () => void): Effect.Effect<void> {
+  private ended(exit: Exit.Exit<unknown, unknown>, report: () => void): Effect.Effect<void> {
     return Effect.withFiberRuntime((fiber) => {
-      quietly(tell)
+      quietly(report)
       quietly(() => this.onEnd(fiber, exit))
       return Effect.void
     })
@@ -111,6 +111,6 @@ const quietly = (look: () => void): void => {
   try {
     look()
   } catch {
-    // What was not understood is not told.
+    // What was not understood is not reported.
   }
 }

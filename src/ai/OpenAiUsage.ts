@@ -7,7 +7,7 @@ import { type ProviderRule, reportedCost, ruleOf } from "./ProviderRules.js"
 import { totalsOf } from "./ReportedTotals.js"
 import { count, isRecord, quantity, record, text } from "./UnknownJson.js"
 
-/** What an answer of OpenAI's form reports of its usage; `answer` is the message around it, where there is one. */
+/** What an answer of OpenAI's form reports of its usage; `answer` is the message that it is in, where there is one. */
 export const openAiUsage = (usage: Record<string, unknown>, provider: string): Consumption => {
   const rule = ruleOf(provider)
   const input = details(usage, [

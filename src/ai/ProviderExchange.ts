@@ -1,5 +1,5 @@
 /**
- * One HTTP exchange with a provider: what becomes of it, and what its bytes tell as they pass.
+ * One HTTP exchange with a provider: what becomes of it, and what its bytes report as they pass.
  */
 import { HttpClientError, type HttpClientRequest } from "@effect/platform"
 import { Cause } from "effect"
@@ -79,11 +79,11 @@ export class ProviderExchange {
 
   /** The answer as a whole, as text. */
   tellText(json: string): void {
-    if (json.length <= maxAnswerBytes) this.tell(parse(json))
+    if (json.length <= maxAnswerBytes) this.report(parse(json))
   }
 
   /** The answer as a whole, or one event of it. */
-  tell(message: unknown): void {
+  report(message: unknown): void {
     if (!isRecord(message)) return
     const { about, usage } = this.protocol.read(message)
     this.about = merge(this.about, about)
@@ -94,7 +94,7 @@ export class ProviderExchange {
 
   private tellEvent(data: string): void {
     if (data === "[DONE]") this.isComplete = true
-    else if (this.about.responseModel === undefined || telling.test(data)) this.tell(parse(data))
+    else if (this.about.responseModel === undefined || telling.test(data)) this.report(parse(data))
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The span transformer of `@effect/ai`, through which a response is told to the call that it answers.
+ * The span transformer of `@effect/ai`, through which a response reaches the call that it answers.
  */
 import type { Telemetry } from "@effect/ai"
 import { Exit, Fiber, Option } from "effect"
@@ -9,7 +9,7 @@ import { type CallName, ModelCall } from "./ModelCall.js"
 import { callOf } from "./ModelCallTracer.js"
 import { isObserved, languageModelIn } from "./ObservedModels.js"
 
-/** Tells the response, then does what the transformer does that would be there without it. */
+/** Reports the response to its call, then does what the outer transformer does. */
 export const responseTransformer = (outer: Telemetry.SpanTransformer | undefined): Telemetry.SpanTransformer =>
   Object.assign(
     (options: Options) => {
@@ -31,7 +31,7 @@ const report = ({ response, span }: Options): void => {
   else call.report(response)
 }
 
-/** Records a call whose start was not seen, as tracing is off for it. Where its exchanges are seen, those tell it. */
+/** Records a call whose start was not seen, as tracing is off for it. Where its exchanges are observed, those report it. */
 const record = (response: Options["response"], span: Options["span"]): void => {
   const fiber = Option.getOrUndefined(Fiber.getCurrentFiber())
   const site = fiber && CallSite.in(fiber.currentContext)

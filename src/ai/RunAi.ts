@@ -15,11 +15,11 @@ export { observe } from "./ObservedClient.js"
  * Records the usage of every call of an `@effect/ai` model to the run in which it began: of text, objects, streams and
  * embeddings, also where the call fails, is interrupted, or its stream is abandoned. Nothing is to be done at the call.
  *
- * By itself it records what a model tells at its end. `observe`, on the clients of the providers, sees more: what is told of a
- * stream that is cut off, of embeddings, and to clients that are used directly. What nobody tells is recorded as a call whose
+ * By itself it records what a model reports at its end. `observe`, on the clients of the providers, sees more: the usage of a
+ * stream that is cut off, of embeddings, and of clients that are used directly. What is not reported is recorded as a call whose
  * usage is not known.
  *
- * It goes around the program, as exporters and tracers do. A `Telemetry.CurrentSpanTransformer` that is there where it is built
+ * It is provided to the whole program, as exporters and tracers are. A `Telemetry.CurrentSpanTransformer` that is there where it is built
  * goes on being called. One that is given at a call replaces it, and it replaces one that is given to a model's own layer: so
  * `@effect/ai` has it.
  *

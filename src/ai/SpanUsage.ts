@@ -17,7 +17,7 @@ export const identityOn = ({ attributes }: Tracer.Span) => ({
 /** What was consumed, as far as attributes have it. */
 export const consumptionOn = ({ attributes }: Tracer.Span): Consumption => {
   const reasons = attributes.get(GenAi.responseFinishReasons)
-  const told = {
+  const reported = {
     inputTokens: count(attributes.get(GenAi.inputTokens)),
     outputTokens: count(attributes.get(GenAi.outputTokens)),
     responseModel: text(attributes.get(GenAi.responseModel)),
@@ -25,7 +25,7 @@ export const consumptionOn = ({ attributes }: Tracer.Span): Consumption => {
     finishReason: Array.isArray(reasons) ? text(reasons[0]) : undefined
   }
   const inPart = partial[normalizeProvider(providerOn(attributes) ?? "")]
-  return inPart === undefined ? told : { ...told, [inPart]: undefined }
+  return inPart === undefined ? reported : { ...reported, [inPart]: undefined }
 }
 
 /** Who puts tokens on the span that are not all: those of caches are missing, or those of reasoning. */

@@ -2,7 +2,7 @@
  * Reads the data of server-sent events as their bytes pass (WHATWG HTML, section "Server-sent events"), in bounded memory.
  */
 
-// Longer events are passed over: what is told in them is not known then.
+// Longer events are skipped: what they report is not known then.
 const maxChars = 1 << 20
 
 export class SseParser {

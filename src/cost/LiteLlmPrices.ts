@@ -390,7 +390,7 @@ const scaled = ({ tiers = [], usd }: ServiceTierPrices, factor: UsdInput): Servi
   return { usd: all(usd), tiers: tiers.map(({ aboveInputTokens, usd }) => ({ aboveInputTokens, usd: all(usd) })) }
 }
 
-/** LiteLLM's names tell ways of calling apart, such as `vertex_ai-language-models`, that are one provider's. */
+/** LiteLLM's names distinguish ways of calling, such as `vertex_ai-language-models`, that are one provider's. */
 const providerOf = (name: string): string | undefined => {
   const dash = name.endsWith("models") ? name.indexOf("-") : -1
   const bare = (dash === -1 ? name : name.slice(0, dash)).replace(/^text-completion-/, "").replace(/_(chat|text)$/, "")

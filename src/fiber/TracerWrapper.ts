@@ -28,7 +28,7 @@ export const withWrappedTracer = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<
 export const yieldAfter = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   HashSet.size(fiber.getFiberRef(currentTracerWrappers)) === 0 ? work : Effect.ensuring(work, leaveStep)
 
-// What surrounds a step of a fiber stays around it until the fiber pauses.
+// What wraps a step of a fiber stays in force until the fiber pauses.
 const leaveStep = Effect.yieldNow()
 
 /** The tracer for whatever comes next in a scope. */
@@ -74,7 +74,7 @@ export const wrapOnce = (tracer: Tracer.Tracer, wrap: TracerWrapper): Tracer.Tra
   return made
 }
 
-/** Whether what works here must not tell others of the run: around a call to someone who may not know of it. */
+/** Whether calls that are made here must not carry the run: their receiver is not one to which it is propagated. */
 export class Withheld extends Context.Reference<Withheld>()("botanu/Withheld", { defaultValue: () => false }) {}
 
 /** Whether a client sends a request here, and the run with it: nothing below it is to send the run once more. */
@@ -82,5 +82,5 @@ export class SentByClient extends Context.Reference<SentByClient>()("botanu/Sent
   defaultValue: () => false
 }) {}
 
-/** Whether what works here was asked for by someone who is not believed, so that nothing of what they sent goes on. */
+/** Whether an untrusted request is worked on here, so that nothing of what it brought is sent on. */
 export class Untrusted extends Context.Reference<Untrusted>()("botanu/Untrusted", { defaultValue: () => false }) {}

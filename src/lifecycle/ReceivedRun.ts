@@ -104,8 +104,8 @@ export interface JoinedRun {
 
 export const joinedRunFor = (fiber: AnyFiber, run: Run): JoinedRun => {
   const span = fiber.currentSpan ?? remoteSpanOf(run)
-  const around = currentScope(fiber.currentContext)
-  const scope = new RunScope(run, span, around, forwardedWith(run), false)
+  const enclosing = currentScope(fiber.currentContext)
+  const scope = new RunScope(run, span, enclosing, forwardedWith(run), false)
   const step = remoteStepOf(run)
   const further = step === undefined ? [] : [[Key.step, step] as const]
   const { onLogs, onSpans } = annotated(fiber, run, propagationModeFor(fiber), further)

@@ -32,7 +32,7 @@ export const withoutRun = (annotations: Annotations): Annotations =>
 export const withoutOurs = (annotations: Annotations): Annotations =>
   HashMap.size(annotations) === 0 ? annotations : HashMap.filter(annotations, (_, key) => !key.startsWith(keyPrefix))
 
-/** The annotations of spans and of log lines inside of the run; those of a run around it are replaced as a whole. */
+/** The annotations of spans and of log lines inside of the run; those of an enclosing run are replaced as a whole. */
 export const annotated = (
   fiber: Fiber.RuntimeFiber<unknown, unknown>,
   run: Run,

@@ -1,5 +1,5 @@
 /**
- * Fibers that resume in the OpenTelemetry context of their own work, whoever wakes them up: left to itself, the context of the
+ * Fibers that resume in the OpenTelemetry context of their own work, whichever fiber wakes them up: left to itself, the context of the
  * one that does so is active in them, and in all that are resumed with them in one go.
  */
 import { context } from "@opentelemetry/api"

@@ -31,9 +31,9 @@ import { runOtelContextIn } from "./RunOtelContext.js"
  */
 export interface SpanProcessorOptions {
   /**
-   * Whether baggage that others sent is believed. Spans inside of a run of this process carry that run in any case; those that
+   * Whether baggage that others sent is trusted. Spans inside of a run of this process carry that run in any case; those that
    * are made before a run is joined, such as an instrumented server's, carry what came in where it is `"trusted"`, and nothing
-   * where it is `"untrusted"`. There is no default, because whoever can reach the server writes that baggage.
+   * where it is `"untrusted"`. There is no default, because anyone who can reach the server can write that baggage.
    */
   readonly inbound: "trusted" | "untrusted"
 }

@@ -44,7 +44,7 @@ export interface Options {
  * sees none of it. Where Effect's tracer is not OpenTelemetry's own, its current span is made the active one.
  *
  * Instrumented clients send it to the listed origins only. The origin is that of their client span, by its `url.full`, or by
- * `url.scheme`, `server.address` and `server.port`. Where a span does not tell, as one that is not sampled, nothing of the run is
+ * `url.scheme`, `server.address` and `server.port`. Where a span has none of them, as one that is not sampled, nothing of the run is
  * sent. Layers in one another send it where all of them do.
  *
  * It goes beside `NodeSdk.layer` or `OtlpTracer.layer`, in any order. A context manager and the W3C propagators are set

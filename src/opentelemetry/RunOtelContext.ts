@@ -19,7 +19,7 @@ import { entriesOf, type NamedEntry, othersIn, toOpenTelemetry } from "./OtelBag
 
 /** What a context shows, and to whom it belongs. */
 export interface RunOtelContext {
-  /** The run that is worked on; none for a request that is not believed. */
+  /** The run that is worked on; none for an untrusted request. */
   readonly run: Run | undefined
   /** What spans carry that others make while the context is active. */
   readonly annotations: ReadonlyArray<Entry>
@@ -49,7 +49,7 @@ const stopping = 4
 /** To which origins the layers that enclose a fiber propagate its run: to those that are in all of these lists. */
 export type PropagatedOrigins = ReadonlyArray<Origins>
 
-/** Where origins cannot be told apart: no context holds a run's baggage then. */
+/** Where origins cannot be distinguished: no context holds a run's baggage then. */
 export const noOrigins: Origins = { has: () => false }
 
 /** The lists of the layers that enclose a fiber. */

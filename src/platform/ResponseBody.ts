@@ -53,7 +53,7 @@ const withStream = (response: Response, change: (stream: Sent) => Sent): Respons
     : response
 }
 
-/** Fails when the deadline comes of a run that was joined; whoever owns a run sees to its deadline himself. */
+/** Fails when the deadline comes of a run that was joined; the owner of a run enforces its deadline. */
 const deadlineOf = (fiber: AnyFiber): Effect.Effect<never, DeadlineExceeded> | undefined => {
   const scope = currentScope(fiber.currentContext)
   if (scope === undefined || scope.isOwned || scope.run.deadline === undefined) return undefined

@@ -54,8 +54,8 @@ export const layer = <R = never>(options: OptionsOrElse<never, R>): Layer.Layer<
         Effect.context<R>(),
         (context: Context.Context<R>) => (app: HttpApp.Default) =>
           // `InvalidRunContext` is an error of the `HttpApi`, by the tag.
-          Effect.mapInputContext(middleware(options)(app) as HttpApp.Default<never, R>, (around) =>
-            Context.merge(context, around)
+          Effect.mapInputContext(middleware(options)(app) as HttpApp.Default<never, R>, (outer) =>
+            Context.merge(context, outer)
           )
       )
     )
@@ -87,7 +87,7 @@ export const layerCurrent: Layer.Layer<Middleware> = Layer.succeed(
     run._tag === "Some"
       ? Effect.succeed(run.value)
       : Effect.dieMessage(
-          "RunHttpApi.Middleware: the request has no run; expected an edge with orElse around it, such as RunHttpApi.layer"
+          "RunHttpApi.Middleware: the request has no run; expected an edge with orElse outside of it, such as RunHttpApi.layer"
         )
   )
 )

@@ -47,9 +47,10 @@ export interface Options {
 }
 
 /**
- * Tells these origins of the run in whose fiber a request is sent, in its `baggage` header, beside what others put there. For
- * every other origin, and outside of a run, members of `baggage` that speak of a run are taken off the request, whoever put them
- * there. Trace headers stay as they are. Of clients that are made of one another, each tells only whom the others tell too.
+ * Propagates the run in whose fiber a request is sent to these origins, in its `baggage` header, beside what others put there.
+ * For every other origin, and outside of a run, members of `baggage` that name a run are removed from the request, whatever code
+ * put them there. Trace headers stay as they are. Of nested clients, a request goes to an origin with the run only where each
+ * of them lists it.
  *
  * Each request of a chain of redirects is checked anew: those that `HttpClient.followRedirects` follows above this, and those
  * that `fetch` follows by itself. What is below this is out of its sight: `followRedirects` there, and, through
@@ -165,8 +166,8 @@ const withBodyOf = (request: Request, context: Context.Context<never>): Request 
   if (body._tag !== "Stream") return request
   const callers = Context.pick(...ourTags)(context)
   // Not by the context of the stream, which one that is provided inside of it would replace.
-  const asCaller = Effect.mapInputContext((around: Context.Context<never>) =>
-    Context.merge(Context.omit(...ourTags)(around), callers)
+  const asCaller = Effect.mapInputContext((outer: Context.Context<never>) =>
+    Context.merge(Context.omit(...ourTags)(outer), callers)
   )
   const stream = Stream.fromPull(Effect.map(Stream.toPull(body.stream), asCaller))
   return altered(request, { body: HttpBody.stream(stream, body.contentType, body.contentLength) })

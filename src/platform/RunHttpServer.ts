@@ -1,5 +1,5 @@
 /**
- * The edge of an HTTP server: requests are worked on in the run that they bring, if they are believed.
+ * The edge of an HTTP server: trusted requests are worked on in the run that they bring.
  */
 import { HttpApp, HttpServerError, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Cause, Context, Effect, Equal, type FiberId, FiberRef, identity, Option, type Tracer } from "effect"
@@ -36,7 +36,7 @@ type Request = HttpServerRequest.HttpServerRequest
 type Response = HttpServerResponse.HttpServerResponse
 
 /**
- * Whom a server believes.
+ * Which requests a server trusts.
  *
  * @example
  * ```ts
@@ -51,14 +51,14 @@ type Response = HttpServerResponse.HttpServerResponse
  */
 export interface Options<E = never, R = never> extends ReadOptions {
   /**
-   * Whose runs are believed: everyone's who can send a request (`"trusted"`), nobody's (`"untrusted"`), or of those whose
-   * request a predicate says so. There is no default: a run brings customer ids, a deadline and baggage with it.
+   * Which requests are trusted to bring a run: all (`"trusted"`), none (`"untrusted"`), or those for which a predicate gives
+   * `true`. There is no default: a run brings customer ids, a deadline and baggage with it.
    */
   readonly inbound: Inbound<Request, E, R>
 }
 
 /**
- * Whom a server believes, and how a request that brings no run is one itself.
+ * Which requests a server trusts, and how a request without a run becomes one itself.
  *
  * @example
  * ```ts
@@ -103,10 +103,10 @@ export interface OptionsMaybeOrElse<E = never, R = never> extends Options<E, R> 
 
 /**
  * Middleware for an app, however that is served: `HttpRouter`, `HttpLayerRouter`, `HttpApi`, or a bare `HttpApp`. It goes
- * around the app itself: the middleware argument of `HttpServer.serve` comes too late for it.
+ * on the app itself: the middleware argument of `HttpServer.serve` comes too late for it.
  *
- * A request that is believed is worked on in the run that it brings, under that run's deadline, and in its trace. Where the run
- * comes in cancelled or past its deadline, the app does not run. Of one that is not believed the run is ignored, and nothing of
+ * A trusted request is worked on in the run that it brings, under that run's deadline, and in its trace. Where the run
+ * comes in cancelled or past its deadline, the app does not run. The run of an untrusted request is ignored, and nothing of
  * it goes out again; the sender's span becomes a link. A request without a run is what `orElse` makes of it: a run,
  * or none where it gives `undefined`.
  *

@@ -66,7 +66,7 @@ export const inServerSpan = <E, R>(
   })
 }
 
-/** What is done before it is known whether the sender is believed: not in the trace that the sender names. */
+/** Work before it is known whether the sender is trusted: outside of the trace that the sender names. */
 export const outsideRemoteTrace = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   request: Request

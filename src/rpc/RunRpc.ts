@@ -1,5 +1,5 @@
 /**
- * The edges of RPC: a call brings the run in whose fiber it was made, and is worked on in that run where it is believed.
+ * The edges of RPC: a call brings the run in whose fiber it was made, and is worked on in that run where it is trusted.
  */
 import { Headers } from "@effect/platform"
 import { type Rpc, RpcMiddleware } from "@effect/rpc"
@@ -126,7 +126,7 @@ export interface Request {
 }
 
 /**
- * Whom a server believes.
+ * Which calls a server trusts.
  *
  * @example
  * ```ts
@@ -141,14 +141,14 @@ export interface Request {
  */
 export interface ServerOptions<R = never> extends ReadOptions {
   /**
-   * Whose runs are believed: everyone's who can send a request (`"trusted"`), nobody's (`"untrusted"`), or of those whose
-   * request a predicate says so. There is no default: a run brings customer ids, a deadline and baggage with it.
+   * Which calls are trusted to bring a run: all (`"trusted"`), none (`"untrusted"`), or those for which a predicate gives
+   * `true`. There is no default: a run brings customer ids, a deadline and baggage with it.
    */
   readonly inbound: Inbound<Request, never, R>
 }
 
 /**
- * Whom a server believes, and how a call that brings no run is one itself.
+ * Which calls a server trusts, and how a call without a run becomes one itself.
  *
  * @example
  * ```ts
@@ -192,9 +192,9 @@ export interface ServerOptionsMaybeOrElse<R = never> extends ServerOptions<R> {
 }
 
 /**
- * The server's side. A call that is believed is worked on in the run that it brings, under that run's deadline; a stream is,
- * until its end. Where the run comes in cancelled or past its deadline, the handler does not run. Of a call that is not
- * believed the run is ignored, and nothing of it goes out again; the sender's span becomes a link. A call without a run is what
+ * The server's side. A trusted call is worked on in the run that it brings, under that run's deadline; a stream is,
+ * until its end. Where the run comes in cancelled or past its deadline, the handler does not run. The run of an
+ * untrusted call is ignored, and nothing of it is sent on; the sender's span becomes a link. A call without a run is what
  * `orElse` makes of it.
  *
  * The client sees `DeadlineExceeded`, `RunCancelled`, and `InvalidRunContext` where `orElse` gives options that make no run. A
@@ -226,8 +226,8 @@ export const layerServer: {
       const wrap = <R1>({ next, ...request }: Request & { readonly next: Work<R1> }): Work<Exclude<R1, RunContext>> =>
         Effect.withFiberRuntime((fiber) => {
           if (request.headers[Header.baggage] !== undefined) redactBaggage(fiber.currentSpan)
-          const trust = Effect.mapInputContext(isTrusted(options.inbound, request), (around: Context.Context<never>) =>
-            outsideRemoteTrace(Context.merge(context, around))
+          const trust = Effect.mapInputContext(isTrusted(options.inbound, request), (outer: Context.Context<never>) =>
+            outsideRemoteTrace(Context.merge(context, outer))
           )
           return Effect.flatMap(trust, (trusted) => {
             const inSpan = () => inServerSpan(served(next, request, trusted, options), request.rpc._tag, trusted, fiber)
@@ -298,9 +298,9 @@ export interface ClientOptions {
 }
 
 /**
- * The client's side: tells of the run in whose fiber a call is made, in the `baggage` header of the message, beside what others
- * put there. Where the client withholds it, and outside of a run, members of `baggage` that speak of a run are taken off the
- * message, whoever put them there. Other headers stay as they are, and so does the trace, of which the protocol tells.
+ * The client's side: propagates the run in whose fiber a call is made, in the `baggage` header of the message, beside what others
+ * put there. With `"omit"`, and outside of a run, members of `baggage` that name a run are removed from the message, whatever
+ * code put them there. Other headers stay as they are, and so does the trace, which the protocol itself carries.
  *
  * @example
  * ```ts
@@ -315,7 +315,7 @@ export interface ClientOptions {
 export const layerClient = ({
   outbound
 }: ClientOptions): Layer.Layer<RpcMiddleware.ForClient<Middleware> | RpcMiddleware.ForClient<MiddlewareOrElse>> => {
-  const tell: RpcMiddleware.RpcMiddlewareClient = ({ request }) =>
+  const propagate: RpcMiddleware.RpcMiddlewareClient = ({ request }) =>
     Effect.withFiberRuntime((fiber) => {
       const { currentContext: context } = fiber
       const run = outbound === "propagate" && !Context.get(context, Withheld) ? currentRun(context) : undefined
@@ -326,7 +326,10 @@ export const layerClient = ({
       return Effect.succeed(headers === request.headers ? request : { ...request, headers })
     })
   return inNoContext(
-    Layer.merge(RpcMiddleware.layerClient(Middleware, tell), RpcMiddleware.layerClient(MiddlewareOrElse, tell))
+    Layer.merge(
+      RpcMiddleware.layerClient(Middleware, propagate),
+      RpcMiddleware.layerClient(MiddlewareOrElse, propagate)
+    )
   )
 }
 
@@ -338,7 +341,7 @@ const withBaggage = (headers: Headers.Headers, change: (header: string) => strin
   return changed === "" ? Headers.remove(headers, Header.baggage) : Headers.set(headers, Header.baggage, changed)
 }
 
-/** A layer as it is where there is no run: what middleware finds around it where it is made, it takes along to every call. */
+/** A layer as it is where there is no run: middleware takes the context in which it is built along to every call. */
 const inNoContext = <A>(layer: Layer.Layer<A>): Layer.Layer<A> =>
   Layer.scopedContext(
     Effect.mapInputContext(Layer.build(layer), (context: Context.Context<Scope.Scope>) =>

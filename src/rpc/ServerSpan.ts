@@ -15,7 +15,7 @@ import type { AnyFiber } from "../fiber/CurrentFiber.js"
  * middleware then opens, with a link, is a second one, under which the handler works. With it, a request that is trusted has
  * the second one, unless the server itself opens none (`disableTracing`).
  *
- * Over HTTP the sender's span comes in the headers of the request around the message, so it is the HTTP server's to leave.
+ * Over HTTP the sender's span comes in the headers of the enclosing request, so it is the HTTP server's to leave.
  *
  * @example
  * ```ts
@@ -48,7 +48,7 @@ const leavingSender = (protocol: Protocol): Protocol =>
             return Effect.withFiberRuntime((fiber) =>
               Effect.provideService(receive(clientId, request), LeftToOpen, {
                 sender: validSpan(traceId, spanId, sampled),
-                around: fiber.currentSpan
+                outer: fiber.currentSpan
               })
             )
           })
@@ -58,7 +58,7 @@ const leavingSender = (protocol: Protocol): Protocol =>
 /** A request whose span was left to the middleware: who sent it, and what was open when it came in. */
 class LeftToOpen extends Context.Tag("botanu/RunRpc/LeftToOpen")<
   LeftToOpen,
-  { readonly sender: Tracer.ExternalSpan | undefined; readonly around: Tracer.AnySpan | undefined }
+  { readonly sender: Tracer.ExternalSpan | undefined; readonly outer: Tracer.AnySpan | undefined }
 >() {}
 
 const validSpan = (traceId: unknown, spanId: unknown, sampled: unknown): Tracer.ExternalSpan | undefined => {
@@ -76,7 +76,7 @@ export const inServerSpan = <A, E, R>(
 ): Effect.Effect<A, E, R> => {
   const open = fiber.currentSpan
   const left = Option.getOrUndefined(Context.getOption(fiber.currentContext, LeftToOpen))
-  const isOpen = open?._tag === "Span" && open !== left?.around
+  const isOpen = open?._tag === "Span" && open !== left?.outer
   // A server in the handler, with requests of its own, is not to find it.
   const own =
     left === undefined
@@ -92,7 +92,7 @@ export const inServerSpan = <A, E, R>(
   return own
 }
 
-/** A context for what is done before it is known whether the sender is believed: not in the trace that the sender names. */
+/** A context for work before it is known whether the sender is trusted: outside of the trace that the sender names. */
 export const outsideRemoteTrace = <R>(context: Context.Context<R>): Context.Context<R> => {
   const open = Option.getOrUndefined(Context.getOption(context, Tracer.ParentSpan))
   return remoteAncestor(open) === undefined ? context : without(context, Tracer.ParentSpan)

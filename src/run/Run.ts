@@ -151,7 +151,7 @@ export const lineageEntries = (run: Run): ReadonlyArray<Entry> => {
   return entries
 }
 
-/** What binds whoever works for the run while it lasts: its deadline, and its cancellation. */
+/** What limits all work for the run while it lasts: its deadline, and its cancellation. */
 const limitEntries = (run: Run): ReadonlyArray<Entry> => {
   const entries: Array<Entry> = []
   if (run.deadline !== undefined) entries.push([Key.deadline, String(Math.floor(run.deadline.epochMillis))])

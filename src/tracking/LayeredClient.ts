@@ -1,5 +1,5 @@
 /**
- * HTTP clients of ours that are another client with something around it. What else is put on one can go on the inner client
+ * HTTP clients of ours that wrap another client. What else is put on one can go on the inner client
  * instead, where the context that was given to the layer of the inner client is seen.
  */
 import { GlobalValue } from "effect"
@@ -18,7 +18,7 @@ export const layered = <Client extends object>(inner: Client, wrap: (inner: Clie
   return client
 }
 
-/** A client with `change` made to it, below all that `layered` has put around it. */
+/** A client with `change` made to it, below all that `layered` has wrapped it in. */
 export const changedWithin = <Client extends object>(client: Client, change: (client: Client) => Client): Client => {
   const rebuild = rebuilds.get(client) as Rebuild<Client> | undefined
   return rebuild === undefined ? change(client) : rebuild((inner) => changedWithin(inner, change))

@@ -21,7 +21,7 @@ export class OpenCall {
   /** What the tries before it consumed, which the provider served and bills too. */
   readonly earlierTries: Array<Consumption> = []
   private iteration: unknown
-  /** The call of a model around this one, if this is one too. */
+  /** The enclosing call of a model, if this is one too. */
   private readonly enclosing: OpenCall | undefined
   private isOver = false
   private isCounted = false
@@ -62,8 +62,8 @@ export class OpenCall {
   }
 
   /**
-   * Takes in a call that was seen inside of this one. Where it is told what that consumed, or that it was refused, it is recorded
-   * at once, and of what was told this one adds nothing. Otherwise it waits for this one to end, which may know more.
+   * Takes in a call that was observed inside of this one. Where its usage is known, or that it was refused, it is recorded at
+   * once, and this one adds nothing to it. Otherwise it waits for this one to end, which may know more.
    */
   absorb(seen: ObservedCall): void {
     const wasRefused = seen.details.requests === 0

@@ -205,7 +205,7 @@ const trackStream = <A, E, R>(self: Stream.Stream<A, E, R>, description: Describ
 const openSpan = ({ attributes, spanKind, spanName }: CallDescription): Effect.Effect<Tracer.Span> =>
   Effect.makeSpan(spanName, { kind: spanKind, attributes, captureStackTrace: false })
 
-/** A call from its start to its end. It stands on the run in which it began, whoever ends it. */
+/** A call from its start to its end. Its usage is recorded on the run in which it began, whichever fiber ends it. */
 class CallSpan {
   private readonly open: OpenCall
   /** None outside of a run. */

@@ -155,7 +155,7 @@ const late = ({ model, operation, provider }: Usage, cost: Cost): string => {
   return `usage of ${provider} (${what}; ${usd}) came after the run was over`
 }
 
-/** Counts a cost against the budgets of its run and of the runs around it that count it too. */
+/** Counts a cost against the budgets of its run and of the enclosing runs that count it too. */
 const spend = (fiber: AnyFiber, own: RunScope, cost: Cost): void => {
   for (let scope: RunScope | undefined = own; scope !== undefined; scope = scope.parent) {
     const { budgetMeter, run } = scope
