@@ -48,7 +48,7 @@ export const lines = (event: Event, screen: Screen, serviceOf: ServiceOf = () =>
   const stemWidth = Math.min(longestStem, widest(stems))
   const { customerId, eventId } = first.run
   return [
-    `The runs of event ${visible(eventId)}, customer ${visible(customerId)}${costOf(event)}:`,
+    `The runs of event ${visible(eventId)}, customer ${[visible(customerId), costOf(event)].filter(Boolean).join(", ")}:`,
     ...branches.flatMap((branch) => branchLines(branch, stemWidth, screen, serviceOf))
   ]
 }
@@ -122,7 +122,7 @@ const detailsOf = (completed: CompletedRun): string => {
     details.push(`${Figures.amount(outcome.valueAmount)} ${outcome.valueType ?? ""}`.trimEnd())
   }
   if (outcome?.reason !== undefined) details.push(outcome.reason)
-  return `${details.map(visible).join(", ")}${costOf([completed])}`
+  return [details.map(visible).join(", "), costOf([completed])].filter(Boolean).join(", ")
 }
 
 /** What some runs cost, where they called for anything. */
@@ -131,5 +131,5 @@ const costOf = (runs: ReadonlyArray<CompletedRun>): string => {
   const usd = usdOf(runs)
   const unpriced = runs.reduce((sum, { totals }) => sum + totals.unpricedCalls, 0)
   const known = unpriced === 0 || !BigDecimal.isZero(usd) ? [`${Figures.usd(usd)} USD`] : []
-  return `, ${[...known, ...(unpriced === 0 ? [] : [Figures.count(unpriced, "unpriced call")])].join(" and ")}`
+  return [...known, ...(unpriced === 0 ? [] : [Figures.count(unpriced, "unpriced call")])].join(" and ")
 }
