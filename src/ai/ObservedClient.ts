@@ -79,9 +79,19 @@ const observationOf = (fiber: AnyFiber, request: HttpClientRequest.HttpClientReq
 }
 
 const callTaking = (fiber: AnyFiber, exchange: ProviderExchange, site: CallSite | undefined): ModelCall | undefined => {
-  const call = openCallIn(fiber)
+  const call = openCallIn(fiber) ?? onlyEmbeddingOf(exchange, site)
   if (call === undefined || !call.takes(exchange)) return undefined
   return site === undefined || site.run === call.site.run ? call : undefined
+}
+
+/**
+ * The one call of an embedding model that is open in the run. Batched requests are sent by a fiber that knows their run and not
+ * the call that made them.
+ */
+const onlyEmbeddingOf = ({ protocol }: ProviderExchange, site: CallSite | undefined): ModelCall | undefined => {
+  if (protocol.operation !== "embeddings" || site === undefined) return undefined
+  const [call, ...others] = embeddingsOf(site.run)
+  return others.length === 0 ? call : undefined
 }
 
 const recordingOnce = (exchange: ProviderExchange, site: CallSite): Observation["end"] => {
