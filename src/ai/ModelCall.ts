@@ -4,7 +4,7 @@
 import { AiError, Model } from "@effect/ai"
 import { Cause, type Context, Exit, FiberRef, GlobalValue, Option, type Tracer, type Types } from "effect"
 import { type Consumption, hasQuantity, type UsageDetails } from "../cost/UsageRecord.js"
-import type { AnyFiber } from "../fiber/CurrentFiber.js"
+import { type AnyFiber, setRefFor } from "../fiber/CurrentFiber.js"
 import type { Run } from "../run/Run.js"
 import { type CallExit, callExitOf } from "../tracking/CallExit.js"
 import type { CallSite } from "./CallSite.js"
@@ -172,12 +172,7 @@ export const openCallIn = (fiber: AnyFiber): ModelCall | undefined => {
 
 /** Says which call a fiber works for from here on. A tracer is no effect, and the only thing at hand where a call begins. */
 export const setModelCall = (fiber: AnyFiber, call: ModelCall | undefined): void =>
-  (fiber as unknown as Settable).setFiberRef(currentModelCall, call)
-
-// Every fiber of Effect 3 has it, though its interface does not show it.
-interface Settable {
-  setFiberRef<A>(ref: FiberRef.FiberRef<A>, value: A): void
-}
+  setRefFor(fiber, currentModelCall, call)
 
 const embeddings = GlobalValue.globalValue("botanu/ai/embeddings", () => new WeakMap<Run, Set<ModelCall>>())
 

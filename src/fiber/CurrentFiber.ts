@@ -1,7 +1,7 @@
 /**
- * The time as a fiber sees it, which under `TestClock` is the test's.
+ * The fiber that is at work: its time, which under `TestClock` is the test's, and its references.
  */
-import { Clock, Context, DateTime, type Fiber } from "effect"
+import { Clock, Context, DateTime, type Fiber, type FiberRef } from "effect"
 
 /** A fiber, whatever it works on. */
 export type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
@@ -11,3 +11,12 @@ export const clockOf = (fiber: AnyFiber): Clock.Clock => Context.get(fiber.curre
 
 /** The time of the fiber's clock. */
 export const nowOf = (fiber: AnyFiber): DateTime.Utc => DateTime.unsafeMake(clockOf(fiber).unsafeCurrentTimeMillis())
+
+/** Sets a reference of the fiber for whatever it does next, from code that is no effect, such as a tracer. */
+export const setRefFor = <A>(fiber: AnyFiber, ref: FiberRef.FiberRef<A>, value: A): void =>
+  (fiber as unknown as Settable).setFiberRef(ref, value)
+
+// Every fiber of Effect 3 has it, though its interface does not show it.
+interface Settable {
+  setFiberRef<A>(ref: FiberRef.FiberRef<A>, value: A): void
+}

@@ -20,6 +20,8 @@ import {
   Runtime,
   Tracer
 } from "effect"
+import { setRefFor } from "../../src/fiber/CurrentFiber.js"
+import { currentForkScope } from "../../src/fiber/FiberRegion.js"
 
 class Greeting extends Context.Tag("test/Greeting")<Greeting, string>() {}
 class Volume extends Context.Reference<Volume>()("test/Volume", { defaultValue: () => 3 }) {}
@@ -120,8 +122,7 @@ describe("the references of a fiber", () => {
     Effect.gen(function* () {
       const ref = FiberRef.unsafeMake(0)
       const fiber = yield* thisFiber
-      const settable = fiber as unknown as { setFiberRef<A>(ref: FiberRef.FiberRef<A>, value: A): void }
-      settable.setFiberRef(ref, 1)
+      setRefFor(fiber, ref, 1)
       expect(yield* FiberRef.get(ref)).toBe(1)
     })
   )
@@ -185,6 +186,57 @@ describe("a fiber that runFork starts", () => {
       const exit = yield* Fiber.await(child)
       const interruptors = Exit.isFailure(exit) ? Array.from(Cause.interruptors(exit.cause)) : []
       expect(interruptors).toEqual([interruptor])
+    })
+  )
+})
+
+/** What a fiber can do and its type does not show. */
+interface FiberInternals {
+  scope(): { readonly fiberId: FiberId.FiberId }
+  getChildren(): Set<unknown>
+  tell(message: unknown): void
+}
+
+const internalsOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>) => fiber as unknown as FiberInternals
+
+describe("the fibers that a fiber forks", () => {
+  it.effect("are its children, in a Set that can be changed", () =>
+    Effect.gen(function* () {
+      const fiber = yield* thisFiber
+      const child = yield* Effect.fork(Effect.never)
+      expect(internalsOf(fiber).getChildren().has(child)).toBe(true)
+      internalsOf(fiber).getChildren().delete(child)
+      expect(internalsOf(fiber).getChildren().has(child)).toBe(false)
+      yield* Fiber.interrupt(child)
+    })
+  )
+
+  it.effect("go to the scope of the fiber, unless currentForkScopeOverride, found by its key, names another", () =>
+    Effect.gen(function* () {
+      const fiber = yield* thisFiber
+      expect(internalsOf(fiber).scope().fiberId).toEqual(fiber.id())
+      expect(fiber.getFiberRef(currentForkScope)).toEqual(Option.none())
+      const inGraft = yield* Effect.transplant((graft) => graft(FiberRef.get(currentForkScope)))
+      expect(Option.map(inGraft, ({ fiberId }) => fiberId)).toEqual(Option.some(fiber.id()))
+    })
+  )
+})
+
+describe("messages to a fiber", () => {
+  it.effect("are processed in order, and those that are sent together before anything else", () =>
+    Effect.gen(function* () {
+      const order: Array<string> = []
+      const fiber = yield* Effect.fork(
+        Effect.onInterrupt(Effect.never, () => Effect.sync(() => order.push("finalizer")))
+      )
+      yield* Effect.yieldNow()
+      const by = FiberId.runtime(42, 0)
+      internalsOf(fiber).tell({ _tag: "Stateful", onFiber: () => order.push("before") })
+      internalsOf(fiber).tell({ _tag: "InterruptSignal", cause: Cause.interrupt(by) })
+      internalsOf(fiber).tell({ _tag: "Stateful", onFiber: () => order.push("after") })
+      const exit = yield* Fiber.await(fiber)
+      expect(order).toEqual(["before", "after", "finalizer"])
+      expect(Exit.isFailure(exit) && HashSet.has(Cause.interruptors(exit.cause), by)).toBe(true)
     })
   )
 })
