@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url"
 const root = fileURLToPath(new URL("..", import.meta.url))
 const reports = mkdtempSync(join(tmpdir(), "botanu-test-"))
 process.once("exit", () => rmSync(reports, { recursive: true, force: true }))
-const patienceMillis = 8 * 60_000
+const patienceMillis = 12 * 60_000
 
 /** Runs a script of package.json on this terminal, and gives whether it went well. */
 const npmRun = async (script, ...args) => {
