@@ -1,7 +1,7 @@
 /**
  * A workflow: an Effect program whose every execution is a run. Users know this module as `Botanu`.
  */
-import { type Duration, Effect, Either, type Schedule, type Tracer, type Types, type Utils } from "effect"
+import { type Duration, Effect, Either, type Schedule, Stream, type Tracer, type Types, type Utils } from "effect"
 import { type Budget, BudgetExceeded, BudgetMeter, type ValidBudget, validate } from "./cost/Budget.js"
 import { withinBudgets } from "./cost/PeriodBudget.js"
 import * as Attempt from "./lifecycle/Attempt.js"
@@ -10,6 +10,7 @@ import { lostLineage } from "./lifecycle/IncomingRun.js"
 import { retry } from "./lifecycle/Retry.js"
 import type { OutcomeOptions } from "./lifecycle/RunRecord.js"
 import type { Cancellation } from "./lifecycle/RunScope.js"
+import { streamRun } from "./lifecycle/StreamRun.js"
 import type { RunContext } from "./RunContext.js"
 import { type CallSite, callSiteOf } from "./run/CallSite.js"
 import type { DeadlineExceeded } from "./run/Deadline.js"
@@ -110,6 +111,29 @@ export interface WorkflowOptions<
 }
 
 /**
+ * How the runs of a stream are made and bounded. A stream is not retried.
+ *
+ * @example
+ * ```ts
+ * import { Botanu } from "botanu-effect"
+ * import { Stream } from "effect"
+ *
+ * const options: Botanu.StreamOptions<undefined, undefined> = { eventId: "ticket-42", customerId: "bigretail" }
+ * const tokens = Botanu.workflow(Stream.make("Dear", "Jo"), "Customer Support", options)
+ * ```
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface StreamOptions<
+  out D extends Duration.DurationInput | undefined = Duration.DurationInput | undefined,
+  out B extends Budget | undefined = Budget | undefined
+> extends Omit<WorkflowOptions<void, unknown, never, D, B>, "retry"> {
+  /** A stream is not retried: its consumer already has what the attempt before gave. */
+  readonly retry?: undefined
+}
+
+/**
  * `DeadlineExceeded` where a deadline is given.
  *
  * @example
@@ -159,11 +183,37 @@ export type BudgetError<B> = [B] extends [undefined] ? never : BudgetExceeded
 export type LimitError<D, B> = DeadlineError<D> | BudgetError<B>
 
 /**
+ * What makes a run of an effect or a stream gives: one of the same kind, which may fail as a run does.
+ *
+ * @example
+ * ```ts
+ * import type { Botanu, InvalidRunContext } from "botanu-effect"
+ * import type { Stream } from "effect"
+ *
+ * type Tokens = Botanu.RunOf<Stream.Stream<string>, undefined, undefined>
+ * const isStream: [Tokens] extends [Stream.Stream<string, InvalidRunContext>] ? true : false = true
+ * console.log(isStream)
+ * ```
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type RunOf<Self, D, B> =
+  Self extends Effect.Effect<infer A, infer E, infer R>
+    ? Effect.Effect<A, E | InvalidRunContext | LimitError<D, B>, Exclude<R, RunContext>>
+    : Self extends Stream.Stream<infer A, infer E, infer R>
+      ? Stream.Stream<A, E | InvalidRunContext | LimitError<D, B>, Exclude<R, RunContext>>
+      : never
+
+/**
  * Makes every execution of an effect a run: with an id, a span, a deadline, a status and an outcome. `RunContext` is provided
  * to it. Fails with `InvalidRunContext` before anything starts where an option is not as it should be.
  *
  * The effect works in the fiber of its caller, and nothing else of it changes. Fibers that it forks end with the run.
  * `Botanu.cancel` interrupts the run and not its caller.
+ *
+ * A stream is a run, too: from its first pull until it ends, or until its consumer stops, which makes it `canceled` with the reason
+ * `consumer_stopped`. A stream takes no `retry`. Its options are `StreamOptions`.
  *
  * @example
  * ```ts
@@ -182,10 +232,30 @@ export type LimitError<D, B> = DeadlineError<D> | BudgetError<B>
  * Effect.runPromise(program)
  * ```
  *
+ * @example
+ * ```ts
+ * import { Botanu } from "botanu-effect"
+ * import { Effect, Stream } from "effect"
+ *
+ * const tokens = Stream.make("Dear", "Jo").pipe(
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" })
+ * )
+ *
+ * Effect.runPromise(Stream.runForEach(tokens, (token) => Effect.log(token)))
+ * ```
+ *
  * @since 0.1.0
  * @category workflows
  */
 export const workflow: {
+  <
+    A0 = unknown,
+    const D extends Duration.DurationInput | undefined = undefined,
+    const B extends Budget | undefined = undefined
+  >(
+    name: string,
+    options: Omit<WorkflowOptions<A0, never, never, D, B>, "retry"> & { readonly retry?: undefined }
+  ): <Self extends Runnable<A0>>(self: Self) => RunOf<Self, D, B>
   <
     A0 = unknown,
     E0 = unknown,
@@ -210,14 +280,61 @@ export const workflow: {
     name: string,
     options: WorkflowOptions<Types.NoInfer<A>, Types.NoInfer<E> | LimitError<D, B>, R0, D, B>
   ): Effect.Effect<A, E | InvalidRunContext | LimitError<D, B>, Exclude<R, RunContext> | R0>
-} = ((...args: [string, AnyOptions] | [Effect.Effect<unknown>, string, AnyOptions]) => {
+  <
+    A,
+    E,
+    R,
+    const D extends Duration.DurationInput | undefined = undefined,
+    const B extends Budget | undefined = undefined
+  >(
+    stream: Stream.Stream<A, E, R>,
+    name: string,
+    options: StreamOptions<D, B>
+  ): Stream.Stream<A, E | InvalidRunContext | LimitError<D, B>, Exclude<R, RunContext>>
+} = ((...args: [string, AnyOptions] | [AnyWork, string, AnyOptions]) => {
   const callSite = callSiteOf(workflow as never)
   return args.length === 2
-    ? (effect: Effect.Effect<unknown>) => run(effect, args[0], args[1], callSite)
-    : run(args[0], args[1], args[2], callSite)
+    ? (work: AnyWork) => runOf(work, args[0], args[1], callSite)
+    : runOf(args[0], args[1], args[2], callSite)
 }) as never
 
+// The outcome option of a stream has no result to read.
+type Runnable<A0> =
+  | Effect.Effect<A0, unknown, unknown>
+  | ([undefined] extends [A0] ? Stream.Stream<unknown, unknown, unknown> : never)
+
 type AnyOptions = WorkflowOptions<unknown, unknown, never>
+type AnyWork = Effect.Effect<unknown> | Stream.Stream<unknown>
+
+// In its types an effect is a stream, too.
+const runOf = (
+  work: AnyWork,
+  name: string,
+  options: AnyOptions,
+  callSite: CallSite
+): AnyWork | Stream.Stream<unknown, unknown> =>
+  Effect.isEffect(work) ? (run(work, name, options, callSite) as never) : runStream(work, name, options, callSite)
+
+const runStream = (
+  body: Stream.Stream<unknown>,
+  name: string,
+  { budget, retry: _, retryOf, ...options }: AnyOptions,
+  callSite: CallSite
+): Stream.Stream<unknown, unknown> => {
+  const request = { ...options, workflow: name, callSite }
+  const checked = Effect.withFiberRuntime<void, unknown>((fiber) => {
+    const run = currentRun(fiber.currentContext)
+    return run === undefined ? Effect.void : withinBudgets(fiber, run, Effect.void)
+  })
+  const previous = retryOf && { run: retryOf, span: remoteSpanOf(retryOf) }
+  const ran = streamRun(Stream.concat(Stream.execute(checked), body), () => {
+    const valid = budget && validate(budget)
+    if (valid !== undefined && Either.isLeft(valid)) return Either.left(invalidRequest(request, valid.left))
+    return Either.right([{ ...request, budgetMeter: accountFor(valid?.right)() }, previous])
+  })
+  const warning = retryOf && lostLineage(retryOf)
+  return warning === undefined ? ran : Stream.concat(Stream.execute(warning), ran)
+}
 
 const run = (
   body: Effect.Effect<unknown>,

@@ -1,4 +1,4 @@
-import { Context, type Duration, Effect, type Either, Schedule } from "effect"
+import { Context, type Duration, Effect, type Either, Schedule, Stream } from "effect"
 import { describe, expectTypeOf, it } from "vitest"
 import {
   Botanu,
@@ -173,4 +173,26 @@ describe("Botanu.fn", () => {
 it("a decoded run is a Run, with a typed refusal", () => {
   expectTypeOf(RunContext.make({ workflow: "W", ...ids })).toEqualTypeOf<Effect.Effect<Run, InvalidRunContext>>()
   expectTypeOf(Outcome.make("success")).toEqualTypeOf<Either.Either<Outcome.Outcome, Outcome.InvalidOutcome>>()
+})
+
+describe("a stream", () => {
+  class Tokens extends Context.Tag("Tokens")<Tokens, string>() {}
+  const tokens = Stream.concat(
+    Stream.mapEffect(Stream.make(1), () => Effect.zipRight(RunContext, Tokens)),
+    Stream.fail(new Broken())
+  )
+
+  it("stays a stream, and fails as a run does", () => {
+    const piped = tokens.pipe(Botanu.workflow("W", ids))
+    expectTypeOf(piped).toEqualTypeOf<Stream.Stream<string, Broken | InvalidRunContext, Tokens>>()
+    const bounded = Botanu.workflow(tokens, "W", { ...ids, deadline: "1 second" })
+    expectTypeOf(bounded).toEqualTypeOf<Stream.Stream<string, Broken | InvalidRunContext | DeadlineExceeded, Tokens>>()
+  })
+
+  it("takes no retry", () => {
+    // @ts-expect-error a stream is not retried
+    Botanu.workflow(tokens, "W", { ...ids, retry: { times: 1 } })
+    // @ts-expect-error a stream is not retried
+    tokens.pipe(Botanu.workflow("W", { ...ids, retry: { times: 1 } }))
+  })
 })

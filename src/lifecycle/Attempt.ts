@@ -84,7 +84,7 @@ const work = <A, E, R>(
  * How a run ends whose body is not to run: one that was received as cancelled, is past its deadline or its budget, or was
  * stopped before it began.
  */
-const refusal = (fiber: AnyFiber, { scope }: OpenRun): Exit.Exit<never, BudgetExceeded> | undefined => {
+export const refusal = (fiber: AnyFiber, { scope }: OpenRun): Exit.Exit<never, BudgetExceeded> | undefined => {
   const { budgetMeter, run } = scope
   if (run.cancelled || scope.stoppedBy !== undefined) return Exit.interrupt(fiber.id())
   if (run.isPastDeadline(nowOf(fiber))) {
