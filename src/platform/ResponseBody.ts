@@ -16,7 +16,8 @@ import {
   Stream
 } from "effect"
 import * as ChildFiber from "../fiber/ChildFiber.js"
-import { type AnyFiber, nowOf } from "../fiber/CurrentFiber.js"
+import { type AnyFiber, clockOf, nowOf } from "../fiber/CurrentFiber.js"
+import { sleepUntil } from "../fiber/Timer.js"
 import type { RequestEdge } from "../lifecycle/Interruption.js"
 import { currentScope } from "../lifecycle/RunScope.js"
 import { type DeadlineExceeded, deadlineExceeded } from "../run/Deadline.js"
@@ -60,7 +61,7 @@ const deadlineOf = (fiber: AnyFiber): Effect.Effect<never, DeadlineExceeded> | u
   const { deadline } = scope.run
   return Effect.suspend(() =>
     Effect.zipRight(
-      Effect.sleep(Math.max(0, deadline.epochMillis - nowOf(fiber).epochMillis)),
+      sleepUntil(clockOf(fiber), deadline.epochMillis),
       Effect.fail(deadlineExceeded(scope.run, deadline))
     )
   )
