@@ -11,6 +11,8 @@ export default defineConfig({
     ]
   },
   test: {
+    // Half of the tests wait for processes and timers of their own. By default one core stays idle.
+    maxWorkers: "100%",
     include: ["test/**/*.test.ts", "command/test/**/*.test.ts"],
     // For slow machines, and those with other work.
     testTimeout: 20_000,
