@@ -1,10 +1,14 @@
 /**
  * The runs of one order as a tree: the attempts at shipping it below the run that placed it.
  */
+
+import { TerminalText } from "botanu-effect/report"
 import * as Figures from "../support-desk/Figures.js"
 import { inkOf } from "../support-desk/StatusInk.js"
-import { pad, paint, type Screen, visible, widest } from "../support-desk/Terminal.js"
+import { paint, type Screen, widest } from "../support-desk/Terminal.js"
 import type { Attempt } from "./Attempt.js"
+
+const { pad, visible } = TerminalText
 
 /** The lines of the trees, one tree for each order. */
 export const lines = (attempts: ReadonlyArray<Attempt>, screen: Screen): ReadonlyArray<string> => {

@@ -1,13 +1,17 @@
 /**
  * Runs that go through a queue: BullMQ on a Redis server of its own, a producer and two worker processes, one of which is killed.
  */
+
+import { TerminalText } from "botanu-effect/report"
 import { Clock, Console, Effect, Either } from "effect"
 import * as Figures from "../support-desk/Figures.js"
 import * as Signals from "../support-desk/Signals.js"
-import { pad, screenOf, visible } from "../support-desk/Terminal.js"
+import { screenOf } from "../support-desk/Terminal.js"
 import { encodeJson } from "./Attempt.js"
 import * as RunTree from "./RunTree.js"
 import * as Story from "./Story.js"
+
+const { pad, visible } = TerminalText
 
 const usage = `usage: node --import tsx examples/bullmq/main.ts [--json]
 

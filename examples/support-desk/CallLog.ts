@@ -2,9 +2,11 @@
  * The model server's own log: what it was asked, and what it served. With it the costs of a job can be checked.
  */
 import { createWriteStream, type WriteStream } from "node:fs"
+import { TerminalText } from "botanu-effect/report"
 import { Data, Effect, Schema, type Scope } from "effect"
 import * as FileProblem from "./FileProblem.js"
-import { visible } from "./Terminal.js"
+
+const { visible } = TerminalText
 
 /** A request, when it is over. */
 export const ModelCall = Schema.Struct({

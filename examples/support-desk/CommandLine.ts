@@ -1,9 +1,12 @@
 /**
  * What the user asks for on the command line.
  */
+
+import { TerminalText } from "botanu-effect/report"
 import { Data, Either } from "effect"
-import { visible } from "./Terminal.js"
 import { fileSource, type Source, stdinSource } from "./TicketSource.js"
+
+const { visible } = TerminalText
 
 export type Command = { readonly _tag: "Help" } | Work
 

@@ -1,11 +1,15 @@
 /**
  * The cost of a job as a table: of its workflows, of all tickets, and of each customer.
  */
+
+import { TerminalText } from "botanu-effect/report"
 import { BigDecimal } from "effect"
 import type { CostFigures, CostSummary } from "./CostSummary.js"
 import * as Figures from "./Figures.js"
 import * as Table from "./Table.js"
-import { type Screen, truncate, visible } from "./Terminal.js"
+import type { Screen } from "./Terminal.js"
+
+const { truncate, visible } = TerminalText
 
 type Row = Table.Row<CostFigures>
 

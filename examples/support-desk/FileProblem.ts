@@ -2,7 +2,9 @@
  * What the system says is wrong with a file.
  */
 import { getSystemErrorMap } from "node:util"
-import { visible } from "./Terminal.js"
+import { TerminalText } from "botanu-effect/report"
+
+const { visible } = TerminalText
 
 /** An error of the file system in a few words, such as `no such file or directory`. */
 export const describe = (error: unknown): string => {

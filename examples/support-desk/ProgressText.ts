@@ -2,12 +2,15 @@
  * Progress in words: the bar, and the line about a ticket that is done.
  */
 import type { CompletedRun } from "botanu-effect"
+import { TerminalText } from "botanu-effect/report"
 import * as Figures from "./Figures.js"
 import { inkOf } from "./StatusInk.js"
 import { statuses } from "./Summary.js"
 import type { Tally } from "./Tally.js"
-import { type Ink, pad, paint, type Screen, truncate, visible } from "./Terminal.js"
+import { type Ink, paint, type Screen } from "./Terminal.js"
 import type { Ticket } from "./Ticket.js"
+
+const { pad, truncate, visible } = TerminalText
 
 const cells = 24
 

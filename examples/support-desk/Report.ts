@@ -2,6 +2,7 @@
  * The report of a job: what was done, a table of what came of it, and some events in detail. Pure.
  */
 import type { CompletedRun } from "botanu-effect"
+import { TerminalText } from "botanu-effect/report"
 import * as CostSummary from "./CostSummary.js"
 import * as CostTable from "./CostTable.js"
 import * as Figures from "./Figures.js"
@@ -10,7 +11,9 @@ import { inkOf } from "./StatusInk.js"
 import { statuses, summarize } from "./Summary.js"
 import * as SummaryTable from "./SummaryTable.js"
 import type { Tally } from "./Tally.js"
-import { paint, type Screen, visible, wrap } from "./Terminal.js"
+import { paint, type Screen, wrap } from "./Terminal.js"
+
+const { visible } = TerminalText
 
 export interface Job {
   readonly tally: Tally

@@ -2,12 +2,15 @@
  * The runs of one event as a tree: attempts beside each other, what ran inside of them beneath.
  */
 import type { CompletedRun } from "botanu-effect"
+import { TerminalText } from "botanu-effect/report"
 import { BigDecimal } from "effect"
 import { usdOf } from "./CostSummary.js"
 import * as Figures from "./Figures.js"
 import { type Event, eventsOf } from "./Groups.js"
 import { inkOf } from "./StatusInk.js"
-import { pad, paint, type Screen, truncate, visible, widest, width, wrap } from "./Terminal.js"
+import { paint, type Screen, widest, wrap } from "./Terminal.js"
+
+const { pad, truncate, visible, width } = TerminalText
 
 /** The service that had a run, where that is known. */
 export type ServiceOf = (runId: string) => string | undefined

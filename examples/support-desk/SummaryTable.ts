@@ -2,11 +2,14 @@
  * The summary as a table, as wide as the screen allows.
  */
 import type { RunStatus } from "botanu-effect"
+import { TerminalText } from "botanu-effect/report"
 import * as Figures from "./Figures.js"
 import { inkOf } from "./StatusInk.js"
 import { statuses, type WorkflowSummary } from "./Summary.js"
 import * as Table from "./Table.js"
-import { paint, type Screen, truncate, visible } from "./Terminal.js"
+import { paint, type Screen } from "./Terminal.js"
+
+const { truncate, visible } = TerminalText
 
 type Row = Table.Row<WorkflowSummary["total"]>
 type Column = Table.Column<Row>

@@ -1,7 +1,13 @@
 /**
  * Tables in columns that are as wide as they need to be.
  */
-import { type Alignment, type Ink, pad, paint, type Screen, widest } from "./Terminal.js"
+
+import { TerminalText } from "botanu-effect/report"
+import { type Ink, paint, type Screen, widest } from "./Terminal.js"
+
+const { pad } = TerminalText
+
+type Alignment = "left" | "right"
 
 export interface Row<Figures> {
   readonly name: string

@@ -2,8 +2,10 @@
  * A support ticket: what a customer asks for, and how the simulated desk will fare with it.
  */
 import { Run } from "botanu-effect"
+import { TerminalText } from "botanu-effect/report"
 import { Either, ParseResult, Schema } from "effect"
-import { truncate, visible } from "./Terminal.js"
+
+const { truncate, visible } = TerminalText
 
 const withDefault = <A, I>(schema: Schema.Schema<A, I>, value: NoInfer<A>) =>
   Schema.optionalWith(schema, { default: () => value })

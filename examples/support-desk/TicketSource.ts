@@ -3,10 +3,12 @@
  */
 import { createReadStream } from "node:fs"
 import { Readable } from "node:stream"
+import { TerminalText } from "botanu-effect/report"
 import { Data, Effect, Either, Stream } from "effect"
 import * as FileProblem from "./FileProblem.js"
-import { visible } from "./Terminal.js"
 import * as Ticket from "./Ticket.js"
+
+const { visible } = TerminalText
 
 export interface Source {
   readonly name: string

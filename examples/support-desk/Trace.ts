@@ -1,9 +1,13 @@
 /**
  * The spans of the job as text, with their attributes.
  */
+
+import { TerminalText } from "botanu-effect/report"
 import * as Figures from "./Figures.js"
 import type { SpanRecord } from "./SpanRecord.js"
-import { paint, type Screen, visible, wrap } from "./Terminal.js"
+import { paint, type Screen, wrap } from "./Terminal.js"
+
+const { visible } = TerminalText
 
 /** The spans as text, each below the one around it. */
 export const render = (spans: ReadonlyArray<SpanRecord>, screen: Screen): string => {

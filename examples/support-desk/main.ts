@@ -6,6 +6,7 @@ import { constants } from "node:os"
 import { fileURLToPath } from "node:url"
 import { FetchHttpClient, HttpApiClient } from "@effect/platform"
 import { BotanuConfig } from "botanu-effect"
+import { TerminalText } from "botanu-effect/report"
 import { Clock, type ConfigError, Console, Effect, Either, Layer, Match, Option, Stream } from "effect"
 import * as CallLog from "./CallLog.js"
 import * as CommandLine from "./CommandLine.js"
@@ -16,10 +17,12 @@ import * as Records from "./Records.js"
 import * as Report from "./Report.js"
 import * as ServiceProcess from "./ServiceProcess.js"
 import * as Signals from "./Signals.js"
-import { screenOf, visible } from "./Terminal.js"
+import { screenOf } from "./Terminal.js"
 import type { Ticket } from "./Ticket.js"
 import * as TicketSource from "./TicketSource.js"
 import * as Trace from "./Trace.js"
+
+const { visible } = TerminalText
 
 const defaultTickets = fileURLToPath(new URL("./tickets.jsonl", import.meta.url))
 

@@ -14,10 +14,13 @@ import * as Report from "../../examples/support-desk/Report.js"
 import * as Signals from "../../examples/support-desk/Signals.js"
 import { percentile, statuses, summarize } from "../../examples/support-desk/Summary.js"
 import * as Tally from "../../examples/support-desk/Tally.js"
-import { type Screen, visible, width } from "../../examples/support-desk/Terminal.js"
+import type { Screen } from "../../examples/support-desk/Terminal.js"
 import * as Ticket from "../../examples/support-desk/Ticket.js"
 import { CompletedRun, type Cost, CostTotals, Outcome, Run, type RunStatus } from "../../src/index.js"
+import { TerminalText } from "../../src/report/index.js"
 import { instant, makeRun } from "../runs.js"
+
+const { visible, width } = TerminalText
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 const shippedTickets = join(root, "examples/support-desk/tickets.jsonl")
