@@ -17,7 +17,7 @@ import { Botanu, Outcome, Propagation, type Run, RunContext, RunExporter } from 
 import * as RunHttpServer from "../../src/platform/RunHttpServer.js"
 import { completedRuns, endedSpans, logging, observed } from "../observed.js"
 import { ids, leanHeader, leanKeys, runId } from "../runs.js"
-import { type NodeServer, request, serving } from "./servers.js"
+import { middleware, type NodeServer, type Options, request, serving } from "./servers.js"
 
 const remoteTrace = "0af7651916cd43dd8448eb211c80319c"
 const remoteSpan = "b7ad6b7169203331"
@@ -26,10 +26,6 @@ const traceparent = `00-${remoteTrace}-${remoteSpan}-01`
 const inFuture = (millis: number) => `botanu.deadline=${Date.now() + millis}`
 
 type Handler = Effect.Effect<string>
-type Options = RunHttpServer.Options & Partial<RunHttpServer.OptionsOrElse>
-
-const middleware = (options: Options) => (app: HttpApp.Default) =>
-  Effect.orDie(RunHttpServer.middleware(options)(app)) as HttpApp.Default
 
 class Api extends HttpApi.make("api").add(
   HttpApiGroup.make("group").add(HttpApiEndpoint.get("work", "/").addSuccess(Schema.String))

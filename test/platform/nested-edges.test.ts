@@ -6,7 +6,6 @@ import {
   HttpApiBuilder,
   HttpApiEndpoint,
   HttpApiGroup,
-  type HttpApp,
   HttpRouter,
   HttpServer,
   HttpServerResponse
@@ -17,12 +16,7 @@ import { Botanu, Propagation, RunContext } from "../../src/index.js"
 import * as RunHttpServer from "../../src/platform/RunHttpServer.js"
 import { completedRuns, endedSpans, observed } from "../observed.js"
 import { ids, leanHeader, runId } from "../runs.js"
-import { type NodeServer, request, serving } from "./servers.js"
-
-type Options = RunHttpServer.Options & Partial<RunHttpServer.OptionsOrElse>
-
-const middleware = (options: Options) => (app: HttpApp.Default) =>
-  Effect.orDie(RunHttpServer.middleware(options)(app)) as HttpApp.Default
+import { middleware, type NodeServer, type Options, request, serving } from "./servers.js"
 
 const traceId = "0af7651916cd43dd8448eb211c80319c"
 const headers = { baggage: `${leanHeader},foreign=1`, traceparent: `00-${traceId}-b7ad6b7169203331-01` }

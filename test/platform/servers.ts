@@ -2,9 +2,10 @@
  * Real servers on loopback, and a client that sends exactly the headers it is told to.
  */
 import { createServer, type IncomingHttpHeaders, request as nodeRequest } from "node:http"
-import { HttpServer } from "@effect/platform"
+import { type HttpApp, HttpServer } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Layer } from "effect"
+import * as RunHttpServer from "../../src/platform/RunHttpServer.js"
 
 const listening = () => NodeHttpServer.layer(() => createServer(), { port: 0, host: "127.0.0.1" })
 
@@ -19,6 +20,12 @@ export const serving = <A, E, R>(server: Layer.Layer<A, E, R>) =>
     if (address._tag !== "TcpAddress") return yield* Effect.die("expected a TCP address")
     return `http://127.0.0.1:${address.port}`
   })
+
+export type Options = RunHttpServer.Options & Partial<RunHttpServer.OptionsOrElse>
+
+/** The middleware on an app whose errors are defects. */
+export const middleware = (options: Options) => (app: HttpApp.Default) =>
+  Effect.orDie(RunHttpServer.middleware(options)(app)) as HttpApp.Default
 
 export interface Answer {
   readonly status: number

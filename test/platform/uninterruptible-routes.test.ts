@@ -6,7 +6,6 @@ import {
   HttpApiBuilder,
   HttpApiEndpoint,
   HttpApiGroup,
-  type HttpApp,
   HttpLayerRouter,
   HttpRouter,
   HttpServer,
@@ -18,12 +17,7 @@ import { Botanu, BotanuConfig, Propagation, RunContext } from "../../src/index.j
 import * as RunHttpServer from "../../src/platform/RunHttpServer.js"
 import { completedRuns, observed } from "../observed.js"
 import { ids, leanHeader } from "../runs.js"
-import { type NodeServer, request, serving } from "./servers.js"
-
-type Options = RunHttpServer.Options & Partial<RunHttpServer.OptionsOrElse>
-
-const middleware = (options: Options) => (app: HttpApp.Default) =>
-  Effect.orDie(RunHttpServer.middleware(options)(app)) as HttpApp.Default
+import { middleware, type NodeServer, type Options, request, serving } from "./servers.js"
 
 /** By its type without `orElse`, for routers that know the errors of middleware. */
 const generic = (options: Options) => RunHttpServer.middleware(options as RunHttpServer.Options)
