@@ -75,13 +75,12 @@ export const record = (details: UsageDetails): Effect.Effect<void, InvalidUsage,
   Effect.flatMap(RunContext, (run) =>
     Effect.withFiberRuntime((fiber) => {
       const problems: Array<FieldProblem> = []
-      const step = currentStep(fiber.currentContext)?.name
-      const placed = step === undefined ? details : { step, ...details }
-      const usage = make(placed, {}, nowOf(fiber), (problem) => problems.push(problem))
+      const known = { time: nowOf(fiber), step: currentStep(fiber.currentContext)?.name }
+      const usage = make(details, {}, known, (problem) => problems.push(problem))
       const [problem] = problems
       if (problem !== undefined) return Effect.fail(new InvalidUsage(problem))
       const scope = scopeOf(fiber.currentContext, run)
-      addFor(fiber, { run, scope, step, span: undefined }, usage)
+      addFor(fiber, { run, scope, step: known.step, span: undefined }, usage)
       return yieldIfOverBudget(scope)
     })
   )

@@ -245,6 +245,13 @@ export interface UsageDetails extends Consumption, Readonly<Partial<Record<Targe
   readonly durationMs?: number | undefined
 }
 
+/** What the place of a usage knows of it, where its details do not name it. */
+export interface KnownDetails {
+  readonly time: DateTime.Utc
+  readonly durationMs?: number | undefined
+  readonly step?: string | undefined
+}
+
 /**
  * A usage of checked details; `further` ones come first. What is wrong with a detail is passed to `onProblem`, and the detail
  * left out; what a usage cannot be without becomes `other` and `unknown`.
@@ -252,13 +259,15 @@ export interface UsageDetails extends Consumption, Readonly<Partial<Record<Targe
 export const make = (
   details: UsageDetails,
   further: Partial<UsageDetails>,
-  now: DateTime.Utc,
+  known: KnownDetails,
   onProblem: (problem: FieldProblem) => void
 ): Usage => {
   const fields: Record<string, unknown> = Object.create(Usage.prototype)
   fields["requests"] = 1
   fields["status"] = "success"
-  fields["time"] = now
+  fields["time"] = known.time
+  if (known.durationMs !== undefined && !("durationMs" in details)) fields["durationMs"] = known.durationMs
+  if (known.step !== undefined && !("step" in details)) fields["step"] = known.step
   take(fields, details, onProblem)
   take(fields, further, onProblem)
   if (fields["usd"] !== undefined) fields["usd"] = fromNonNegative(fields["usd"])

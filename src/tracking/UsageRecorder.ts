@@ -1,5 +1,5 @@
 /**
- * What becomes of a usage: it is priced, and stands on its run, on the span of its call and in budgets.
+ * Recording a usage: it is priced, and recorded on its run, on the span of its call and in budgets.
  */
 import { BigDecimal, type DateTime, Effect, type Tracer } from "effect"
 import type { Cost } from "../cost/Cost.js"
@@ -40,11 +40,8 @@ export const recordFor = (
 ): void => {
   let problems = ""
   const now = nowOf(fiber)
-  const durationMs = place.span && durationOf(place.span, now)
-  const timed = durationMs === undefined || "durationMs" in details ? details : { ...details, durationMs }
-  const { step } = place
-  const placed = step === undefined || "step" in details ? timed : { ...timed, step }
-  const usage = make(placed, further, now, ({ field, problem }) => {
+  const known = { time: now, durationMs: place.span && durationOf(place.span, now), step: place.step }
+  const usage = make(details, further, known, ({ field, problem }) => {
     problems += `; ${field}: ${problem}`
   })
   if (problems !== "") warnFor(fiber, `usage of ${usage.provider}${problems}`)

@@ -16,7 +16,7 @@ const chat: UsageDetails = { kind: "llm", provider: "openai", operation: "chat" 
 
 const usageOf = (details: object): { readonly usage: Usage.Usage; readonly problems: ReadonlyArray<string> } => {
   const problems: Array<string> = []
-  const usage = make({ ...chat, ...details }, {}, instant(1_770_000_000_000), ({ field, problem }) =>
+  const usage = make({ ...chat, ...details }, {}, { time: instant(1_770_000_000_000) }, ({ field, problem }) =>
     problems.push(`${field}: ${problem}`)
   )
   return { usage, problems }

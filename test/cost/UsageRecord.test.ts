@@ -14,7 +14,7 @@ const chat: UsageDetails = { kind: "llm", provider: "openai", operation: "chat" 
 /** The usage, and what was wrong with its details. */
 const made = (details: object, further: object = {}) => {
   const problems: Array<string> = []
-  const usage = make(details as UsageDetails, further, now, ({ field, problem }) =>
+  const usage = make(details as UsageDetails, further, { time: now }, ({ field, problem }) =>
     problems.push(`${field}: ${problem}`)
   )
   return { usage, problems }
