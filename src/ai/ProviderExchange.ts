@@ -159,6 +159,6 @@ const noConnection = new Set([
   "UND_ERR_CONNECT_TIMEOUT"
 ])
 
-/** The code of an error of the network; that of `fetch` stands on its cause. */
+/** The code of an error of the network; that of `fetch` is in its cause. */
 const codeIn = (error: unknown): string | undefined =>
   isRecord(error) ? (text(error["code"]) ?? codeIn(error["cause"])) : undefined

@@ -191,7 +191,7 @@ const checkingRedirects = (request: Request, origins: Origins): Effect.Effect<Re
 
 const withRedacted = new WeakMap<RedactedNames, RedactedNames>()
 
-/** The names of headers that do not stand on spans, and `baggage`. */
+/** The names of headers that are redacted on spans, and `baggage`. */
 const redactedNames = (names: RedactedNames): RedactedNames => {
   const known = withRedacted.get(names)
   if (known !== undefined) return known

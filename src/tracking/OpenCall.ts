@@ -82,7 +82,7 @@ export class OpenCall {
   /** Ends the call: it is recorded as `own`, unless it was seen inside, where as much was known of it. */
   end(own: ObservedCall): void {
     this.isOver = true
-    // One that stands on a run that is over comes too late there.
+    // One of a run that is over comes too late for its record.
     const isSeen = this.wasRefused || this.unreported.some(({ scope }) => !scope?.isClosed)
     const isReported = this.earlierTries.length > 0 || hasQuantity(this.soFar)
     const those = this.isCounted || (isSeen && !isReported) ? this.unreported : [own]

@@ -23,7 +23,7 @@ export const Key = {
 /** Baggage members with this prefix are ours; all others are foreign and are forwarded as they came. */
 export const keyPrefix = "botanu."
 
-/** Attributes that stand on the run span alone. */
+/** Attributes of the run span alone. */
 export const Attribute = {
   workflowVersion: "botanu.workflow.version",
   startTime: "botanu.run.start_time",
