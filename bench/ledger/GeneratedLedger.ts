@@ -230,9 +230,8 @@ class EventGenerator {
     const writer = `019abc12-0000-7000-8000-00000000000${Math.floor(this.random() * 4)}`
     const isNew = start > this.from + this.span / 2
     const run: Json = {
-      runId: fields.runId,
-      workflow: workflow.name,
       ...fields,
+      workflow: workflow.name,
       workflowVersion: workflow.versions[isNew ? 1 : 0],
       startTime: iso(start),
       ...(workflow.deadlineMillis !== undefined && { deadline: iso(start + workflow.deadlineMillis) }),
