@@ -30,7 +30,21 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
 const integrations: Record<string, ReadonlyArray<string>> = {
   ai: ["@effect/ai", "@effect/platform"],
   ledger: ["@effect/platform"],
-  opentelemetry: ["@opentelemetry/api", "@opentelemetry/context-async-hooks", "@opentelemetry/core"],
+  opentelemetry: [
+    "@effect/opentelemetry",
+    "@opentelemetry/api",
+    "@opentelemetry/context-async-hooks",
+    "@opentelemetry/core",
+    "@opentelemetry/exporter-logs-otlp-http",
+    "@opentelemetry/exporter-logs-otlp-proto",
+    "@opentelemetry/exporter-metrics-otlp-http",
+    "@opentelemetry/exporter-metrics-otlp-proto",
+    "@opentelemetry/exporter-trace-otlp-http",
+    "@opentelemetry/exporter-trace-otlp-proto",
+    "@opentelemetry/sdk-logs",
+    "@opentelemetry/sdk-metrics",
+    "@opentelemetry/sdk-trace-base"
+  ],
   platform: ["@effect/platform"],
   rpc: ["@effect/platform", "@effect/rpc"]
 }

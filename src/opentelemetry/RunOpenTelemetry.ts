@@ -7,14 +7,17 @@ import { fromEntries, type InvalidOrigin } from "../baggage/Origin.js"
 import { wrapTracer } from "../fiber/TracerWrapper.js"
 import { receiveFor } from "../lifecycle/IncomingRun.js"
 import type { Run } from "../run/Run.js"
+import { type ExportOptions, exporting } from "./NodeSdkLayer.js"
 import * as OpenTelemetryGlobals from "./OpenTelemetryGlobals.js"
 import { keepInForce } from "./OriginPropagator.js"
 import { fromOpenTelemetry } from "./OtelBaggage.js"
 import { otelContextScheduler } from "./OtelContextScheduler.js"
 import { otelContextTracer } from "./OtelContextTracer.js"
 import { currentOrigins, noOrigins, runOtelContextIn } from "./RunOtelContext.js"
+import type { SetupError } from "./SetupError.js"
 
 export { InvalidOrigin } from "../baggage/Origin.js"
+export { SetupError } from "./SetupError.js"
 
 /**
  * To which origins instrumented clients propagate the run.
@@ -78,6 +81,60 @@ export const layer = ({ propagateTo }: Options): Layer.Layer<never, InvalidOrigi
       yield* wrapTracer(otelContextTracer)
     })
   )
+
+/**
+ * How a program is named in what it exports, which origins receive its runs, and whether spans carry what others sent.
+ *
+ * @example
+ * ```ts
+ * import { RunOpenTelemetry } from "botanu-effect/opentelemetry"
+ *
+ * const options: RunOpenTelemetry.NodeSdkOptions = {
+ *   serviceName: "support-desk",
+ *   propagateTo: ["https://billing.internal"],
+ *   inbound: "untrusted"
+ * }
+ * export const openTelemetry = RunOpenTelemetry.layerNodeSdk(options)
+ * ```
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface NodeSdkOptions extends Options, ExportOptions {}
+
+/**
+ * Sets OpenTelemetry up in one layer, with `NodeSdk` of `@effect/opentelemetry`: `layer`, and traces, metrics and logs exported to
+ * where the `OTEL_*` variables of the environment say. Without any, that is OTLP over HTTP (protobuf) to `http://localhost:4318`.
+ *
+ * Spans of libraries that OpenTelemetry instruments are exported too, where no other tracer provider is set globally, with the run
+ * on them as `RunContextSpanProcessor` puts it there. Releasing the layer sends what is queued, and waits `shutdownTimeout` for it.
+ * What cannot be exported is dropped, and a warning is logged.
+ *
+ * `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER` and `OTEL_LOGS_EXPORTER` take `otlp`, `console` and `none`;
+ * `OTEL_EXPORTER_OTLP_PROTOCOL` takes `http/protobuf` and `http/json`.
+ *
+ * Fails with `InvalidOrigin` for an entry of `propagateTo` that is no origin, and with `SetupError` for a variable that is not as
+ * expected or a package that is not installed: `@effect/opentelemetry` with its peers, and
+ * `@opentelemetry/exporter-trace-otlp-proto`, `-metrics-otlp-proto` and `-logs-otlp-proto` (`-http` for JSON).
+ *
+ * @since 0.2.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { RunOpenTelemetry } from "botanu-effect/opentelemetry"
+ *
+ * export const openTelemetry = RunOpenTelemetry.layerNodeSdk({
+ *   serviceName: "support-desk",
+ *   propagateTo: ["https://billing.internal"],
+ *   inbound: "untrusted"
+ * })
+ * ```
+ */
+export const layerNodeSdk = ({
+  propagateTo,
+  ...options
+}: NodeSdkOptions): Layer.Layer<never, InvalidOrigin | SetupError> =>
+  Layer.merge(layer({ propagateTo }), exporting(options))
 
 /**
  * The run that OpenTelemetry's active context holds, such as an instrumented server outside of Effect has received; to be

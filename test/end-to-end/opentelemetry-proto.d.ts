@@ -30,6 +30,12 @@ declare module "opentelemetry-proto/build/src/generated/root.js" {
     readonly opentelemetry: {
       readonly proto: {
         readonly collector: {
+          readonly metrics: {
+            readonly v1: { readonly ExportMetricsServiceRequest: { readonly decode: (body: Uint8Array) => object } }
+          }
+          readonly logs: {
+            readonly v1: { readonly ExportLogsServiceRequest: { readonly decode: (body: Uint8Array) => object } }
+          }
           readonly trace: {
             readonly v1: {
               readonly ExportTraceServiceRequest: {

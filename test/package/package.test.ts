@@ -79,7 +79,21 @@ const integrations: Record<string, ReadonlyArray<string>> = {
   report: [],
   platform: ["@effect/platform"],
   rpc: ["@effect/platform", "@effect/rpc"],
-  opentelemetry: ["@opentelemetry/api", "@opentelemetry/context-async-hooks", "@opentelemetry/core"],
+  opentelemetry: [
+    "@effect/opentelemetry",
+    "@opentelemetry/api",
+    "@opentelemetry/context-async-hooks",
+    "@opentelemetry/core",
+    "@opentelemetry/exporter-logs-otlp-http",
+    "@opentelemetry/exporter-logs-otlp-proto",
+    "@opentelemetry/exporter-metrics-otlp-http",
+    "@opentelemetry/exporter-metrics-otlp-proto",
+    "@opentelemetry/exporter-trace-otlp-http",
+    "@opentelemetry/exporter-trace-otlp-proto",
+    "@opentelemetry/sdk-logs",
+    "@opentelemetry/sdk-metrics",
+    "@opentelemetry/sdk-trace-base"
+  ],
   ai: ["@effect/ai", "@effect/platform"]
 }
 
@@ -109,7 +123,9 @@ describe("an entry point", () => {
       const own = imports.filter((specifier) => specifier.startsWith(".")).map((path) => posix.join(folder, path))
       const others = Object.keys(integrations).filter((name) => name !== folder && integrations[name]?.length !== 0)
       expect(own.filter((path) => others.some((name) => path.startsWith(`${name}/`)))).toEqual([])
-      const foreign = imports.filter((specifier) => !specifier.startsWith("."))
+      const foreign = imports
+        .filter((specifier) => !specifier.startsWith("."))
+        .map((specifier) => specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/"))
       expect(new Set(foreign)).toEqual(new Set(["effect", ...packages]))
     }
   )

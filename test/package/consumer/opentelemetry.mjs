@@ -54,3 +54,10 @@ assert.equal(within.attributes["botanu.run_id"], runId)
 assert.equal(after.attributes["botanu.run_id"], undefined)
 assert.equal(ofReceived.attributes["botanu.run_id"], runId)
 assert.equal(trace.getActiveSpan(), undefined)
+
+// What the layer of `NodeSdk` needs is not installed, and is not loaded before.
+const options = { serviceName: "consumer", propagateTo: [], inbound: "untrusted" }
+const refused = await Effect.runPromise(
+  Effect.flip(Effect.provide(Effect.void, RunOpenTelemetry.layerNodeSdk(options)))
+)
+assert.equal(refused.message, "@effect/opentelemetry: expected the package to be installed")
