@@ -9,6 +9,7 @@
  */
 import type { Consumption } from "../cost/UsageRecord.js"
 import { merge } from "./KnownConsumption.js"
+import { NamedCounts } from "./NamedCounts.js"
 import { count, isRecord, record, text } from "./UnknownJson.js"
 
 export const anthropicUsage = (usage: unknown): Consumption => {
@@ -76,15 +77,9 @@ const tierOf = (tier: string | undefined, speed: string | undefined): string | u
 
 /** Searches of the web have a fee; other tools are named, as `web_fetch`. */
 const toolsIn = (tools: Record<string, unknown> | undefined): Consumption => {
-  const toolCalls: Record<string, number> = {}
+  const calls = new NamedCounts()
   for (const [name, requests] of Object.entries(tools ?? {})) {
-    const calls = count(requests)
-    if (calls !== undefined && calls > 0 && name !== "web_search_requests") {
-      toolCalls[name.replace(/_requests$/, "")] = calls
-    }
+    if (name !== "web_search_requests") calls.add(name.replace(/_requests$/, ""), count(requests))
   }
-  return {
-    webSearches: count(tools?.["web_search_requests"]) || undefined,
-    toolCalls: Object.keys(toolCalls).length > 0 ? toolCalls : undefined
-  }
+  return { webSearches: count(tools?.["web_search_requests"]) || undefined, toolCalls: calls.record }
 }

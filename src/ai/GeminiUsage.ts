@@ -8,6 +8,7 @@
  */
 import type { Consumption } from "../cost/UsageRecord.js"
 import { merge } from "./KnownConsumption.js"
+import { NamedCounts } from "./NamedCounts.js"
 import { totalsOf } from "./ReportedTotals.js"
 import { count, isRecord, record, text } from "./UnknownJson.js"
 
@@ -28,49 +29,55 @@ export const geminiUsage = (usage: Record<string, unknown>): Consumption => {
     { amount: thoughts ?? 0, side: "output", placement: "beside" }
   ])
   const isOutputKnown = candidates !== undefined || thoughts !== undefined
-  const input = modalities(usage["promptTokensDetails"], usage["toolUsePromptTokensDetails"])
-  const output = modalities(usage["candidatesTokensDetails"] ?? usage["responseTokensDetails"])
-  const cached = modalities(usage["cacheTokensDetails"])
-  const others = { document_tokens: input["DOCUMENT"] ?? 0, ...unnamed(input, "input"), ...unnamed(output, "output") }
-  const other = Object.fromEntries(Object.entries(others).filter(([, tokens]) => tokens > 0))
+  const input = modalities(prompt + (toolUse ?? 0), usage["promptTokensDetails"], usage["toolUsePromptTokensDetails"])
+  const output = modalities(candidates, usage["candidatesTokensDetails"] ?? usage["responseTokensDetails"])
+  const cached = modalities(about.cacheReadTokens, usage["cacheTokensDetails"])
+  const other = new NamedCounts()
+  other.add("document_tokens", input.get("DOCUMENT"))
+  for (const [side, counts] of [
+    ["input", input],
+    ["output", output]
+  ] as const) {
+    for (const [modality, tokens] of counts) {
+      if (!named.has(modality)) other.add(`${side}_${modality.toLowerCase()}_tokens`, tokens)
+    }
+  }
   return merge<Consumption>({
     ...about,
     inputTokens: totals?.input ?? prompt,
     outputTokens: isOutputKnown ? (totals?.output ?? candidates) : undefined,
-    inputAudioTokens: input["AUDIO"],
-    inputImageTokens: input["IMAGE"],
-    inputVideoTokens: input["VIDEO"],
-    outputAudioTokens: output["AUDIO"],
-    outputImageTokens: output["IMAGE"],
-    outputVideoTokens: output["VIDEO"],
-    cacheReadAudioTokens: cached["AUDIO"],
-    cacheReadImageTokens: cached["IMAGE"],
-    cacheReadVideoTokens: cached["VIDEO"],
-    other: Object.keys(other).length > 0 ? other : undefined,
+    inputAudioTokens: input.get("AUDIO"),
+    inputImageTokens: input.get("IMAGE"),
+    inputVideoTokens: input.get("VIDEO"),
+    outputAudioTokens: output.get("AUDIO"),
+    outputImageTokens: output.get("IMAGE"),
+    outputVideoTokens: output.get("VIDEO"),
+    cacheReadAudioTokens: cached.get("AUDIO"),
+    cacheReadImageTokens: cached.get("IMAGE"),
+    cacheReadVideoTokens: cached.get("VIDEO"),
+    other: other.record,
     uncounted: totals === undefined ? ["inputTokens", "outputTokens"] : undefined
   })
 }
 
-/** Tokens by modality, of lists of `{ modality, tokenCount }`. */
-const modalities = (...lists: ReadonlyArray<unknown>): Record<string, number> => {
-  const sums: Record<string, number> = {}
+/** Tokens by modality, of lists of `{ modality, tokenCount }` for so many tokens. */
+const modalities = (total: number | undefined, ...lists: ReadonlyArray<unknown>): ReadonlyMap<string, number> => {
+  const sums = new Map<string, number>()
+  let all = 0
   for (const entry of lists.flatMap((list) => (Array.isArray(list) ? list : []))) {
     const tokens = count(record(entry)?.["tokenCount"])
     if (tokens === undefined || tokens === 0) continue
     const modality = text(record(entry)?.["modality"]) ?? "TEXT"
-    sums[modality] = (sums[modality] ?? 0) + tokens
+    sums.set(modality, (sums.get(modality) ?? 0) + tokens)
+    all += tokens
   }
+  // Where the lists are whole, what they do not name is none.
+  if (all > 0 && all === total) for (const name of media) if (!sums.has(name)) sums.set(name, 0)
   return sums
 }
 
-const named = new Set(["TEXT", "MODALITY_UNSPECIFIED", "AUDIO", "IMAGE", "VIDEO", "DOCUMENT"])
-
-const unnamed = (sums: Record<string, number>, side: string): Record<string, number> =>
-  Object.fromEntries(
-    Object.entries(sums)
-      .filter(([modality]) => !named.has(modality))
-      .map(([modality, tokens]) => [`${side}_${modality.toLowerCase()}_tokens`, tokens])
-  )
+const media = ["AUDIO", "IMAGE", "VIDEO"] as const
+const named: ReadonlySet<string> = new Set(["TEXT", "MODALITY_UNSPECIFIED", "DOCUMENT", ...media])
 
 /** The searches that grounded an answer, by its `groundingMetadata`. */
 export const geminiSearches = (candidates: unknown, model: string | undefined): Consumption => {

@@ -3,6 +3,7 @@
  */
 import type { Consumption } from "../cost/UsageRecord.js"
 import { merge } from "./KnownConsumption.js"
+import { NamedCounts } from "./NamedCounts.js"
 import { type ProviderRule, reportedCost, ruleOf } from "./ProviderRules.js"
 import { totalsOf } from "./ReportedTotals.js"
 import { count, isRecord, quantity, record, text } from "./UnknownJson.js"
@@ -56,21 +57,19 @@ export const openAiUsage = (usage: Record<string, unknown>, provider: string): C
   })
   uncounted.push(...totals.uncounted)
   const cached = record(input["cached_tokens_details"]) ?? {}
-  const tools = toolsIn(usage)
   const searches = searchesIn(usage)
-  const other = unmodelled(usage, input, output)
   return merge<Consumption>({
     inputTokens: totals.input,
     cacheReadTokens,
     cacheWriteTokens,
     outputTokens: totals.output,
     reasoningTokens,
-    inputAudioTokens: positive(input["audio_tokens"]),
-    inputImageTokens: positive(input["image_tokens"]) ?? positive(usage["image_tokens"]),
-    inputVideoTokens: positive(input["video_tokens"]),
-    outputAudioTokens: positive(output["audio_tokens"]),
-    outputImageTokens: positive(output["image_tokens"]),
-    outputVideoTokens: positive(output["video_tokens"]),
+    inputAudioTokens: partIn(input, "audio_tokens"),
+    inputImageTokens: partIn(input, "image_tokens") ?? positive(usage["image_tokens"]),
+    inputVideoTokens: partIn(input, "video_tokens"),
+    outputAudioTokens: partIn(output, "audio_tokens"),
+    outputImageTokens: partIn(output, "image_tokens"),
+    outputVideoTokens: partIn(output, "video_tokens"),
     cacheReadAudioTokens: count(cached["audio_tokens"]),
     cacheReadImageTokens: count(cached["image_tokens"]),
     citationTokens: positive(usage["citation_tokens"]),
@@ -78,8 +77,8 @@ export const openAiUsage = (usage: Record<string, unknown>, provider: string): C
     ...searches,
     serviceTier: text(usage["service_tier"]),
     usd: reportedCost(usage),
-    toolCalls: Object.keys(tools).length > 0 ? tools : undefined,
-    other: Object.keys(other).length > 0 ? other : undefined,
+    toolCalls: toolsIn(usage),
+    other: unmodelled(usage, input, output),
     uncounted: uncounted.length > 0 ? Array.from(new Set(uncounted)) : undefined
   })
 }
@@ -87,8 +86,12 @@ export const openAiUsage = (usage: Record<string, unknown>, provider: string): C
 const details = (usage: Record<string, unknown>, names: ReadonlyArray<string>): Record<string, unknown> =>
   names.map((name) => record(usage[name])).find((value) => value !== undefined) ?? {}
 
-/** A part that is zero says nothing that its absence does not. */
+/** A count that is zero says nothing that its absence does not. */
 const positive = (value: unknown): number | undefined => count(value) || undefined
+
+/** A part of tokens. Where the details name the text too they are whole, and zero says that the rest is text. */
+const partIn = (details: Record<string, unknown>, name: string): number | undefined =>
+  details["text_tokens"] === undefined ? positive(details[name]) : count(details[name])
 
 interface Reported {
   readonly input: number | undefined
@@ -146,20 +149,16 @@ const searchesIn = (usage: Record<string, unknown>): Consumption => {
 }
 
 /** Tools that the server ran: of xAI, of Perplexity's agents and of Mistral's conversations. */
-const toolsIn = (usage: Record<string, unknown>): Record<string, number> => {
-  const tools: Record<string, number> = {}
-  const add = (name: string, calls: unknown): void => {
-    const known = positive(calls)
-    if (known !== undefined) tools[name] = known
-  }
+const toolsIn = (usage: Record<string, unknown>): Consumption["toolCalls"] => {
+  const tools = new NamedCounts()
   for (const [name, calls] of Object.entries(record(usage["server_side_tool_usage_details"]) ?? {})) {
-    if (name !== "web_search_calls") add(name.replace(/_calls$/, ""), calls)
+    if (name !== "web_search_calls") tools.add(name.replace(/_calls$/, ""), count(calls))
   }
   for (const [name, tool] of Object.entries(record(usage["tool_calls_details"]) ?? {})) {
-    if (name !== "web_search") add(name, record(tool)?.["invocation"])
+    if (name !== "web_search") tools.add(name, count(record(tool)?.["invocation"]))
   }
-  for (const [name, calls] of Object.entries(record(usage["connectors"]) ?? {})) add(name, calls)
-  return tools
+  for (const [name, calls] of Object.entries(record(usage["connectors"]) ?? {})) tools.add(name, count(calls))
+  return tools.record
 }
 
 /** What the table of meters has, what is counted elsewhere, and what describes a call and costs nothing. */
@@ -175,15 +174,16 @@ const known: ReadonlySet<string> = new Set([
 ])
 
 /** Quantities that have no meter, by the provider's names: a call with them is not wholly priced. */
-const unmodelled = (...records: ReadonlyArray<Record<string, unknown>>): Record<string, number> => {
-  const found: Record<string, number> = {}
+const unmodelled = (...records: ReadonlyArray<Record<string, unknown>>): Consumption["other"] => {
+  const found = new Map<string, number>()
   for (const some of records) {
     for (const [name, value] of Object.entries(some)) {
-      if (typeof value !== "number" || known.has(name) || name.endsWith("_time")) continue
-      if (Number.isFinite(value) && value > 0) found[name] = value
+      if (known.has(name) || name.endsWith("_time")) continue
+      const amount = quantity(value)
+      if (amount !== undefined && amount > 0) found.set(name, amount)
     }
   }
-  return found
+  return found.size === 0 ? undefined : Object.fromEntries(found)
 }
 
 /**
@@ -196,24 +196,21 @@ export const responseTools = (output: unknown): Consumption => {
   let webSearches = 0
   let hasImages = false
   const containers = new Set<unknown>()
-  const toolCalls: Record<string, number> = {}
-  const add = (name: string): void => {
-    toolCalls[name] = (toolCalls[name] ?? 0) + 1
-  }
+  const tools = new NamedCounts()
   for (const item of output) {
     if (!isRecord(item)) continue
     if (item["type"] === "web_search_call") {
       const action = text(record(item["action"])?.["type"]) ?? "search"
       if (action === "search") webSearches += 1
-      else add(action)
+      else tools.add(action, 1)
     } else if (item["type"] === "code_interpreter_call") containers.add(item["container_id"])
-    else if (item["type"] === "file_search_call") add("file_search")
+    else if (item["type"] === "file_search_call") tools.add("file_search", 1)
     else if (item["type"] === "image_generation_call") hasImages = true
   }
   return merge<Consumption>({
     webSearches: webSearches || undefined,
     sessions: containers.size || undefined,
-    toolCalls: Object.keys(toolCalls).length > 0 ? toolCalls : undefined,
+    toolCalls: tools.record,
     // The tokens of the tool that makes images are in no usage.
     uncounted: hasImages ? ["outputImageTokens"] : undefined
   })

@@ -5,6 +5,7 @@ import type { Consumption } from "../cost/UsageRecord.js"
 import { anthropicUsage } from "./AnthropicUsage.js"
 import { geminiUsage, isGeminiUsage } from "./GeminiUsage.js"
 import { joined, merge } from "./KnownConsumption.js"
+import { NamedCounts } from "./NamedCounts.js"
 import { openAiUsage } from "./OpenAiUsage.js"
 import { totalsOf } from "./ReportedTotals.js"
 import { count, isRecord, record, text } from "./UnknownJson.js"
@@ -33,7 +34,7 @@ const optionalText = (value: unknown): string | undefined => text(value) ?? text
 const toolsIn = (parts: ReadonlyArray<unknown>): Consumption => {
   let webSearches = 0
   let isCodeRun = false
-  const toolCalls: Record<string, number> = {}
+  const tools = new NamedCounts()
   for (const part of parts) {
     if (!isRecord(part) || part["type"] !== "tool-call" || part["providerExecuted"] !== true) continue
     const name = optionalText(part["providerName"]) ?? text(part["name"]) ?? "unknown"
@@ -41,14 +42,11 @@ const toolsIn = (parts: ReadonlyArray<unknown>): Consumption => {
     const isWebSearch = /web_?search/i.test(name)
     if (isWebSearch && action === "search") webSearches += 1
     else if (/code_?interpreter/i.test(name)) isCodeRun = true
-    else {
-      const tool = isWebSearch ? action : name
-      toolCalls[tool] = (toolCalls[tool] ?? 0) + 1
-    }
+    else tools.add(isWebSearch ? action : name, 1)
   }
   return merge<Consumption>({
     webSearches: webSearches || undefined,
-    toolCalls: Object.keys(toolCalls).length > 0 ? toolCalls : undefined,
+    toolCalls: tools.record,
     // A container may serve several calls.
     uncounted: isCodeRun ? ["sessions"] : undefined
   })

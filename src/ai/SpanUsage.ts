@@ -24,18 +24,18 @@ export const consumptionOn = ({ attributes }: Tracer.Span): Consumption => {
     providerRequestId: text(attributes.get(GenAi.responseId)),
     finishReason: Array.isArray(reasons) ? text(reasons[0]) : undefined
   }
-  const inPart = partial[normalizeProvider(providerOn(attributes) ?? "")]
+  const inPart = partial.get(normalizeProvider(providerOn(attributes) ?? ""))
   return inPart === undefined ? reported : { ...reported, [inPart]: undefined }
 }
 
 /** Who puts tokens on the span that are not all: those of caches are missing, or those of reasoning. */
-const partial: Readonly<Record<string, "inputTokens" | "outputTokens">> = {
-  anthropic: "inputTokens",
-  "aws.bedrock": "inputTokens",
-  "gcp.gemini": "outputTokens",
-  "gcp.vertex_ai": "outputTokens",
-  "gcp.gen_ai": "outputTokens"
-}
+const partial: ReadonlyMap<string, "inputTokens" | "outputTokens"> = new Map([
+  ["anthropic", "inputTokens"],
+  ["aws.bedrock", "inputTokens"],
+  ["gcp.gemini", "outputTokens"],
+  ["gcp.vertex_ai", "outputTokens"],
+  ["gcp.gen_ai", "outputTokens"]
+])
 
 // What `gen_ai.provider.name` was called before, and what `@effect/ai` calls it.
 const systemAttribute = "gen_ai.system"

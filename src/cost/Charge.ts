@@ -20,6 +20,10 @@ export interface Rates<R extends Rate<unknown> = Rate<unknown>> {
   readonly other: ReadonlyMap<string, R>
   /** Whether the price is for the request alone, whatever is consumed in it. */
   readonly isFlat: boolean
+  /** Units that have a price under another condition, such as another service tier, and none here. */
+  readonly lacking: ReadonlySet<Unit>
+  /** Parts without which the cost of their total is not known. */
+  readonly expects: ReadonlyArray<MeterName>
 }
 
 /** The quantities of a usage, as far as charges need them. */
@@ -100,8 +104,7 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
   }
 
   private meter(row: Row, quantity: number, overlaps: ReadonlyMap<MeterName, Overlap> | undefined): void {
-    if (quantity === 0) return
-    const { inherits, isIncidental, measuredAs, name, parts, unit } = row
+    const { inherits, isIncidental, measuredAs, measures, name, parts, unit } = row
     if (overlaps?.get(name)?.isUnknown) return
     let rest = quantity
     for (const { factor, name } of parts) rest += factor * (this.usage[name] ?? overlaps?.get(name)?.least ?? 0)
@@ -110,7 +113,7 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
     // Another measure of the same thing is charged in its place.
     if (measuredAs.some((other) => this.isCharged(other)) || (rate === undefined && isIncidental)) return
     if (rate === undefined) {
-      this.refuse(this.unpriced, name)
+      if (!measures.some((other) => this.isCharged(other))) this.refuse(this.unpriced, name)
       return
     }
     const inside = measuredAs.find((other) => this.isInsideTotal(other))
@@ -155,6 +158,15 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
       for (const total of [one, other]) overlaps.set(total, { least: 0, isUnknown: true })
       this.refuse(this.uncounted, name)
     }
+    for (const { one, others, whole } of unsplit) {
+      if (!this.usage[one] || this.rates.byUnit[rowOf(one).unit] === undefined) continue
+      for (const other of others) {
+        if (!this.usage[other] || this.haveOnePrice(other, whole)) continue
+        overlaps ??= new Map()
+        for (const name of [one, ...partsInside(one), other]) overlaps.set(name, { least: 0, isUnknown: true })
+        this.refuse(this.uncounted, one)
+      }
+    }
     for (const [name, { isUnknown, least }] of overlaps ?? []) {
       if (isUnknown || least === 0 || this.usage[name] !== undefined) continue
       const rate = this.rates.byUnit[rowOf(name).unit]
@@ -171,6 +183,11 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
     const [first, second] = [byUnit[rowOf(one).unit], byUnit[rowOf(other).unit]]
     if (both === undefined || rest === undefined || first === undefined || second === undefined) return false
     return both.value + rest.value === first.value + second.value
+  }
+
+  private haveOnePrice(one: MeterName, other: MeterName): boolean {
+    const { byUnit } = this.rates
+    return byUnit[rowOf(one).unit]?.value === byUnit[rowOf(other).unit]?.value
   }
 
   private named(
@@ -197,6 +214,10 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
       if (usage[name] !== undefined || this.needsNoOutput(name)) continue
       const isMeasuredElse = counted.some((row) => row.side === side)
       if (!isMeasuredElse && (saysTokens || counted.length === 0)) this.refuse(this.uncounted, name)
+    }
+    for (const part of this.rates.expects) {
+      const isThere = rowOf(part).totals.some((total) => (usage[total] ?? 0) > 0 && !this.haveOnePrice(part, total))
+      if (isThere && usage[part] === undefined) this.refuse(this.uncounted, part)
     }
     this.expectCharacters()
     if (totals.length > 0 || counted.length > 0) return
@@ -266,8 +287,10 @@ const expectations = new WeakMap<Rates, Expectation>()
 const expectationOf = (rates: Rates): Expectation => {
   const known = expectations.get(rates)
   if (known !== undefined) return known
-  const isPaid = ({ unit }: Row): boolean => (rates.byUnit[unit]?.value ?? 0n) > 0n
-  const isForAdditions = rows.every((row) => row.role === "addition" || rates.byUnit[row.unit] === undefined)
+  const isPaid = ({ unit }: Row): boolean => (rates.byUnit[unit]?.value ?? 0n) > 0n || rates.lacking.has(unit)
+  const isForAdditions = rows.every(
+    ({ role, unit }) => role === "addition" || (rates.byUnit[unit] === undefined && !rates.lacking.has(unit))
+  )
   const expectation: Expectation = {
     totals: tokenTotals.filter(isPaid),
     alternatives: rows.filter((row) => row.role === "alternative" && isPaid(row)),
@@ -299,6 +322,8 @@ interface Row {
   readonly side: MeterRow["side"]
   readonly isIncidental: boolean
   readonly measuredAs: ReadonlyArray<MeterName>
+  /** Other measures of the same thing, of which this one need not have a price where one of them has. */
+  readonly measures: ReadonlyArray<MeterName>
   readonly totals: ReadonlyArray<MeterName>
   /** What is to be added to the quantity for what no part of it says: each part, with its sign. */
   readonly parts: ReadonlyArray<{ readonly name: MeterName; readonly factor: number }>
@@ -345,6 +370,8 @@ const rows: ReadonlyArray<Row> = meterNames.map((name) => {
     side: row.side,
     isIncidental: row.isIncidental ?? false,
     measuredAs: (row.measuredAs ?? []) as ReadonlyArray<MeterName>,
+    // Tokens hold more than one thing, so that the price of a measure of one is not theirs.
+    measures: row.role === "alternative" ? meterNames.filter((other) => meterOf(other).measuredAs?.includes(name)) : [],
     totals: totalsOf(name),
     parts: partsOf(name),
     divisor: decimalPlacesOf(row) === undefined ? BigInt(row.perUnit as number) : 1n
@@ -361,6 +388,21 @@ const shared = rows.flatMap(({ name, totals: [one, other], unit }) => {
   const whole = one === undefined ? undefined : totalsOf(one)[0]
   return one === undefined || other === undefined || whole === undefined ? [] : [{ name, unit, one, other, whole }]
 })
+
+const partsInside = (total: MeterName): ReadonlyArray<MeterName> => meterNames.filter((name) => isInside(name, total))
+
+/** Parts of one total that may hold the same tokens, such as those of audio and those put into a cache, in an amount without a meter. */
+const unsplit = rows.flatMap(({ name: one }) =>
+  totalsOf(one).flatMap((whole) => {
+    if (meterOf(one).partOf?.[whole] !== "cache" || totalsOf(whole).length > 0) return []
+    const others = meterNames.filter(
+      (other) =>
+        meterOf(other).partOf?.[whole] === "modality" &&
+        !shared.some((both) => [both.one, both.other].includes(one) && [both.one, both.other].includes(other))
+    )
+    return others.length === 0 ? [] : [{ one, others, whole }]
+  })
+)
 
 /** Quantities of one thing, which are counted together: to count one of them is to say that there is none of the others. */
 const families: ReadonlyArray<ReadonlyArray<Row>> = Array.from(

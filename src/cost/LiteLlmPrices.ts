@@ -4,16 +4,10 @@
 import { BigDecimal, Either, Schema } from "effect"
 import { type FieldProblem, quote, refusal } from "../schema/FieldText.js"
 import { always, amountIn, type EntryKey, keyOf, unitsOf } from "./LiteLlmKey.js"
-import type { Unit } from "./Meter.js"
-import {
-  isOrdinary,
-  type Price,
-  type PriceTier,
-  type ServiceTierPrices,
-  tokenUnits,
-  type UnitPrices,
-  type Validity
-} from "./Price.js"
+import { type MeterName, meterOf, type Unit } from "./Meter.js"
+import type { Price, PriceTier, ServiceTierPrices, UnitPrices, Validity } from "./Price.js"
+import { isOrdinary } from "./PriceProblem.js"
+import { tokenUnits } from "./PriceRates.js"
 import { normalizeProvider } from "./Provider.js"
 import { expectedAmount, fromNonNegative, type UsdInput } from "./Usd.js"
 
@@ -132,7 +126,7 @@ class Entry {
   /** By service tier, and in it by threshold. */
   private readonly amounts = new Map<string, Map<number, Amounts>>()
   private ranges: ReadonlyArray<{ readonly above: number; readonly amounts: Amounts }> = []
-  private readonly regions: Record<string, UsdInput> = {}
+  private readonly regions = new Map<string, UsdInput>()
   private fastFactor: UsdInput | undefined
   private readonly searches = new Map<string, Amount>()
 
@@ -166,7 +160,8 @@ class Entry {
       usd: { ...standard.usd, ...this.searchPrices() },
       tiers: standard.tiers,
       ...(Object.keys(serviceTiers).length > 0 && { serviceTiers }),
-      ...(Object.keys(this.regions).length > 0 && { regions: this.regions })
+      ...(this.regions.size > 0 && { regions: Object.fromEntries(this.regions) }),
+      ...expectationsOf(this.mode, standard.usd)
     }
   }
 
@@ -184,7 +179,7 @@ class Entry {
       case "Price":
         return this.add(name, key, value)
       case "Region":
-        this.regions[key.region] = value as UsdInput
+        this.regions.set(key.region, value as UsdInput)
         return amountProblem(name, value)
       case "Factors":
         return this.readFactors(name, value)
@@ -228,11 +223,11 @@ class Entry {
   private readFactors(name: string, value: unknown): FieldProblem | undefined {
     if (!isObject(value)) return undefined
     for (const [key, factor] of Object.entries(value)) {
-      if (typeof factor !== "number") continue
+      if (typeof factor !== "number" && fromNonNegative(factor) === undefined) continue
       const problem = amountProblem(`${name}.${key}`, factor)
       if (problem !== undefined) return problem
-      if (key === "fast") this.fastFactor = factor
-      else this.regions[key.toLowerCase()] = factor
+      if (key === "fast") this.fastFactor = factor as Amount
+      else this.regions.set(key.toLowerCase(), factor as Amount)
     }
     return undefined
   }
@@ -360,6 +355,21 @@ class Entry {
       if (usd.cacheReadToken !== undefined) usd.cacheReadVideoToken ??= usd.cacheReadToken
     }
   }
+}
+
+/** Parts that are most of the tokens of a mode. */
+const partsByMode: ReadonlyMap<string, ReadonlyArray<MeterName>> = new Map<string, ReadonlyArray<MeterName>>([
+  ["image_generation", ["outputImageTokens"]],
+  ["image_edit", ["outputImageTokens"]],
+  ["audio_speech", ["outputAudioTokens"]],
+  ["audio_transcription", ["inputAudioTokens"]],
+  ["realtime", ["inputAudioTokens", "outputAudioTokens"]]
+])
+
+/** In a mode that is there for images or audio, tokens are not taken for text where the usage does not say so. */
+const expectationsOf = (mode: string, usd: UnitPrices): { readonly expects?: ReadonlyArray<MeterName> } => {
+  const expects = partsByMode.get(mode)?.filter((name) => usd[meterOf(name).unit as Unit] !== undefined) ?? []
+  return expects.length > 0 ? { expects } : {}
 }
 
 const searchContexts = ["search_context_size_low", "search_context_size_medium", "search_context_size_high"]

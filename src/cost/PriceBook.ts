@@ -2,11 +2,14 @@
  * What calls cost: prices, looked up for the time of a usage.
  */
 import { BigDecimal, Context, Either, Layer } from "effect"
+import type { FieldProblem } from "../schema/FieldText.js"
 import { makeUnsafe } from "../schema/SchemaRecord.js"
 import { type Charged, type ChargeLine, chargesOf } from "./Charge.js"
 import { type Charge, type Cost, Priced, type PriceSource, Unpriced, type UnpricedReason } from "./Cost.js"
-import { type CheckedPrice, check, type InvalidPrice, type Price, type PriceRate } from "./Price.js"
+import { InvalidPrice, type Price } from "./Price.js"
 import { type Explanation, type Lookup, PriceIndex } from "./PriceIndex.js"
+import { deploymentsProblem, listProblem } from "./PriceProblem.js"
+import { type CheckedPrice, check, type PriceRate } from "./PriceRates.js"
 import type { Usage } from "./UsageRecord.js"
 import { zero } from "./Usd.js"
 
@@ -152,21 +155,30 @@ export interface BookOptions {
  * @category prices
  */
 export const make = (prices: Iterable<Price>, options: BookOptions = {}): Either.Either<Book, InvalidPrice> =>
-  Either.map(checkAll(prices), (checked) => {
+  Either.map(checkAll(prices, options), (checked) => {
     const index = new PriceIndex(checked, options.deployments ?? {})
     const priceOf: Service["priceOf"] = (usage, payer) => costOf(usage, () => index.find(usage, payer))
     return { priceOf, explain: (usage, payer) => ({ ...index.explain(usage, payer), cost: priceOf(usage, payer) }) }
   })
 
-const checkAll = (prices: Iterable<Price>): Either.Either<ReadonlyArray<CheckedPrice>, InvalidPrice> => {
-  const checked: Array<CheckedPrice> = []
-  for (const price of prices) {
-    const result = check(price, checked.length)
-    if (Either.isLeft(result)) return Either.left(result.left)
-    checked.push(result.right)
-  }
-  return Either.right(checked)
+/** Prices as a list; nothing is said of what is in it. */
+export const listOf = (prices: Iterable<Price>): Either.Either<ReadonlyArray<Price>, InvalidPrice> => {
+  const wrong = listProblem(prices)
+  return wrong === undefined ? Either.right(Array.from(prices)) : refused(wrong)
 }
+
+const checkAll = (
+  prices: Iterable<Price>,
+  { deployments }: BookOptions
+): Either.Either<ReadonlyArray<CheckedPrice>, InvalidPrice> => {
+  const wrong = deploymentsProblem(deployments)
+  return wrong === undefined
+    ? Either.flatMap(listOf(prices), (list) => Either.all(list.map((price, index) => check(price, index))))
+    : refused(wrong)
+}
+
+const refused = (problem: FieldProblem): Either.Either<never, InvalidPrice> =>
+  Either.left(new InvalidPrice({ entry: "list", ...problem }))
 
 /**
  * These prices. A wrong one fails with `InvalidPrice` where the layer is built; it names the entry and the field.

@@ -2,7 +2,7 @@
  * Which price holds for a usage: prices by model, and the order in which they come.
  */
 import type { Cost } from "./Cost.js"
-import { type CheckedPrice, overrideSource } from "./Price.js"
+import { type CheckedPrice, overrideSource } from "./PriceRates.js"
 import { normalizeProvider } from "./Provider.js"
 import type { UsageKind } from "./UsageKind.js"
 import type { Usage } from "./UsageRecord.js"

@@ -2,7 +2,7 @@
  * A price book from a file.
  */
 import { FileSystem } from "@effect/platform"
-import { Cause, Duration, Effect, Layer, Option } from "effect"
+import { Cause, Duration, Effect, Either, Layer, Option } from "effect"
 import { fromText, InvalidPriceFile, type LiteLlmOptions } from "../cost/LiteLlmPrices.js"
 import * as PriceBook from "../cost/PriceBook.js"
 
@@ -104,8 +104,7 @@ export const layer = (
   Layer.scoped(
     PriceBook.PriceBook,
     Effect.gen(function* () {
-      // A price that was read from another file has a source, and is an override here all the same.
-      const own = Array.from(overrides, (price) => ({ ...price, source: undefined }))
+      const own = yield* overridesIn(overrides, deployments)
       const bookOf = (prices: ReadonlyArray<PriceBook.Price>) => PriceBook.make([...prices, ...own], { deployments })
       let text = yield* textOf(path)
       let book = yield* Effect.flatMap(pricesIn(path, text, options), bookOf)
@@ -139,6 +138,17 @@ export const layer = (
       }
     })
   )
+
+/** The overrides, checked before the file is: so an error counts them from the first of them. */
+const overridesIn = (
+  overrides: Iterable<PriceBook.Price>,
+  deployments: PriceBook.BookOptions["deployments"]
+): Either.Either<ReadonlyArray<PriceBook.Price>, PriceBook.InvalidPrice> =>
+  Either.flatMap(PriceBook.listOf(overrides), (prices) => {
+    // A price that was read from another file has a source, and is an override here all the same.
+    const own = prices.map((price) => (price?.source === undefined ? price : { ...price, source: undefined }))
+    return Either.map(PriceBook.make(own, { deployments }), () => own)
+  })
 
 const intervalOf = (
   file: string,

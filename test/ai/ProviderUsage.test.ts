@@ -56,6 +56,7 @@ describe("usage in OpenAI's form", () => {
       {
         inputTokens: 132,
         inputAudioTokens: 13,
+        inputImageTokens: 0,
         cacheReadTokens: 64,
         cacheReadAudioTokens: 0,
         cacheReadImageTokens: 0,
@@ -355,6 +356,27 @@ describe("the tools of a response", () => {
   })
 })
 
+describe("names that objects have of their own", () => {
+  const named = JSON.parse('{"__proto__": 2, "constructor": 3}') as Record<string, number>
+
+  it("are names of tools and of quantities", () => {
+    const { toolCalls } = openAiUsage({ prompt_tokens: 1, completion_tokens: 1, connectors: named }, "mistral_ai")
+    expect(Object.entries(toolCalls ?? {})).toEqual(Object.entries(named))
+    const { other } = openAiUsage({ ...named, prompt_tokens: 1, completion_tokens: 1 }, "openai")
+    expect(Object.entries(other ?? {})).toEqual(Object.entries(named))
+    const ofAnthropic = anthropicUsage({ input_tokens: 1, output_tokens: 1, server_tool_use: named })
+    expect(Object.entries(ofAnthropic.toolCalls ?? {})).toEqual(Object.entries(named))
+    const details = [{ modality: "__proto__", tokenCount: 4 }]
+    const ofGemini = geminiUsage({ promptTokenCount: 4, candidatesTokenCount: 0, promptTokensDetails: details })
+    expect(ofGemini.other).toEqual({ input___proto___tokens: 4 })
+    const twice = sum([{ toolCalls: named }, { toolCalls: named }])
+    expect(Object.entries(twice.toolCalls ?? {})).toEqual([
+      ["__proto__", 4],
+      ["constructor", 6]
+    ])
+  })
+})
+
 describe("what an answer says that it cost", () => {
   const cases: Readonly<Record<string, readonly [usage: Usage, usd: string | undefined]>> = {
     "xAI, in ticks": [{ cost_in_usd_ticks: 37_756_000 }, "0.0037756"],
@@ -517,10 +539,15 @@ describe("usage in Gemini's form", () => {
         inputTokens: 300,
         cacheReadTokens: 120,
         cacheReadAudioTokens: 120,
+        cacheReadImageTokens: 0,
+        cacheReadVideoTokens: 0,
         inputAudioTokens: 200,
         inputImageTokens: 60,
+        inputVideoTokens: 0,
         outputTokens: 1290,
+        outputAudioTokens: 0,
         outputImageTokens: 1290,
+        outputVideoTokens: 0,
         serviceTier: "flex"
       }
     ],
@@ -531,7 +558,24 @@ describe("usage in Gemini's form", () => {
         totalTokenCount: 263,
         promptTokensDetails: [{ modality: "DOCUMENT", tokenCount: 258 }]
       },
-      { inputTokens: 258, outputTokens: 5, other: { document_tokens: 258 } }
+      {
+        inputTokens: 258,
+        inputAudioTokens: 0,
+        inputImageTokens: 0,
+        inputVideoTokens: 0,
+        outputTokens: 5,
+        other: { document_tokens: 258 }
+      }
+    ],
+    "modalities of a part of the prompt say nothing of the rest": [
+      {
+        promptTokenCount: 100,
+        toolUsePromptTokenCount: 50,
+        candidatesTokenCount: 5,
+        totalTokenCount: 155,
+        promptTokensDetails: [{ modality: "TEXT", tokenCount: 100 }]
+      },
+      { inputTokens: 150, outputTokens: 5 }
     ],
     "totals that do not add up: unknown": [
       { promptTokenCount: 41, candidatesTokenCount: 5, thoughtsTokenCount: 3, totalTokenCount: 389 },

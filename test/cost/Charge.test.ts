@@ -101,6 +101,24 @@ describe("parts of tokens", () => {
       "0.69, no_usage of outputTokens"
     ],
     [
+      "that are there although their total is zero are not known",
+      { inputTokens: 0, cacheReadTokens: 50, outputTokens: 0 },
+      { usd: claude },
+      "0.05, no_usage of inputTokens"
+    ],
+    [
+      "put into the cache and of audio may be the same tokens",
+      { inputTokens: 100, cacheWriteTokens: 40, inputAudioTokens: 50, outputTokens: 0 },
+      { usd: { ...claude, inputAudioToken: "0.1" } },
+      "0.1, no_usage of cacheWriteTokens"
+    ],
+    [
+      "put into the cache and of images may be the same where both cost the same",
+      { inputTokens: 100, cacheWriteTokens: 40, inputImageTokens: 50, outputTokens: 0 },
+      { usd: { ...claude, inputImageToken: "0.01" } },
+      "1.1"
+    ],
+    [
       "of citations are beside the input",
       { inputTokens: 1, citationTokens: 5, outputTokens: 0 },
       { usd: { ...text, citationToken: 1 } },
@@ -133,6 +151,25 @@ describe("measures of one thing", () => {
       { images: 1, inputTokens: 1, outputTokens: 1 },
       { usd: text },
       "0.04, no_price_for_kind of images"
+    ],
+    [
+      "pixels without a price are those of the images that have one",
+      { images: 1, pixels: 1_048_576 },
+      { usd: { image: "0.04" } },
+      "0.04"
+    ],
+    ["pages without a price are in the credits that have one", { pages: 3, credits: 2 }, { usd: { credit: 1 } }, "2"],
+    [
+      "pages without a price and without credits have none",
+      { pages: 3 },
+      { usd: { credit: 1 } },
+      "0, no_price_for_kind of pages"
+    ],
+    [
+      "tokens are no measure of characters, for they may be more than text",
+      { inputTokens: 10, inputCharacters: 40 },
+      { usd: { inputCharacter: "0.001" } },
+      "0.04, no_price_for_kind of inputTokens"
     ],
     ["images are charged by pixel", { pixels: 1_048_576 }, { usd: { pixel: "0.000000019" } }, "0.019922944"],
     ["seconds may be parts of one", { inputAudioSeconds: 2.5 }, { usd: { inputAudioSecond: "0.0001" } }, "0.00025"],
@@ -298,6 +335,26 @@ describe("a service tier", () => {
     ["prices reasoning as its output", { ...tokens, reasoningTokens: 4, serviceTier: "priority" }, price, "2.6"]
   ])
 
+  check([
+    [
+      "without prices makes no price of a request that is beside those of tokens one for all",
+      { inputTokens: 10, outputTokens: 10, serviceTier: "flex" },
+      { usd: { ...text, request: 5 } },
+      "5, no_price_for_kind of inputTokens,outputTokens"
+    ],
+    [
+      "without prices expects the tokens all the same",
+      { webSearches: 2, serviceTier: "flex" },
+      { usd: { ...text, webSearch: 1 } },
+      "2, no_usage of inputTokens,outputTokens"
+    ],
+    [
+      "leaves a price for the request alone as it is",
+      { inputTokens: 10, outputTokens: 10, serviceTier: "flex" },
+      { usd: { request: 5 } },
+      "5"
+    ]
+  ])
   it("is on each charge, the standard one too where the price is that", () => {
     const { charges } = costOf({ ...tokens, webSearches: 1, serviceTier: "priority" }, price)
     expect(charges.map(({ meter, price }) => [meter, price.tier])).toEqual([
@@ -306,6 +363,27 @@ describe("a service tier", () => {
       ["webSearches", "standard"]
     ])
   })
+})
+
+describe("a part that a price expects", () => {
+  const drawn: Partial<PriceBook.Price> = { usd: { ...text, outputImageToken: "0.3" }, expects: ["outputImageTokens"] }
+  check([
+    [
+      "makes the cost unknown where the usage does not name it",
+      { inputTokens: 10, outputTokens: 100 },
+      drawn,
+      "3.1, no_usage of outputImageTokens"
+    ],
+    ["may be none", { inputTokens: 10, outputTokens: 100, outputImageTokens: 0 }, drawn, "3.1"],
+    ["is charged", { inputTokens: 10, outputTokens: 100, outputImageTokens: 90 }, drawn, "27.4"],
+    ["is not expected of a total that is zero", { inputTokens: 10, outputTokens: 0 }, drawn, "0.1"],
+    [
+      "is not expected where it costs what the rest of the total does",
+      { inputTokens: 10, outputTokens: 100 },
+      { usd: { ...text, outputImageToken: "0.03" }, expects: ["outputImageTokens"] },
+      "3.1"
+    ]
+  ])
 })
 
 describe("a region", () => {

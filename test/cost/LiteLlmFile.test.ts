@@ -115,7 +115,10 @@ const priceOf = (entry: Entry, key: string): bigint => decimal(numberIn(entry, k
 const nothingElse: Quantities = {
   requests: 1,
   inputTokens: 0,
+  inputAudioTokens: 0,
   outputTokens: 0,
+  outputAudioTokens: 0,
+  outputImageTokens: 0,
   inputCharacters: 0,
   outputCharacters: 0,
   inputImages: 0,
@@ -316,6 +319,30 @@ describe.runIf(isThere)("LiteLLM's file of 2026-08-01", () => {
     })
     expect(wrong.slice(0, 30)).toEqual([])
     expect(count).toBeGreaterThan(8_000)
+  })
+
+  it("does not take tokens of media for text", () => {
+    const book = Either.getOrThrow(PriceBook.make(read.prices))
+    const kept: Readonly<Record<string, readonly [key: string, text: string, total: string]>> = {
+      image_generation: ["output_cost_per_image_token", "output_cost_per_token", "outputTokens"],
+      audio_speech: ["output_cost_per_audio_token", "output_cost_per_token", "outputTokens"],
+      realtime: ["input_cost_per_audio_token", "input_cost_per_token", "inputTokens"]
+    }
+    let count = 0
+    entries.forEach(([model, entry], i) => {
+      const [key, text, total] = kept[String(entry["mode"])] ?? []
+      if (key === undefined || text === undefined || total === undefined) return
+      const [part, whole] = [numberIn(entry, key), numberIn(entry, text)]
+      if (part === undefined || !whole || part === whole) return
+      count += 1
+      const usage = usageOf(model, read.prices[i]?.provider ?? "unknown", {
+        inputTokens: 0,
+        outputTokens: 0,
+        [total]: 9
+      })
+      expect(book.priceOf(usage, payer)._tag, model).toBe("Unpriced")
+    })
+    expect(count).toBeGreaterThan(50)
   })
 
   it("never makes a quantity that was consumed free without a price of 0", { timeout: 120_000 }, () => {
