@@ -23,7 +23,8 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["Workflow", "Usage"],
   ["Delivery", "Llm", "Data", "ai", "opentelemetry", "edge"],
   ["index"],
-  ["platform", "rpc", "ledger"]
+  ["platform", "rpc", "ledger"],
+  ["sql"]
 ]
 
 /** Entry points that lean on a package of their own, which not every program has. */
@@ -46,8 +47,12 @@ const integrations: Record<string, ReadonlyArray<string>> = {
     "@opentelemetry/sdk-trace-base"
   ],
   platform: ["@effect/platform"],
-  rpc: ["@effect/platform", "@effect/rpc"]
+  rpc: ["@effect/platform", "@effect/rpc"],
+  sql: ["@effect/sql"]
 }
+
+/** The one integration that is made of another: a database that is gone leaves its records to a directory. */
+const madeOf: Record<string, ReadonlyArray<string>> = { sql: ["ledger"] }
 
 /** What runs without Effect, so that programs on any version of it can share it: a room, or a file. */
 const withoutEffect: ReadonlyArray<string> = [
@@ -91,6 +96,7 @@ const foreign = (imports: ReadonlyArray<Import>): ReadonlyArray<string> =>
 const intrusions = (imports: ReadonlyArray<Import>): ReadonlyArray<string> =>
   imports
     .filter(({ from, isFile, to }) => isFile && roomOf(from) !== roomOf(to) && roomOf(to) in integrations)
+    .filter(({ from, to }) => !madeOf[roomOf(from)]?.includes(roomOf(to)))
     .map(arrow)
 
 const circles = (imports: ReadonlyArray<Import>): ReadonlyArray<string> => {

@@ -76,6 +76,7 @@ describe("the core", () => {
 /** What each folder of `src/` may import beside the core. */
 const integrations: Record<string, ReadonlyArray<string>> = {
   ledger: ["@effect/platform"],
+  sql: ["@effect/sql"],
   report: [],
   platform: ["@effect/platform"],
   rpc: ["@effect/platform", "@effect/rpc"],
@@ -96,6 +97,9 @@ const integrations: Record<string, ReadonlyArray<string>> = {
   ],
   ai: ["@effect/ai", "@effect/platform"]
 }
+
+/** Integrations that are made of another. */
+const madeOf: Record<string, ReadonlyArray<string>> = { sql: ["ledger"] }
 
 const isIntegration = (file: string): boolean => Object.keys(integrations).some((name) => file.startsWith(`${name}/`))
 
@@ -121,7 +125,9 @@ describe("an entry point", () => {
       const files = (await filesIn(join(dist, folder))).filter((file) => file.endsWith(".js"))
       const imports = (await Promise.all(files.map((file) => importsOf(join(dist, folder, file))))).flat()
       const own = imports.filter((specifier) => specifier.startsWith(".")).map((path) => posix.join(folder, path))
-      const others = Object.keys(integrations).filter((name) => name !== folder && integrations[name]?.length !== 0)
+      const others = Object.keys(integrations).filter(
+        (name) => name !== folder && integrations[name]?.length !== 0 && !madeOf[folder]?.includes(name)
+      )
       expect(own.filter((path) => others.some((name) => path.startsWith(`${name}/`)))).toEqual([])
       const foreign = imports
         .filter((specifier) => !specifier.startsWith("."))

@@ -3,6 +3,7 @@ import { RunContextSpanProcessor, RunOpenTelemetry } from "botanu-effect/opentel
 import { RunHttpClient, RunHttpServer } from "botanu-effect/platform"
 import { Summary } from "botanu-effect/report"
 import { RunRpc } from "botanu-effect/rpc"
+import { LedgerSql } from "botanu-effect/sql"
 
 for (const [name, value] of Object.entries({
   RunContextSpanProcessor,
@@ -10,6 +11,7 @@ for (const [name, value] of Object.entries({
   middleware: RunHttpServer.middleware,
   tell: RunHttpClient.propagateTo,
   summary: Summary.of,
+  migrate: LedgerSql.migrate,
   layerServer: RunRpc.layerServer,
   layerAi: RunAi.layer
 })) {

@@ -9,6 +9,7 @@ import { RunAi } from "botanu-effect/ai"
 import { RunContextSpanProcessor, RunOpenTelemetry } from "botanu-effect/opentelemetry"
 import { RunHttpClient, RunHttpServer } from "botanu-effect/platform"
 import { RunRpc } from "botanu-effect/rpc"
+import { LedgerSql } from "botanu-effect/sql"
 import { Effect, Layer, Schema } from "effect"
 
 const app: HttpApp.Default = Effect.succeed(HttpServerResponse.text("ok"))
@@ -34,5 +35,7 @@ export const processor = new RunContextSpanProcessor({ inbound: "trusted" })
 export const joined = Effect.flatMap(RunOpenTelemetry.activeRun, (run) => Botanu.resume(Effect.void, run))
 
 export const replied = LanguageModel.generateText({ prompt: "hello" }).pipe(Effect.provide(RunAi.layer))
+
+export const migrated = LedgerSql.migrate({ schema: "costs" })
 
 export const cancelled = (error: RunCancelled) => error.message
