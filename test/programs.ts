@@ -6,6 +6,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
+import { bundle } from "./bundle.js"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 
@@ -38,11 +39,22 @@ export const writePrograms = (folder: string, programs: ReadonlyArray<Program>):
     join(path, "tsconfig.json"),
     JSON.stringify({ extends: "../../tsconfig.json", compilerOptions, include: [], files })
   )
+  let whenBundled: Promise<unknown> | undefined
+  const bundled = () => {
+    whenBundled ??= bundle(
+      files.map((file) => join(path, file)),
+      join(path, "built")
+    )
+    return whenBundled
+  }
   return {
     compile: async () => {
       await node("node_modules/typescript/bin/tsc", "--noEmit", "-p", path)
     },
-    run: (...files) => node("--import", "tsx", ...importsOf(files.map((file) => join(path, file)))),
+    run: async (...files) => {
+      await bundled()
+      return node(...importsOf(files.map((file) => join(path, "built", file.replace(/\.ts$/, ".mjs")))))
+    },
     remove: () => rmSync(path, { recursive: true, force: true })
   }
 }

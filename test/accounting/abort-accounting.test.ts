@@ -1,14 +1,15 @@
 /**
  * However calls and runs end, what is on record is what the provider says that it served.
+ * `INTERLEAVINGS=1000 STOPS=10` in the environment runs the long form.
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { text } from "node:stream/consumers"
-import { fileURLToPath } from "node:url"
 import { FetchHttpClient } from "@effect/platform"
 import { expect, it } from "@effect/vitest"
 import { BigDecimal, Deferred, Effect, FastCheck, Fiber, Layer, Schema, TestClock } from "effect"
 import { Botanu, CompletedRun, RunExporter } from "../../src/index.js"
+import { processProgram } from "../bundle.js"
 import { Provider, type Served } from "./Provider.js"
 import { recorded, sumOf } from "./record.js"
 import { crowd, deadline, interleaving, type Meeting, meeting, prices, type RunPlan, run, statuses } from "./runs.js"
@@ -66,10 +67,11 @@ const expectedStatuses = (plans: ReadonlyArray<RunPlan>): ReadonlyArray<string> 
 const byId = ([one]: readonly [string, Served], [other]: readonly [string, Served]) => (one < other ? -1 : 1)
 
 // Another one each time. It is in the name of a test that fails.
+const interleavings = Number(process.env["INTERLEAVINGS"] ?? 300)
 const seed = Date.now() % 1_000_000
 
 it.scoped(
-  `1,000 interleavings (seed ${seed})`,
+  `${interleavings} interleavings (seed ${seed})`,
   () =>
     Effect.gen(function* () {
       const { log, resume, url } = yield* Effect.map(provider, (provider) => ({
@@ -78,7 +80,7 @@ it.scoped(
         url: provider.url
       }))
       const memory = yield* RunExporter.Memory
-      for (const [i, plans] of FastCheck.sample(interleaving, { numRuns: 1000, seed }).entries()) {
+      for (const [i, plans] of FastCheck.sample(interleaving, { numRuns: interleavings, seed }).entries()) {
         resume()
         yield* memory.clear
         const all = yield* Effect.forEach(plans, (plan) => begin(url, plan))
@@ -103,13 +105,13 @@ it.scoped(
   120_000
 )
 
-const processes = 10
+const processes = Number(process.env["STOPS"] ?? 6)
 
 /** Starts a process, and stops it when it was served so often; then gives the runs that it told of. */
 const stoppedAfter = (provider: Provider, plans: ReadonlyArray<RunPlan>, servings: number, signal: NodeJS.Signals) =>
   Effect.promise(async () => {
     const settings = JSON.stringify({ url: provider.url, plans })
-    const child = spawn(process.execPath, ["--import", "tsx", program, settings], {
+    const child = spawn(process.execPath, [program, settings], {
       stdio: ["ignore", "pipe", "inherit"]
     })
     const told = text(child.stdout)
@@ -122,7 +124,7 @@ const stoppedAfter = (provider: Provider, plans: ReadonlyArray<RunPlan>, serving
     return lines.map((line) => Schema.decodeUnknownSync(Schema.parseJson(CompletedRun))(line))
   })
 
-const program = fileURLToPath(new URL("process.ts", import.meta.url))
+const program = await processProgram(new URL("process.ts", import.meta.url))
 
 it.scoped(
   `${processes} processes that are stopped (seed ${seed})`,

@@ -3,22 +3,22 @@
  */
 import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
-import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { processProgram } from "../bundle.js"
 import { runId } from "../runs.js"
 import { receiver } from "./otlp.js"
 import type { Settings } from "./service.js"
 
 const patienceMillis = 60_000
 
-const program = fileURLToPath(new URL("./service.ts", import.meta.url))
+const program = await processProgram(new URL("./service.ts", import.meta.url))
 
 /** Starts a service, which is over, with all its spans sent, when the scope is closed. */
 const service = (settings: Settings) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
-      const child = fork(program, [JSON.stringify(settings)], { execArgv: ["--import", "tsx"] })
+      const child = fork(program, [JSON.stringify(settings)])
       const [origin] = await Promise.race([once(child, "message"), failedToStart(child)])
       return { child, origin: String(origin) }
     }),

@@ -8,19 +8,19 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
 import { NodeContext } from "@effect/platform-node"
 import { expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Ledger } from "../../src/ledger/index.js"
+import { processProgram } from "../bundle.js"
 
 const crashes = Number(process.env["CRASHES"] ?? 8)
 const atOnce = 4
-const writer = fileURLToPath(new URL("writer.ts", import.meta.url))
+const writer = await processProgram(new URL("writer.ts", import.meta.url))
 
 /** Kills a writer after it has acknowledged so many runs and a moment more; gives the ids that it acknowledged. */
 const killedAfter = async (directory: string, acknowledged: number, moreMillis: number) => {
-  const child = spawn(process.execPath, ["--import", "tsx", writer, directory], {
+  const child = spawn(process.execPath, [writer, directory], {
     stdio: ["ignore", "pipe", "inherit"]
   })
   const exited = once(child, "exit")
