@@ -21,7 +21,7 @@ import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import type { Run } from "../run/Run.js"
 import { quote } from "../schema/FieldText.js"
 import type { ExporterBounds } from "./ExporterOptions.js"
-import { type ExportLoss, updateLost } from "./MetricUpdate.js"
+import { type ExportLoss, registerExporter, updateLost } from "./MetricUpdate.js"
 
 /** What an exporter receives of a run. */
 export interface ExportRecord {
@@ -95,6 +95,7 @@ export class ExporterQueue {
   ) {
     this.waiting = MutableQueue.bounded(bounds.capacity)
     this.subject = bounds.name === "exporter" ? "run exporter" : `run exporter ${quote(bounds.name)}`
+    registerExporter(bounds.name)
   }
 
   /**

@@ -10,6 +10,7 @@ import { Event, runSpanName } from "../wire/Wire.js"
 import { exportStartFor } from "./ActiveExporters.js"
 import { add } from "./ActiveRuns.js"
 import { currentRun } from "./CurrentRun.js"
+import { registerFor as registerMetricsFor } from "./MetricUpdate.js"
 import { type AttributeEntry, businessEntries, withoutRun } from "./RunAnnotations.js"
 import { type Cancellation, currentScope, RunScope } from "./RunScope.js"
 import { attempted, type Trouble, textOf } from "./Trouble.js"
@@ -60,6 +61,7 @@ export const open = (
       span.event(Event.started, startNanos, { run_id: run.runId, workflow: run.workflow })
       for (const [key, value] of business) span.attribute(key, value)
     })
+    attempted(trouble, "registering the metrics of a workflow", () => registerMetricsFor(run.workflow, fiber))
     attempted(trouble, "exporting the start of a run", () => exportStartFor(run, fiber))
     return { scope, span, startNanos, business, trouble }
   })
