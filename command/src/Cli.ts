@@ -6,12 +6,13 @@ import { Args, type CliApp, Command, HelpDoc, Options, ValidationError } from "@
 import { RunStatus } from "botanu-effect"
 import { Cause, Config, Console, Effect, Option, Ref } from "effect"
 import { CommandError, exitCodes } from "./CommandError.js"
-import { doctor } from "./DoctorCommand.js"
-import { event } from "./EventCommand.js"
-import { withoutEscapes } from "./Paint.js"
-import { formats, report, sorts } from "./ReportCommand.js"
-import { keys } from "./ReportQuery.js"
-import { Screen } from "./Screen.js"
+import { doctor } from "./commands/DoctorCommand.js"
+import { event } from "./commands/EventCommand.js"
+import { formats, report, sorts } from "./commands/ReportCommand.js"
+import * as GroupKey from "./query/GroupKey.js"
+import * as LedgerStore from "./store/LedgerStore.js"
+import { withoutEscapes } from "./terminal/Paint.js"
+import { Screen } from "./terminal/Screen.js"
 
 /**
  * Runs the command with the arguments of a process (the first two are the program and the script), and gives the code to exit
@@ -49,9 +50,15 @@ export const main = (argv: ReadonlyArray<string>): Effect.Effect<number, never, 
 const oneLine = ({ error }: ValidationError.ValidationError): string =>
   withoutEscapes(HelpDoc.toAnsiText(error)).replace(/\s+/g, " ").trim().replace(/\.$/, "")
 
+/** Runs a command over the ledger at a location. */
+const reading = <A, E, R>(location: string, command: Effect.Effect<A, E, R>) =>
+  Effect.provide(command, LedgerStore.layer(location))
+
 const ledger = Options.text("ledger").pipe(
-  Options.withPseudoName("DIR"),
-  Options.withDescription("The directory of the ledger. Also set by BOTANU_LEDGER"),
+  Options.withPseudoName("DIR | postgres://…"),
+  Options.withDescription(
+    "Where the ledger is: a directory, or the URL of a PostgreSQL database. Also set by BOTANU_LEDGER"
+  ),
   Options.withFallbackConfig(Config.string("BOTANU_LEDGER")),
   Options.withDefault("./botanu-ledger")
 )
@@ -73,7 +80,7 @@ const eventCommand = Command.make(
       Options.optional
     )
   },
-  ({ customer, id, ledger }) => event({ ledger, id, customer: Option.getOrUndefined(customer) })
+  ({ customer, id, ledger }) => reading(ledger, event({ id, customer: Option.getOrUndefined(customer) }))
 ).pipe(
   Command.withDescription(
     examples(
@@ -92,7 +99,9 @@ const reportCommand = Command.make(
   {
     ledger,
     by: Options.text("by").pipe(
-      Options.withDescription(`What to group by, with commas between: ${keys.join(", ")}`),
+      Options.withDescription(
+        `What to group by, with commas between: ${GroupKey.names.join(", ")}, or the name of an annotation`
+      ),
       Options.withDefault("workflow")
     ),
     since: filter("since", "Only events that started since then: 7d, 12h, 2026-11-18, 2026-11-18T14:00:00Z"),
@@ -114,7 +123,7 @@ const reportCommand = Command.make(
     ),
     format: Options.choice("format", formats).pipe(Options.withDefault("table" as const))
   },
-  report
+  ({ ledger, ...options }) => reading(ledger, report(options))
 ).pipe(
   Command.withDescription(
     examples(
@@ -127,8 +136,8 @@ const reportCommand = Command.make(
 )
 
 const doctorCommand = (exitCode: Ref.Ref<number>) =>
-  Command.make("doctor", { ledger }, (options) =>
-    Effect.flatMap(doctor(options), (code) => Ref.set(exitCode, code))
+  Command.make("doctor", { ledger }, ({ ledger }) =>
+    Effect.flatMap(reading(ledger, doctor), (code) => Ref.set(exitCode, code))
   ).pipe(
     Command.withDescription(
       examples(

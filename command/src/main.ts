@@ -5,7 +5,7 @@
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Effect } from "effect"
 import { main } from "./Cli.js"
-import * as Screen from "./Screen.js"
+import * as Screen from "./terminal/Screen.js"
 
 const exitCode = main(process.argv).pipe(Effect.provide([NodeContext.layer, Screen.layerProcess]))
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 import { record } from "../../test/report/records.js"
-import { abilitiesOf } from "../src/Screen.js"
+import { abilitiesOf } from "../src/terminal/Screen.js"
 import { botanu, ledgerOf, linesOf } from "./botanu.js"
 
 const hasEscape = (text: string) => text.includes("\u001b")

@@ -1,8 +1,8 @@
 import { Either } from "effect"
 import { describe, expect, it } from "vitest"
 import { record } from "../../test/report/records.js"
-import * as DelimitedText from "../src/DelimitedText.js"
 import * as Period from "../src/Period.js"
+import * as DelimitedText from "../src/terminal/DelimitedText.js"
 import { actsOnTerminal, botanu, ledgerOf, linesOf, makeLedger } from "./botanu.js"
 
 const lines = linesOf([
@@ -64,7 +64,7 @@ describe("botanu report", () => {
   })
 
   it.each([
-    { args: ["--by", "workflow; DROP TABLE runs"], says: "--by: expected some of workflow, customer" },
+    { args: ["--by", "workflow; DROP TABLE runs"], says: "--by: expected some of workflow, version, customer" },
     { args: ["--by", ""], says: "--by: expected" },
     { args: ["--since", "yesterday"], says: "--since: expected a time such as 7d" },
     { args: ["--limit", "0"], says: "--limit: expected a number from 1" },

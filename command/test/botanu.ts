@@ -10,7 +10,7 @@ import type { RunRecord } from "botanu-effect/report"
 import { ConfigProvider, Effect, Layer } from "effect"
 import { onTestFinished } from "vitest"
 import { main } from "../src/Cli.js"
-import { Screen } from "../src/Screen.js"
+import { Screen } from "../src/terminal/Screen.js"
 
 /** What acts on a terminal, line ends aside. */
 export const actsOnTerminal = /[^\P{Cc}\n]|[\u202a-\u202e]/u

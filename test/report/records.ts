@@ -35,6 +35,8 @@ export interface RecordOptions {
   readonly event?: string
   readonly customer?: string
   readonly workflow?: string
+  readonly version?: string
+  readonly tenant?: string
   readonly start?: number
   /** The run has not completed where absent. */
   readonly end?: number
@@ -44,6 +46,7 @@ export interface RecordOptions {
   readonly calls?: ReadonlyArray<CallOptions>
   readonly errorClass?: string
   readonly reason?: string
+  readonly annotations?: Readonly<Record<string, string | number | boolean>>
 }
 
 export const record = (options: RecordOptions): RunRecord.RunRecord => {
@@ -56,6 +59,8 @@ export const record = (options: RecordOptions): RunRecord.RunRecord => {
     customerId: options.customer ?? "bigretail",
     workflow: options.workflow ?? "Customer Support",
     startTime: instant(base + start * 1000),
+    ...(options.version !== undefined && { workflowVersion: options.version }),
+    ...(options.tenant !== undefined && { tenantId: options.tenant }),
     ...(parent !== undefined && { parentRunId: idOf(parent) }),
     ...(attempt > 1 && { retryOfRunId: idOf(root) })
   })
@@ -80,6 +85,7 @@ export const record = (options: RecordOptions): RunRecord.RunRecord => {
         outcome: new Outcome.Outcome({ status: options.outcome ?? status, ...options.details })
       }),
       ...(options.errorClass !== undefined && { errorClass: options.errorClass }),
+      ...(options.annotations !== undefined && { annotations: options.annotations }),
       ...(options.reason !== undefined && { cancellationReason: options.reason })
     })
   )

@@ -1,11 +1,10 @@
 /**
- * The ledger that a command reads.
+ * The files of a ledger in a directory.
  */
 import { FileSystem, Path } from "@effect/platform"
-import { Ledger } from "botanu-effect/ledger"
 import { TerminalText } from "botanu-effect/report"
 import { Effect } from "effect"
-import { CommandError, exitCodes } from "./CommandError.js"
+import { CommandError, exitCodes } from "../CommandError.js"
 
 /** A segment of a ledger: its path, and its size in bytes. */
 export interface Segment {
@@ -41,15 +40,6 @@ export const segments = (
     }
     return found
   }).pipe(Effect.catchTags({ BadArgument: unreadable, SystemError: unreadable }))
-
-/** All that a ledger holds. Fails where there is no such directory. */
-export const contents = (
-  directory: string
-): Effect.Effect<Ledger.Contents, CommandError, FileSystem.FileSystem | Path.Path> =>
-  Effect.zipRight(
-    segments(directory),
-    Ledger.read(directory).pipe(Effect.catchTags({ BadArgument: unreadable, SystemError: unreadable }))
-  )
 
 const unreadable = ({ message }: { readonly message: string }): CommandError =>
   new CommandError({

@@ -1,36 +1,44 @@
 /**
- * DuckDB over the JSON lines of a ledger.
+ * DuckDB in this process, in memory.
  */
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue, listValue } from "@duckdb/node-api"
 import { TerminalText } from "botanu-effect/report"
 import { Effect, type Scope } from "effect"
-import { CommandError, exitCodes } from "./CommandError.js"
+import { CommandError, exitCodes } from "../CommandError.js"
 
-/** A value of a parameter: text, a number, or a list of texts. Never part of the statement. */
+/** A value of a parameter: text, a number, or a list of texts. */
 export type Parameter = string | number | ReadonlyArray<string> | null
 
-/** A row of a result: exact text for everything but booleans. */
-export type Row = Readonly<Record<string, string | null>>
+/** A row of a result: exact text for everything but booleans and small numbers. */
+export type Row = Readonly<Record<string, unknown>>
 
 export interface DuckDb {
   readonly query: (
     statement: string,
-    parameters: Readonly<Record<string, Parameter>>
+    parameters?: Readonly<Record<string, Parameter>>
   ) => Effect.Effect<ReadonlyArray<Row>, CommandError>
 }
 
-/** A database in memory, closed with the scope. It downloads nothing. */
+/** A database, closed with the scope. It downloads nothing. */
 export const make: Effect.Effect<DuckDb, CommandError, Scope.Scope> = Effect.gen(function* () {
   const instance = yield* Effect.acquireRelease(
-    attempt(() => DuckDBInstance.create(":memory:", { autoinstall_known_extensions: "false" })),
+    attempt(() =>
+      DuckDBInstance.create(":memory:", { autoinstall_known_extensions: "false", autoload_known_extensions: "false" })
+    ),
     (instance) => Effect.sync(() => instance.closeSync())
   )
   const connection = yield* Effect.acquireRelease(
     attempt(() => instance.connect()),
     (connection) => Effect.sync(() => connection.closeSync())
   )
-  return { query: (statement, parameters) => attempt(() => rowsOf(connection, statement, parameters)) }
+  yield* attempt(() => connection.run("SET TimeZone = 'UTC'"))
+  return {
+    query: (statement, parameters = {}) => attempt(() => rowsOf(connection, statement, parameters))
+  }
 })
+
+/** A text as a literal of a statement. */
+export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`
 
 const rowsOf = async (
   connection: DuckDBConnection,
@@ -42,7 +50,7 @@ const rowsOf = async (
     values[name] = Array.isArray(value) ? listValue(value) : (value as string | number | null)
   }
   const reader = await connection.runAndReadAll(statement, values)
-  return reader.getRowObjectsJson() as ReadonlyArray<Row>
+  return reader.getRowObjectsJson()
 }
 
 const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, CommandError> =>

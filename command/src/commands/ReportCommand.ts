@@ -1,18 +1,20 @@
 /**
  * `botanu report`: what events cost and what came of them, by group.
  */
-import type { FileSystem, Path } from "@effect/platform"
 import { Cost } from "botanu-effect"
 import { Figures, Summary, TerminalText } from "botanu-effect/report"
 import { BigDecimal, Clock, Effect, Either } from "effect"
-import { CommandError, exitCodes } from "./CommandError.js"
-import * as DelimitedText from "./DelimitedText.js"
-import * as DuckDb from "./DuckDb.js"
-import { segments } from "./LedgerDirectory.js"
-import * as Period from "./Period.js"
-import * as ReportQuery from "./ReportQuery.js"
-import { Screen } from "./Screen.js"
-import * as TextTable from "./TextTable.js"
+import { CommandError, exitCodes } from "../CommandError.js"
+import * as Period from "../Period.js"
+import { type CallFigures, callFigures } from "../query/CallFigures.js"
+import { annotationNames, type EventFigures, ended as endedOf, eventFigures } from "../query/EventFigures.js"
+import type { EventFilter } from "../query/EventFilter.js"
+import * as Findings from "../query/Findings.js"
+import * as GroupKey from "../query/GroupKey.js"
+import { LedgerStore } from "../store/LedgerStore.js"
+import * as DelimitedText from "../terminal/DelimitedText.js"
+import { Screen } from "../terminal/Screen.js"
+import * as TextTable from "../terminal/TextTable.js"
 
 export const sorts = ["spend", "failures", "per-success", "events", "key"] as const
 export type Sort = (typeof sorts)[number]
@@ -21,8 +23,7 @@ export const formats = ["table", "json", "csv", "markdown"] as const
 export type Format = (typeof formats)[number]
 
 /** What a report is about, as the command line has it. */
-export interface ReportOptions extends ReportQuery.Filter {
-  readonly ledger: string
+export interface ReportOptions extends EventFilter {
   /** Names of keys, with commas between them. */
   readonly by: string
   readonly sort: Sort
@@ -31,80 +32,70 @@ export interface ReportOptions extends ReportQuery.Filter {
 }
 
 /** Prints the figures of each group. */
-export const report = (
-  options: ReportOptions
-): Effect.Effect<void, CommandError, FileSystem.FileSystem | Path.Path | Screen> =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const { columns, print } = yield* Screen
-      const by = yield* keysOf(options.by)
-      const filter = yield* filterOf(options)
-      if (options.limit !== undefined && options.limit < 1) {
-        return yield* usage("--limit: expected a number from 1")
-      }
-      const files = (yield* segments(options.ledger)).map(({ path }) => path)
-      const eventKeys = by.filter((key): key is ReportQuery.EventKey => !ReportQuery.isCallKey(key))
-      const isOfCalls = eventKeys.length < by.length
-      if (files.length === 0) {
-        return yield* print([`${TerminalText.visible(options.ledger)}   empty: no run has been recorded`])
-      }
-      const database = yield* DuckDb.make
-      const groups = isOfCalls
-        ? (yield* ReportQuery.callFigures(database, files, by, filter)).map(ofCalls)
-        : (yield* ReportQuery.eventFigures(database, files, eventKeys, filter)).map(ofEvents)
-      const ordered = groups.sort(comparing(options.sort)).slice(0, options.limit)
-      const rows = ordered.map((group) => [
-        ...group.keys.map((key) => key ?? ""),
-        ...Object.values(group.figures).map((figure) =>
-          BigDecimal.isBigDecimal(figure) ? Cost.format(figure) : figure
+export const report = (options: ReportOptions): Effect.Effect<void, CommandError, LedgerStore | Screen> =>
+  Effect.gen(function* () {
+    const { columns, print } = yield* Screen
+    const by = yield* keysOf(options.by)
+    const filter = yield* filterOf(options)
+    if (options.limit !== undefined && options.limit < 1) {
+      return yield* usage("--limit: expected a number from 1")
+    }
+    const store = yield* LedgerStore
+    const isOfCalls = by.some((key) => key.of === "call")
+    if ((yield* Findings.runCount) === 0) {
+      return yield* print([`${TerminalText.visible(store.name)}   empty: no run has been recorded`])
+    }
+    const groups = isOfCalls
+      ? (yield* callFigures(by, filter)).map(ofCalls)
+      : (yield* eventFigures(by, filter)).map(ofEvents)
+    const ordered = groups.sort(comparing(options.sort)).slice(0, options.limit)
+    const rows = ordered.map((group) => [
+      ...group.keys.map((key) => key ?? ""),
+      ...Object.values(group.figures).map((figure) => (BigDecimal.isBigDecimal(figure) ? Cost.format(figure) : figure))
+    ])
+    const titles = [...by.map(({ name }) => name), ...(isOfCalls ? callTitles : eventTitles)]
+    if (options.format === "json") {
+      const objects = ordered.map(({ figures, keys }) => ({
+        ...Object.fromEntries(by.map(({ name }, index) => [name, keys[index] ?? null])),
+        ...Object.fromEntries(
+          Object.entries(figures).map(([name, figure]) => [
+            name,
+            BigDecimal.isBigDecimal(figure) ? Cost.format(figure) : (figure ?? null)
+          ])
         )
-      ])
-      const titles = [...by, ...(isOfCalls ? callTitles : eventTitles)]
-      if (options.format === "json") {
-        const objects = ordered.map(({ figures, keys }) => ({
-          ...Object.fromEntries(by.map((key, index) => [key, keys[index] ?? null])),
-          ...Object.fromEntries(
-            Object.entries(figures).map(([name, figure]) => [
-              name,
-              BigDecimal.isBigDecimal(figure) ? Cost.format(figure) : (figure ?? null)
-            ])
-          )
-        }))
-        // Inside a text of JSON the escape of a character is the character.
-        return yield* print(JSON.stringify(objects, undefined, 2).split("\n").map(TerminalText.visible))
-      }
-      if (options.format === "csv") return yield* print(DelimitedText.csv(titles, rows))
-      if (options.format === "markdown") {
-        return yield* print(
-          DelimitedText.markdown(
-            titles,
-            rows.map((row) => row.map((cell) => (typeof cell === "string" ? TerminalText.visible(cell) : cell)))
-          )
+      }))
+      // Inside a text of JSON the escape of a character is the character.
+      return yield* print(JSON.stringify(objects, undefined, 2).split("\n").map(TerminalText.visible))
+    }
+    if (options.format === "csv") return yield* print(DelimitedText.csv(titles, rows))
+    if (options.format === "markdown") {
+      return yield* print(
+        DelimitedText.markdown(
+          titles,
+          rows.map((row) => row.map((cell) => (typeof cell === "string" ? TerminalText.visible(cell) : cell)))
         )
-      }
-      const leftOut = yield* ReportQuery.linesLeftOut(database, files)
-      const total = isOfCalls
-        ? undefined
-        : (yield* ReportQuery.eventFigures(database, files, [], filter)).map(ofEvents)[0]
-      const unpriced = ordered.some(({ unpricedCalls }) => unpricedCalls > 0)
-      yield* print([
-        [TerminalText.visible(options.ledger), periodOf(filter)].join("   "),
-        "",
-        ...(total === undefined ? [] : [...headOf(total.figures), ""]),
-        ...TextTable.lines(
-          columnsOf(by, total === undefined ? ordered : [...ordered, { ...total, keys: [plural(groups.length)] }]),
-          columns
-        ),
-        ...(options.limit !== undefined && groups.length > options.limit
-          ? [`${options.limit} of ${groups.length} groups: --limit shows more`]
-          : []),
-        ...(unpriced ? ["+n?  that many calls have no price and are in no sum: botanu doctor"] : []),
-        ...(leftOut === 0
-          ? []
-          : [`lines that cannot be read, and are in no sum: ${Figures.count(leftOut)}. See: botanu doctor`])
-      ])
-    })
-  )
+      )
+    }
+    const leftOut = yield* store.linesLeftOut
+    const total = isOfCalls ? undefined : (yield* eventFigures([], filter)).map(ofEvents)[0]
+    const unpriced = ordered.some(({ unpricedCalls }) => unpricedCalls > 0)
+    yield* print([
+      [TerminalText.visible(store.name), periodOf(filter)].join("   "),
+      "",
+      ...(total === undefined ? [] : [...headOf(total.figures), ""]),
+      ...TextTable.lines(
+        columnsOf(by, total === undefined ? ordered : [...ordered, { ...total, keys: [plural(groups.length)] }]),
+        columns
+      ),
+      ...(options.limit !== undefined && groups.length > options.limit
+        ? [`${options.limit} of ${groups.length} groups: --limit shows more`]
+        : []),
+      ...(unpriced ? ["+n?  that many calls have no price and are in no sum: botanu doctor"] : []),
+      ...(leftOut === 0
+        ? []
+        : [`lines that cannot be read, and are in no sum: ${Figures.count(leftOut)}. See: botanu doctor`])
+    ])
+  })
 
 type Figure = number | BigDecimal.BigDecimal | undefined
 
@@ -140,8 +131,9 @@ const eventTitles = [
 
 const callTitles = ["calls", "events", "failed", "inputTokens", "outputTokens", "usd", "unpricedCalls", "p95Ms"]
 
-const ofEvents = (found: ReportQuery.EventFigures): Group => {
-  const { attempts, ended, events, p50Ms, p95Ms, runs, running, successes, unpricedCalls, usd } = found
+const ofEvents = (found: EventFigures): Group => {
+  const ended = endedOf(found)
+  const { attempts, events, p50Ms, p95Ms, runs, running, successes, unpricedCalls, usd } = found
   const perSuccess = Summary.divided(usd, successes)
   return {
     keys: found.keys,
@@ -178,7 +170,7 @@ const ofEvents = (found: ReportQuery.EventFigures): Group => {
   }
 }
 
-const ofCalls = (found: ReportQuery.CallFigures): Group => {
+const ofCalls = (found: CallFigures): Group => {
   const { calls, events, failed, inputTokens, outputTokens, p95Ms, unpricedCalls, usd } = found
   return {
     keys: found.keys,
@@ -202,9 +194,9 @@ const ofCalls = (found: ReportQuery.CallFigures): Group => {
 
 const decimals: Readonly<Record<string, number>> = { "%": 1, "per event": 2, s: 1 }
 
-const columnsOf = (by: ReadonlyArray<ReportQuery.Key>, groups: ReadonlyArray<Group>): Array<TextTable.Column> => {
-  const labels = by.map((key, index) => ({
-    title: key.charAt(0).toUpperCase() + key.slice(1),
+const columnsOf = (by: ReadonlyArray<GroupKey.GroupKey>, groups: ReadonlyArray<Group>): Array<TextTable.Column> => {
+  const labels = by.map(({ name }, index) => ({
+    title: name.charAt(0).toUpperCase() + name.slice(1),
     cells: groups.map(({ keys }) => label(index < keys.length ? (keys[index] ?? "none") : ""))
   }))
   const figures = (groups[0]?.cells ?? []).flatMap(({ title, unit }, index): ReadonlyArray<TextTable.Column> => {
@@ -245,7 +237,7 @@ const headOf = (figures: Group["figures"]): ReadonlyArray<string> => {
   ]
 }
 
-const periodOf = ({ since, until }: ReportQuery.Filter): string => {
+const periodOf = ({ since, until }: EventFilter): string => {
   const minute = (instant: string) => instant.slice(0, 16).replace("T", " ")
   if (since === undefined && until === undefined) return "all days, UTC"
   return `${since === undefined ? "" : `from ${minute(since)} `}${until === undefined ? "" : `to ${minute(until)} `}UTC`
@@ -271,16 +263,15 @@ const comparing = (sort: Sort) => {
 
 const usage = (message: string): CommandError => new CommandError({ message, exitCode: exitCodes.usage })
 
-const keysOf = (text: string): Effect.Effect<ReadonlyArray<ReportQuery.Key>, CommandError> =>
+const keysOf = (text: string): Effect.Effect<ReadonlyArray<GroupKey.GroupKey>, CommandError, LedgerStore> =>
   Effect.gen(function* () {
-    const found: Array<ReportQuery.Key> = []
-    for (const name of text.split(",").map((name) => name.trim())) {
-      const key = ReportQuery.keys.find((key) => key === name)
-      if (key === undefined) {
-        const names = ReportQuery.keys.join(", ")
-        return yield* usage(`--by: expected some of ${names}, got ${TerminalText.visible(JSON.stringify(name))}`)
-      }
-      if (!found.includes(key)) found.push(key)
+    const found = Array.from(new Set(text.split(",").map((name) => name.trim())), GroupKey.fromName)
+    const unknown = found.filter((key) => key.of === "annotation")
+    const annotations = unknown.length === 0 ? [] : yield* annotationNames
+    for (const { name } of unknown) {
+      if (annotations.includes(name)) continue
+      const known = [...GroupKey.names, ...annotations].map(TerminalText.visible).join(", ")
+      return yield* usage(`--by: expected some of ${known}, got ${TerminalText.visible(JSON.stringify(name))}`)
     }
     return found
   })

@@ -1,0 +1,130 @@
+/**
+ * The figures of groups of events.
+ */
+import type { BigDecimal } from "effect"
+import { Effect } from "effect"
+import type { CommandError } from "../CommandError.js"
+import { LedgerStore } from "../store/LedgerStore.js"
+import * as Cells from "./Cells.js"
+import { conditionOf, type EventFilter } from "./EventFilter.js"
+import { type GroupKey, groupingOf } from "./GroupKey.js"
+
+/** The figures of a group of events. Amounts are exact, in US dollars. */
+export interface EventFigures {
+  readonly keys: ReadonlyArray<string | undefined>
+  readonly events: number
+  readonly runs: number
+  readonly attempts: number
+  readonly successes: number
+  readonly failures: number
+  readonly partials: number
+  readonly timeouts: number
+  readonly canceled: number
+  readonly running: number
+  readonly lost: number
+  readonly usd: BigDecimal.BigDecimal
+  readonly calls: number
+  readonly unpricedCalls: number
+  readonly usdOfSuccesses: BigDecimal.BigDecimal
+  /** Of events that ended as `failure`, `timeout` or `canceled`. */
+  readonly usdOfFailures: BigDecimal.BigDecimal
+  readonly usdOfPartials: BigDecimal.BigDecimal
+  readonly p50Ms: number | undefined
+  readonly p95Ms: number | undefined
+}
+
+/** Events with an outcome. */
+export const ended = ({ canceled, failures, partials, successes, timeouts }: EventFigures): number =>
+  successes + failures + partials + timeouts + canceled
+
+/** The figures of events by keys, none of which is of calls. No key: one group of all, also where there is no event. */
+export const eventFigures = (
+  by: ReadonlyArray<GroupKey>,
+  filter: EventFilter = {}
+): Effect.Effect<ReadonlyArray<EventFigures>, CommandError, LedgerStore> =>
+  Effect.gen(function* () {
+    const { dialect, query } = yield* LedgerStore
+    const grouping = groupingOf(by, dialect)
+    const condition = conditionOf(filter)
+    const countOf = (status: string) => `count(*) FILTER (WHERE e.status = '${status}')`
+    const rows = yield* query({
+      from: ["events", ...grouping.from],
+      text: `SELECT g.*, ${dialect.percentile("g.durations", 0.5)} AS p50, ${dialect.percentile("g.durations", 0.95)} AS p95
+        FROM (
+          SELECT ${grouping.selected}
+            count(*) AS events, sum(e.runs) AS runs, sum(e.attempts) AS attempts,
+            ${countOf("success")} AS successes, ${countOf("failure")} AS failures, ${countOf("partial")} AS partials,
+            ${countOf("timeout")} AS timeouts, ${countOf("canceled")} AS canceled, ${countOf("running")} AS running,
+            ${countOf("lost")} AS lost, sum(e.usd) AS usd, sum(e.calls) AS calls, sum(e.unpriced_calls) AS unpriced_calls,
+            sum(e.usd) FILTER (WHERE e.status = 'success') AS usd_of_successes,
+            sum(e.usd) FILTER (WHERE e.status IN ('failure', 'timeout', 'canceled')) AS usd_of_failures,
+            sum(e.usd) FILTER (WHERE e.status = 'partial') AS usd_of_partials,
+            ${dialect.gathered("e.durations")} AS durations
+          FROM events e ${grouping.joins} WHERE ${condition.text}
+          ${grouping.keys === "" ? "" : `GROUP BY ${grouping.keys}`}
+        ) g`,
+      parameters: { ...grouping.parameters, ...condition.parameters }
+    })
+    return rows.map((row) => ({
+      keys: Cells.keys(row, by.length),
+      events: Cells.count(row.events),
+      runs: Cells.count(row.runs),
+      attempts: Cells.count(row.attempts),
+      successes: Cells.count(row.successes),
+      failures: Cells.count(row.failures),
+      partials: Cells.count(row.partials),
+      timeouts: Cells.count(row.timeouts),
+      canceled: Cells.count(row.canceled),
+      running: Cells.count(row.running),
+      lost: Cells.count(row.lost),
+      usd: Cells.amount(row.usd),
+      calls: Cells.count(row.calls),
+      unpricedCalls: Cells.count(row.unpriced_calls),
+      usdOfSuccesses: Cells.amount(row.usd_of_successes),
+      usdOfFailures: Cells.amount(row.usd_of_failures),
+      usdOfPartials: Cells.amount(row.usd_of_partials),
+      p50Ms: Cells.known(row.p50),
+      p95Ms: Cells.known(row.p95)
+    }))
+  })
+
+/** What events were worth, by the type of the value. Amounts of different types are never added. */
+export interface ValueSum {
+  /** Empty where none was named. */
+  readonly valueType: string
+  readonly amount: number
+  readonly events: number
+  /** What those events cost. */
+  readonly usd: BigDecimal.BigDecimal
+}
+
+/** The value of events, by its type. */
+export const valueSums = (
+  filter: EventFilter = {}
+): Effect.Effect<ReadonlyArray<ValueSum>, CommandError, LedgerStore> =>
+  Effect.gen(function* () {
+    const { query } = yield* LedgerStore
+    const condition = conditionOf(filter)
+    const rows = yield* query({
+      from: ["events"],
+      text: `SELECT coalesce(e.value_type, '') AS value_type, sum(e.value_amount) AS amount, count(*) AS events, sum(e.usd) AS usd
+        FROM events e WHERE e.value_amount IS NOT NULL AND ${condition.text}
+        GROUP BY coalesce(e.value_type, '') ORDER BY value_type`,
+      parameters: condition.parameters
+    })
+    return rows.map((row) => ({
+      valueType: row.value_type ?? "",
+      amount: Cells.count(row.amount),
+      events: Cells.count(row.events),
+      usd: Cells.amount(row.usd)
+    }))
+  })
+
+/** The names of the annotations in a ledger. */
+export const annotationNames: Effect.Effect<ReadonlyArray<string>, CommandError, LedgerStore> = Effect.gen(
+  function* () {
+    const { query } = yield* LedgerStore
+    const rows = yield* query({ from: ["annotations"], text: "SELECT DISTINCT name FROM annotations ORDER BY name" })
+    return rows.map(({ name }) => name ?? "")
+  }
+)

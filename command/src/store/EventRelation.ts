@@ -1,0 +1,87 @@
+/**
+ * The events of a ledger in SQL: runs grouped by event and customer. What each column means is that of
+ * `botanu-effect/report`.
+ */
+import type { Dialect } from "./Dialect.js"
+
+/**
+ * Common table expressions that end with `recorded_events`, over a table of runs of which each is there once. An outcome that
+ * was amended is not in them: see `amended`.
+ */
+export const recordedEvents = ({ first, last }: Dialect, runs: string): string => `
+nested_runs AS (
+  SELECT r.run_id FROM ${runs} r
+  JOIN ${runs} p ON p.run_id = r.parent_run_id AND p.event_id = r.event_id AND p.customer_id = r.customer_id
+),
+related_runs AS (
+  SELECT r.*, n.run_id IS NULL AS is_outermost FROM ${runs} r LEFT JOIN nested_runs n ON n.run_id = r.run_id
+),
+event_sums AS (
+  SELECT event_id, customer_id, min(start_time) AS start_time, max(end_time) AS end_time, count(*) AS runs,
+    count(*) FILTER (WHERE is_outermost) AS attempts, coalesce(sum(usd), 0) AS usd,
+    coalesce(sum(calls), 0) AS calls, coalesce(sum(unpriced_calls), 0) AS unpriced_calls
+  FROM related_runs GROUP BY event_id, customer_id
+),
+-- Where parents go round in a circle, every run of the event is in a chain, and none is an attempt.
+chained_runs AS (
+  SELECT r.* FROM related_runs r WHERE r.is_outermost
+  UNION ALL
+  SELECT r.* FROM related_runs r JOIN event_sums s ON s.attempts = 0 AND s.event_id = r.event_id AND s.customer_id = r.customer_id
+),
+chains AS (
+  SELECT event_id, customer_id, root_run_id,
+    ${first("run_id", ["attempt", "start_time", "run_id"])} AS first_id,
+    ${first("start_time", ["attempt", "start_time", "run_id"])} AS first_start,
+    ${last("run_id", ["attempt", "start_time", "run_id"])} AS final_id
+  FROM chained_runs GROUP BY event_id, customer_id, root_run_id
+),
+event_ends AS (
+  SELECT event_id, customer_id, ${first("first_id", ["first_start", "first_id"])} AS first_id,
+    ${last("final_id", ["first_start", "first_id"])} AS final_id
+  FROM chains GROUP BY event_id, customer_id
+),
+event_durations AS (
+  SELECT event_id, customer_id, array_agg(duration_ms) AS durations
+  FROM chained_runs WHERE is_completed GROUP BY event_id, customer_id
+),
+costs_before_final AS (
+  SELECT r.event_id, r.customer_id, sum(r.usd) AS usd
+  FROM event_sums s
+  JOIN event_ends e ON e.event_id = s.event_id AND e.customer_id = s.customer_id
+  JOIN ${runs} f ON f.run_id = e.final_id
+  JOIN ${runs} r ON r.event_id = s.event_id AND r.customer_id = s.customer_id
+  WHERE s.runs > 1 AND r.start_time < f.start_time
+  GROUP BY r.event_id, r.customer_id
+),
+recorded_events AS (
+  SELECT s.event_id, s.customer_id, o.workflow, o.workflow_version, o.environment, o.tenant_id, s.start_time, s.end_time,
+    s.runs, s.attempts, d.durations, s.usd, s.calls, s.unpriced_calls, coalesce(b.usd, 0) AS usd_before_final,
+    f.run_status, f.report_status AS recorded_status, f.error_class, f.cancellation_reason,
+    f.outcome_value_type, f.outcome_value_amount
+  FROM event_sums s
+  JOIN event_ends e ON e.event_id = s.event_id AND e.customer_id = s.customer_id
+  JOIN ${runs} o ON o.run_id = e.first_id
+  JOIN ${runs} f ON f.run_id = e.final_id
+  LEFT JOIN event_durations d ON d.event_id = s.event_id AND d.customer_id = s.customer_id
+  LEFT JOIN costs_before_final b ON b.event_id = s.event_id AND b.customer_id = s.customer_id
+)`
+
+/** Common table expressions that end with `events`: recorded events, each with its latest amendment. */
+export const amended = ({ last }: Dialect, recorded: string, amendments: string): string => `
+latest_amendments AS (
+  SELECT e.event_id, e.customer_id, ${last("a.id", ["a.amended_at", "a.id"])} AS id
+  FROM ${amendments} a
+  JOIN ${recorded} e ON e.event_id = a.event_id AND (a.customer_id IS NULL OR a.customer_id = e.customer_id)
+  GROUP BY e.event_id, e.customer_id
+),
+events AS (
+  SELECT e.event_id, e.customer_id, e.workflow, e.workflow_version, e.environment, e.tenant_id, e.start_time, e.end_time,
+    e.runs, e.attempts, e.durations, e.usd, e.calls, e.unpriced_calls, e.usd_before_final, e.run_status, e.recorded_status,
+    e.error_class, e.cancellation_reason, a.id IS NOT NULL AS is_amended,
+    CASE WHEN a.id IS NULL THEN e.recorded_status ELSE a.outcome_status END AS status,
+    CASE WHEN a.id IS NULL THEN e.outcome_value_type ELSE a.outcome_value_type END AS value_type,
+    CASE WHEN a.id IS NULL THEN e.outcome_value_amount ELSE a.outcome_value_amount END AS value_amount
+  FROM ${recorded} e
+  LEFT JOIN latest_amendments l ON l.event_id = e.event_id AND l.customer_id = e.customer_id
+  LEFT JOIN ${amendments} a ON a.id = l.id
+)`

@@ -1,0 +1,176 @@
+/**
+ * The segments of a ledger as tables of DuckDB: JSON lines with the types that they should have. A line that was cut by a crash
+ * comes as a row of NULLs.
+ */
+import { Usage } from "botanu-effect"
+import { literal } from "./DuckDb.js"
+
+/** Numbers of a usage that are no quantities. */
+const notQuantities: ReadonlySet<string> = new Set(["durationMs", "attempt", "usd"])
+
+const texts: ReadonlyArray<string> = [
+  "kind",
+  "provider",
+  "operation",
+  "step",
+  "model",
+  "responseModel",
+  "status",
+  "serviceTier",
+  "region",
+  "finishReason",
+  "providerRequestId",
+  "clientRequestId",
+  "errorType",
+  "database",
+  "collection",
+  "bucket",
+  "destination"
+]
+
+const others: ReadonlySet<string> = new Set([...texts, "time", "isStreaming", "toolCalls", "other", "uncounted"])
+
+/** The names of the meters. */
+export const meters: ReadonlyArray<string> = Object.keys(Usage.Usage.fields).filter(
+  (name) => !others.has(name) && !notQuantities.has(name)
+)
+
+const struct = (fields: Readonly<Record<string, string>>): string =>
+  `STRUCT(${Object.entries(fields)
+    .map(([name, type]) => `"${name}" ${type}`)
+    .join(", ")})`
+
+const runType = struct({
+  runId: "UUID",
+  workflow: "VARCHAR",
+  eventId: "VARCHAR",
+  customerId: "VARCHAR",
+  environment: "VARCHAR",
+  workflowVersion: "VARCHAR",
+  tenantId: "VARCHAR",
+  parentRunId: "UUID",
+  rootRunId: "UUID",
+  attempt: "INTEGER",
+  retryOfRunId: "UUID",
+  startTime: "TIMESTAMPTZ",
+  deadline: "TIMESTAMPTZ"
+})
+
+const outcomeType = struct({
+  status: "VARCHAR",
+  valueType: "VARCHAR",
+  valueAmount: "DOUBLE",
+  confidence: "DOUBLE",
+  reason: "VARCHAR",
+  errorType: "VARCHAR"
+})
+
+const priceType = struct({
+  source: "VARCHAR",
+  entry: "VARCHAR",
+  tier: "VARCHAR",
+  region: "VARCHAR",
+  from: "TIMESTAMPTZ",
+  aboveInputTokens: "BIGINT"
+})
+
+const chargeType = struct({
+  meter: "VARCHAR",
+  quantity: "VARCHAR",
+  unit: "VARCHAR",
+  unitPrice: "VARCHAR",
+  usd: "VARCHAR",
+  price: priceType
+})
+
+const usage = {
+  ...Object.fromEntries(texts.map((name) => [name, "VARCHAR"])),
+  time: "TIMESTAMPTZ",
+  durationMs: "DOUBLE",
+  attempt: "INTEGER",
+  ...Object.fromEntries(
+    ["requests", "inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens", "reasoningTokens"].map(
+      (name) => [name, "DOUBLE"]
+    )
+  )
+}
+
+const cost = struct({ _tag: "VARCHAR", reason: "VARCHAR", usd: "VARCHAR", charges: `${chargeType}[]` })
+
+const callType = struct({ usage: struct(usage), cost })
+
+const callWithQuantitiesType = struct({
+  usage: struct({
+    ...usage,
+    ...Object.fromEntries(meters.map((name) => [name, "DOUBLE"])),
+    toolCalls: "MAP(VARCHAR, DOUBLE)",
+    other: "MAP(VARCHAR, DOUBLE)"
+  }),
+  cost
+})
+
+const completed = {
+  run: runType,
+  status: "VARCHAR",
+  errorClass: "VARCHAR",
+  cancellationReason: "VARCHAR",
+  endTime: "TIMESTAMPTZ",
+  durationMs: "DOUBLE",
+  traceId: "VARCHAR",
+  outcome: outcomeType,
+  totals: struct({
+    usd: "VARCHAR",
+    inputTokens: "BIGINT",
+    outputTokens: "BIGINT",
+    calls: "BIGINT",
+    unpricedCalls: "BIGINT"
+  }),
+  repriced: struct({ time: "TIMESTAMPTZ" })
+}
+
+const completedType = struct(completed)
+
+const completedWith = (callType: string): string =>
+  struct({ ...completed, usages: `${callType}[]`, annotations: "MAP(VARCHAR, VARCHAR)" })
+
+const amendmentType = struct({
+  eventId: "VARCHAR",
+  customerId: "VARCHAR",
+  outcome: outcomeType,
+  by: "VARCHAR",
+  at: "TIMESTAMPTZ"
+})
+
+/** What a line has besides its version and its type, by what is read of it. */
+const columns = {
+  runs: { run: runType, completed: completedType, amendment: amendmentType, count: "BIGINT" },
+  calls: { run: runType, completed: completedWith(callType), amendment: amendmentType, count: "BIGINT" },
+  quantities: {
+    run: runType,
+    completed: completedWith(callWithQuantitiesType),
+    amendment: amendmentType,
+    count: "BIGINT"
+  },
+  records: { run: "JSON", completed: "JSON" },
+  health: { run: runType, completed: completedType, amendment: amendmentType, count: "BIGINT", filename: "VARCHAR" }
+} as const
+
+/** The longest line that is read, in bytes. */
+const longestLine = 64 * 1024 * 1024
+
+/** The lines of these segments, in their order, as a table. */
+export const lines = (segments: ReadonlyArray<string>, read: keyof typeof columns): string => {
+  const types = { v: "INTEGER", type: "VARCHAR", ...columns[read] }
+  if (segments.length === 0) {
+    return `(SELECT ${Object.entries(types)
+      .map(([name, type]) => `NULL::${type} AS ${name}`)
+      .join(", ")} WHERE false)`
+  }
+  const { filename, ...fields } = types as typeof types & { readonly filename?: string }
+  const declared = Object.entries(fields).map(([name, type]) => `${name}: ${literal(type)}`)
+  return `read_json([${segments.map(literalPath).join(", ")}], format = 'newline_delimited', ignore_errors = true,
+    maximum_object_size = ${longestLine}, filename = ${filename !== undefined}, columns = {${declared.join(", ")}})`
+}
+
+/** The path as DuckDB takes it: as itself, whatever characters of a pattern are in it. */
+export const literalPath = (path: string): string => literal(path.replace(/[[*?]/g, "[$&]"))
