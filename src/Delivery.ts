@@ -1,14 +1,16 @@
 /**
  * A message that a broker delivers, once or again: each attempt at it is a run, of one lineage in whatever processes they are.
  */
-import { type Duration, Effect, Option } from "effect"
+import { Effect, Option } from "effect"
 import type { IncomingHeaders } from "./baggage/Carrier.js"
-import type { Budget } from "./cost/Budget.js"
+import type { OutcomeOfResult } from "./lifecycle/RunEnd.js"
 import { extract, injectWith, type OutgoingHeaders } from "./Propagation.js"
 import { resume } from "./Resume.js"
 import type { RunContext } from "./RunContext.js"
+import { callSiteOf, framesOf } from "./run/CallSite.js"
 import type { InvalidRunContext } from "./run/NewRun.js"
-import * as Workflow from "./Workflow.js"
+import { runOf } from "./tracking/WorkflowRun.js"
+import type { KnownOutcome, LimitError, MaybeBudget, MaybeDeadline, WorkflowOptions } from "./WorkflowOptions.js"
 
 /**
  * The options of a workflow, and what a message carries of runs.
@@ -18,7 +20,7 @@ import * as Workflow from "./Workflow.js"
  * import { Delivery } from "botanu-effect"
  * import { Effect } from "effect"
  *
- * const options: Delivery.Options<void, never, never, undefined, undefined, never> = {
+ * const options: Delivery.Options = {
  *   eventId: "order-7",
  *   customerId: "bigretail",
  *   keep: (headers) => Effect.log(Object.keys(headers))
@@ -30,13 +32,14 @@ import * as Workflow from "./Workflow.js"
  * @category messages
  */
 export interface Options<
-  in A = never,
-  in E = never,
-  out R = unknown,
-  out D extends Duration.DurationInput | undefined = Duration.DurationInput | undefined,
-  out B extends Budget | undefined = Budget | undefined,
-  out R1 = unknown
-> extends Omit<Workflow.WorkflowOptions<A, E, R, D, B>, "retryOf"> {
+  in A = unknown,
+  in E = unknown,
+  out R = never,
+  out D extends MaybeDeadline = MaybeDeadline,
+  out B extends MaybeBudget = MaybeBudget,
+  out R1 = never,
+  out O extends OutcomeOfResult = OutcomeOfResult
+> extends Omit<WorkflowOptions<A, E, R, D, B, O>, "retryOf"> {
   /** The headers of the run that sent the message, as `Propagation.inject` gave them. */
   readonly sender?: IncomingHeaders | undefined
   /** The headers of the attempt that began last, as `keep` left them; none of a message that was not delivered before. */
@@ -83,34 +86,41 @@ export interface Options<
  * @since 0.2.0
  * @category messages
  */
-export const workflow =
-  <
-    A0 = unknown,
-    E0 = unknown,
-    R0 = never,
-    R1 = never,
-    const D extends Duration.DurationInput | undefined = undefined,
-    const B extends Budget | undefined = undefined
-  >(
-    name: string,
-    options: Options<A0, E0 | Workflow.LimitError<D, B>, R0, D, B, R1>
-  ) =>
-  <A extends A0, E extends E0, R>(
-    work: Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | InvalidRunContext | Workflow.LimitError<D, B>, Exclude<R | R1, RunContext> | R0> =>
+export const workflow = <
+  A0 = unknown,
+  E0 = unknown,
+  R0 = never,
+  R1 = never,
+  const D extends MaybeDeadline = undefined,
+  const B extends MaybeBudget = undefined,
+  const O extends KnownOutcome<O> = OutcomeOfResult
+>(
+  name: string,
+  options: Options<A0, E0 | LimitError<D, B>, R0, D, B, R1, O>
+): (<A extends A0, E extends E0, R>(
+  // Twice, so that in a pipe the options are inferred from the effect.
+  work: Effect.Effect<A, E, R> & Effect.Effect<A0, E0, unknown>
+) => Effect.Effect<A, E | InvalidRunContext | LimitError<D, B>, Exclude<R | R1, RunContext> | R0>) => {
+  const callSite = callSiteOf(workflow as never)
+  const { keep, lastAttempt, sender, ...workflowOptions } = options
+  const delivered = (work: Effect.Effect<unknown, unknown>) =>
     Effect.gen(function* () {
-      const { keep, lastAttempt, sender, ...workflowOptions } = options
       const incoming = yield* extract(sender)
       const previous = Option.filter(
         yield* extract(lastAttempt),
         (run) => run.workflow === name && run.eventId === options.eventId
       )
-      const own = Workflow.workflow<A0, E0, R0, D, B>(name, {
-        ...workflowOptions,
-        retryOf: Option.getOrUndefined(previous)
-      } as Workflow.WorkflowOptions<A0, E0 | Workflow.LimitError<D, B>, R0, D, B>)
-      return yield* Effect.zipRight(leave(keep), work).pipe(own, resume(incoming))
+      const own = runOf(Effect.zipRight(leave(keep), work) as typeof work, {
+        ...(workflowOptions as WorkflowOptions<unknown, unknown, never>),
+        workflow: name,
+        retryOf: Option.getOrUndefined(previous),
+        callSite,
+        stackFrames: () => framesOf(callSite)
+      })
+      return yield* resume(own, incoming)
     })
+  return delivered as never
+}
 
 const leave = <R>(keep: (headers: OutgoingHeaders) => Effect.Effect<unknown, unknown, R>) =>
   injectWith({ mode: "full" }).pipe(

@@ -6,7 +6,7 @@ import { clockOf } from "./fiber/CurrentFiber.js"
 import { stamp } from "./lifecycle/RunAnnotations.js"
 import { annotatedSpan, type RunScope, scopeOf } from "./lifecycle/RunScope.js"
 import { RunContext } from "./RunContext.js"
-import { type InvalidOutcome, make, type Outcome, type OutcomeDetails } from "./run/OutcomeRecord.js"
+import { type InvalidOutcome, make, type Outcome, type OutcomeDetails, unknownDetails } from "./run/OutcomeRecord.js"
 import type { AttributeValue } from "./run/Run.js"
 import type { RunStatus } from "./run/RunStatus.js"
 import { propagationModeFor } from "./run/Settings.js"
@@ -52,7 +52,8 @@ export const emit: {
         recordFor(outcome.right, scope, span, clockOf(fiber))
         // A run that was joined is not yet on a span that was open before.
         if (span !== undefined && !scope?.isOwned) stamp(span, run, propagationModeFor(fiber))
-        return Effect.void
+        const unknown = details && unknownDetails(details)
+        return unknown === undefined ? Effect.void : Effect.logWarning(`outcome "${status}": ${unknown}`)
       } catch (error) {
         return Effect.logWarning(`the outcome was not recorded on the span: ${String(error)}`)
       }

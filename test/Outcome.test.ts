@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Data, Effect, Either, Fiber, Logger, Schema, TestClock } from "effect"
 import { Botanu, Outcome, RunContext, RunStatus } from "../src/index.js"
-import { endedSpans, eventsOf, observed, onlyRun } from "./observed.js"
+import { endedSpans, eventsOf, logging, observed, onlyRun } from "./observed.js"
 import { fromAfar, ids, makeRun } from "./runs.js"
 
 class Broken extends Data.TaggedError("Broken") {}
@@ -276,6 +276,42 @@ describe("without an emitted outcome", () => {
       }).pipe(Effect.provide([observed, Logger.replace(Logger.defaultLogger, logger)]))
     })
   }
+})
+
+describe("a detail that outcomes do not have", () => {
+  const given = { status: "success", valueAmout: 3, details: { valueAmount: 3 }, valueType: "answers" } as const
+  const known = "expected valueType, valueAmount, confidence, reason, errorType, metadata"
+  const warning = `"valueAmout", "details": not recorded, ${known}`
+
+  const observing = (program: Effect.Effect<unknown, unknown>, expected: string) => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
+      yield* program
+      const { completed } = yield* onlyRun
+      expect(completed.outcome).toEqual(Either.getOrThrow(Outcome.make("success", { valueType: "answers" })))
+      expect(lines).toEqual([expected])
+    }).pipe(Effect.provide([observed, logging(lines)]))
+  }
+
+  it.effect("is logged, from the outcome option", () =>
+    observing(
+      Botanu.workflow(Effect.void, "W", { ...ids, outcome: () => given as never }),
+      `the outcome option of workflow "W": ${warning}`
+    )
+  )
+
+  it.effect("is logged, from Outcome.emit", () => {
+    const { status, ...details } = given
+    return observing(Botanu.workflow(Outcome.emit(status, details), "W", ids), `outcome "success": ${warning}`)
+  })
+
+  it.effect("is logged with the first three names, however many there are", () => {
+    const many = { status: "success", valueType: "answers", a: 1, b: 1, c: 1, d: 1 }
+    return observing(
+      Botanu.workflow(Effect.void, "W", { ...ids, outcome: () => many as never }),
+      `the outcome option of workflow "W": "a", "b", "c", …: not recorded, ${known}`
+    )
+  })
 })
 
 describe("in a joined run", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import {
   Cause,
+  Chunk,
   Data,
   DateTime,
   Deferred,
@@ -708,6 +709,174 @@ describe("Botanu.fn", () => {
       expect(yield* again(previous)).toMatchObject({ attempt: 5, rootRunId: otherRunId, retryOfRunId: previous.runId })
     })
   )
+
+  it.effect("keeps `this`, the name and the length", () =>
+    Effect.gen(function* () {
+      class Desk {
+        constructor(readonly org: string) {}
+        readonly prefix = "desk"
+        generated = Botanu.fn("Generated", { eventId: (id: string) => id, customerId: "c" })(function* (
+          this: Desk,
+          id,
+          greeting: string
+        ) {
+          return `${greeting} ${yield* Effect.succeed(id)} ${this.org}`
+        })
+        made = Botanu.fn("Made", {
+          eventId: function (this: Desk) {
+            return `${this.prefix}-1`
+          },
+          customerId: "c"
+        })(function (this: Desk) {
+          return Effect.map(RunContext, ({ eventId }) => `${eventId} ${this.org}`)
+        })
+        streamed = Botanu.fn(
+          function (this: Desk) {
+            return Stream.make(this.org)
+          },
+          "Streamed",
+          ids
+        )
+      }
+      const desk = new Desk("acme")
+      expect(yield* desk.generated("t-1", "Dear")).toBe("Dear t-1 acme")
+      expect(yield* desk.made()).toBe("desk-1 acme")
+      expect(yield* Stream.runHead(desk.streamed())).toEqual(Option.some("acme"))
+      expect([desk.generated.name, desk.generated.length, desk.made.length]).toEqual(["Generated", 2, 0])
+    })
+  )
+
+  it.effect("pipes what the body gives through what follows it, in the run and with the arguments", () =>
+    Effect.gen(function* () {
+      const answer = Botanu.fn("W", { ...ids, retry: { times: 1 } })(
+        function* (n: number) {
+          const { attempt } = yield* RunContext
+          return attempt === 1 ? yield* new Broken({ attempt }) : n
+        },
+        (work, n) => Effect.map(work, (made) => [made, n]),
+        (work) =>
+          Effect.zip(
+            work,
+            Effect.map(RunContext, ({ attempt }) => attempt)
+          )
+      )
+      expect(yield* answer(7)).toEqual([[7, 7], 2])
+      const handled = Botanu.fn("Handled", ids)(
+        () => Effect.fail("no"),
+        Effect.catchAll(() => Effect.succeed("yes"))
+      )
+      expect(yield* handled()).toBe("yes")
+      const thrown = Botanu.fn("Thrown", ids)(
+        () => Effect.void,
+        (): Effect.Effect<void> => {
+          throw new RangeError("pipe")
+        }
+      )
+      expect(Exit.isFailure(yield* Effect.exit(thrown()))).toBe(true)
+      expect((yield* completedRuns).map(({ errorClass, run, status }) => [run.workflow, status, errorClass])).toEqual([
+        ["W", "failure", "Broken"],
+        ["W", "success", undefined],
+        ["Handled", "success", undefined],
+        ["Thrown", "failure", "RangeError"]
+      ])
+    }).pipe(Effect.provide(observed))
+  )
+
+  it.effect("makes a run of a stream, with the body first or last", () =>
+    Effect.gen(function* () {
+      const last = Botanu.fn("Last", { eventId: (id: string) => id, customerId: "c" })((id) => Stream.make(id, id))
+      const first = Botanu.fn((id: string) => Stream.make(id), "First", { eventId: (id) => id, customerId: "c" })
+      const piped = Botanu.fn("Piped", ids)(
+        (n: number) => Effect.succeed(n),
+        (effect, n) => Stream.repeatEffect(effect).pipe(Stream.take(n))
+      )
+      expect(Chunk.toReadonlyArray(yield* Stream.runCollect(last("t-1")))).toEqual(["t-1", "t-1"])
+      const twice = first("t-2")
+      yield* Stream.runDrain(twice)
+      yield* Stream.runDrain(twice)
+      expect(yield* Stream.runCount(piped(3))).toBe(3)
+      yield* Stream.runHead(last("t-3"))
+      const wrong = yield* Effect.flip(Stream.runDrain(first("")))
+      expect([wrong._tag, wrong.field]).toEqual(["InvalidRunContext", "eventId"])
+      expect(
+        (yield* completedRuns).map(({ cancellationReason, run, status }) => [
+          run.workflow,
+          run.eventId,
+          status,
+          cancellationReason
+        ])
+      ).toEqual([
+        ["Last", "t-1", "success", undefined],
+        ["First", "t-2", "success", undefined],
+        ["First", "t-2", "success", undefined],
+        ["Piped", "ticket-42", "success", undefined],
+        ["Last", "t-3", "canceled", "consumer_stopped"]
+      ])
+    }).pipe(Effect.provide(observed))
+  )
+
+  it.effect("is a run each time that its effect is executed, and calls the body anew for each attempt", () =>
+    Effect.gen(function* () {
+      let calls = 0
+      const body = () => {
+        calls += 1
+        const call = calls
+        return call % 2 === 1 ? Effect.fail(call) : Effect.succeed(call)
+      }
+      const answer = Botanu.fn("W", { ...ids, retry: { times: 1 } })(body)()
+      expect([yield* answer, yield* answer]).toEqual([2, 4])
+      expect(yield* completedRuns).toHaveLength(4)
+    }).pipe(Effect.provide(observed))
+  )
+
+  it.effect("dies where the body gives no work, and names what it gave", () =>
+    Effect.gen(function* () {
+      const none = Botanu.fn("W", ids)((() => undefined) as never as () => Effect.Effect<void>)
+      const exit = yield* Effect.exit(none())
+      expect(Exit.isFailure(exit) && String(Cause.squash(exit.cause))).toBe(
+        "TypeError: the body: expected it to give an effect, a stream or a generator, got undefined"
+      )
+    })
+  )
+
+  describe("shows in the stack of an error", () => {
+    const place = (line: string) => line.match(/Workflow\.test\.ts:(\d+):/)?.[1]
+    const lineOf = (error: Error) => Number((error.stack ?? "").split("\n")[1]?.match(/:(\d+):\d+\)?$/)?.[1])
+    const framesOf = (cause: Cause.Cause<unknown>, name: string) =>
+      Cause.pretty(cause)
+        .split("\n")
+        .filter((line) => line.includes(`at ${name} (`))
+        .map((line) => Number(place(line)))
+
+    it.effect("where the function was made, and where it was called", () =>
+      Effect.gen(function* () {
+        const madeAt = lineOf(new Error()) + 1
+        const answer = Botanu.fn(
+          "Answer",
+          ids
+        )(function* () {
+          return yield* Effect.fail(new Error("no"))
+        })
+        const calledAt = lineOf(new Error()) + 1
+        const exit = yield* Effect.exit(answer())
+        const cause = Exit.isFailure(exit) ? exit.cause : Cause.empty
+        expect(framesOf(cause, "botanu.run/Answer")).toEqual([madeAt, calledAt])
+        const { span } = yield* onlyRun
+        const frames = String(span.attributes["code.stacktrace"]).split("\n")
+        expect(frames.map((line) => Number(place(line)))).toEqual([madeAt, calledAt])
+      }).pipe(Effect.provide(observed))
+    )
+
+    it.effect("where the workflow was called", () =>
+      Effect.gen(function* () {
+        const calledAt = lineOf(new Error()) + 1
+        const exit = yield* Effect.exit(Botanu.workflow(Effect.fail(new Error("no")), "W", ids))
+        expect(framesOf(Exit.isFailure(exit) ? exit.cause : Cause.empty, "botanu.run/W")).toEqual([calledAt])
+        const { span } = yield* onlyRun
+        expect(place(String(span.attributes["code.stacktrace"]))).toBe(String(calledAt))
+      }).pipe(Effect.provide(observed))
+    )
+  })
 
   it.effect("dies where an id cannot be had from the arguments", () =>
     Effect.gen(function* () {

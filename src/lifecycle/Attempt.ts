@@ -15,7 +15,7 @@ import { complete } from "./Completion.js"
 import { currentRun, withRun } from "./CurrentRun.js"
 import { type OpenOptions, type OpenRun, open, type Previous } from "./OpenRun.js"
 import { annotated, isRunAnnotation } from "./RunAnnotations.js"
-import type { OutcomeOptions } from "./RunRecord.js"
+import type { OutcomeOptions } from "./RunEnd.js"
 
 export type { Previous } from "./OpenRun.js"
 

@@ -1,7 +1,7 @@
 /**
  * How a run is completed: once, whatever the exit of its work, and whatever is wrong with those who record it.
  */
-import { Effect, type Exit } from "effect"
+import { Effect, Exit } from "effect"
 import type { BudgetExceeded } from "../cost/Budget.js"
 import { type AnyFiber, clockOf, nowOf } from "../fiber/CurrentFiber.js"
 import type { DeadlineExceeded } from "../run/Deadline.js"
@@ -9,10 +9,13 @@ import type { RunOptions } from "../run/NewRun.js"
 import { exportFor } from "./ActiveExporters.js"
 import { remove } from "./ActiveRuns.js"
 import { updateFor as updateMetricsFor } from "./MetricUpdate.js"
-import type { OpenRun } from "./OpenRun.js"
+import type { OpenOptions, OpenRun } from "./OpenRun.js"
+import { completedRun, describeOnSpan, type OutcomeOptions } from "./RunEnd.js"
 import { classify, exitForCaller, overBudgetAsFailure } from "./RunExit.js"
-import { completedRun, describeOnSpan, type OutcomeOptions } from "./RunRecord.js"
 import { attempted, logged } from "./Trouble.js"
+
+/** What a span of Effect that failed has, by the name of OpenTelemetry. */
+const stackTraceAttribute = "code.stacktrace"
 
 /**
  * Completes a run whose work has ended: it is not active any more, and is recorded. Gives the effect that hands the record to
@@ -22,7 +25,7 @@ export const complete = <A, E>(
   fiber: AnyFiber,
   { scope, span, startNanos, trouble }: OpenRun,
   workExit: Exit.Exit<A, E>,
-  options: RunOptions & OutcomeOptions<A>
+  options: RunOptions & OutcomeOptions<A> & OpenOptions
 ): Effect.Effect<A, E | DeadlineExceeded | BudgetExceeded> => {
   const endTime = nowOf(fiber)
   const endNanos = clockOf(fiber).unsafeCurrentTimeNanos()
@@ -33,7 +36,11 @@ export const complete = <A, E>(
   const durationMs = Number(endNanos - startNanos) / 1e6
   const completed = completedRun(scope, ended, { endTime, durationMs }, exit, options, trouble)
   scope.close(completed.run)
-  attempted(trouble, "recording the end of a run on its span", () => describeOnSpan(span, completed, endNanos))
+  attempted(trouble, "recording the end of a run on its span", () => {
+    describeOnSpan(span, completed, endNanos)
+    const stack = Exit.isFailure(exit) ? options.stackFrames?.() : undefined
+    if (stack !== undefined) span.attribute(stackTraceAttribute, stack)
+  })
   attempted(trouble, "recording a run in the metrics", () => updateMetricsFor(completed, fiber))
   return Effect.suspend(() => {
     attempted(trouble, "exporting a run", () => exportFor(completed, fiber))

@@ -29,6 +29,8 @@ export interface OpenOptions {
   readonly spanKind?: Tracer.SpanKind | undefined
   /** What the run may spend. */
   readonly budgetMeter?: BudgetMeter | undefined
+  /** The frames that the stack of an error shows for the span of the run. */
+  readonly stackFrames?: (() => string | undefined) | undefined
   /** Why the run was cancelled before it began. */
   readonly cancellation?: Cancellation | undefined
 }
@@ -70,7 +72,7 @@ export const open = (
 const openSpan = (
   fiber: AnyFiber,
   run: Run,
-  { spanKind = "server" }: OpenOptions,
+  { spanKind = "server", stackFrames }: OpenOptions,
   previous: Previous | undefined,
   trouble: Trouble
 ): Effect.Effect<Tracer.Span> => {
@@ -81,7 +83,7 @@ const openSpan = (
     Effect.makeSpan(name, {
       kind: spanKind,
       attributes: run.toSpanAttributes(),
-      captureStackTrace: false,
+      captureStackTrace: stackFrames ?? false,
       ...(parent !== undefined && isOutlived(enclosing) && { parent: detached(parent) }),
       ...(previous?.span && { links: [{ _tag: "SpanLink", span: detached(previous.span), attributes: {} }] })
     }),

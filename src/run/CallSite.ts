@@ -15,6 +15,12 @@ export const callSiteOf = (callee: CallSiteCallee): CallSite => {
   return () => holder.stack?.match(frame)?.[1]
 }
 
+/** Places as frames of a stack, innermost first: nothing where none is known. */
+export const framesOf = (...places: ReadonlyArray<CallSite>): string | undefined => {
+  const known = places.map((place) => place()).filter((place) => place !== undefined)
+  return known.length === 0 ? undefined : known.map((place) => `at (${place})`).join("\n")
+}
+
 /** What V8 adds to `Error`, which the types of the language do not have. */
 const engine = Error as ErrorConstructor & {
   stackTraceLimit?: number | undefined

@@ -142,6 +142,19 @@ export const make = (status: RunStatus, details?: OutcomeDetails): Either.Either
   return Either.mapBoth(decode(Object.fromEntries(given)), { onLeft: fromParseError, onRight: (outcome) => outcome })
 }
 
+const knownDetails: ReadonlySet<string> = new Set(Object.keys(Outcome.fields).filter((key) => key !== "status"))
+
+/** What to report about details that an outcome does not have, and which are left out; nothing where all are known. */
+export const unknownDetails = (details: OutcomeDetails): string | undefined => {
+  const unknown = Object.keys(details).filter((key) => !knownDetails.has(key))
+  if (unknown.length === 0) return undefined
+  const names = unknown.slice(0, maxUnknownNames).map(quote).join(", ")
+  const more = unknown.length > maxUnknownNames ? ", …" : ""
+  return `${names}${more}: not recorded, expected ${Array.from(knownDetails).join(", ")}`
+}
+
+const maxUnknownNames = 3
+
 /** The longest reason and the longest value of metadata, in UTF-16 units. */
 const maxTextLength = 1024
 const cutMark = "…"

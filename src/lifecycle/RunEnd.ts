@@ -1,10 +1,10 @@
 /**
- * The record of a run that is over: its status, and what came of it; and how both look on its span.
+ * The end of a run as its record and its span show it: its status, and what came of it.
  */
 import { type DateTime, Either, Exit, type Tracer } from "effect"
 import { none } from "../cost/CostTotals.js"
 import type { RunOptions } from "../run/NewRun.js"
-import { type InvalidOutcome, make, Outcome, type OutcomeDetails } from "../run/OutcomeRecord.js"
+import { type InvalidOutcome, make, Outcome, type OutcomeDetails, unknownDetails } from "../run/OutcomeRecord.js"
 import { type AttributeValue, cancellationAttributes, Run } from "../run/Run.js"
 import type { RunStatus } from "../run/RunStatus.js"
 import { type FieldsOf, makeUnsafe } from "../schema/SchemaRecord.js"
@@ -15,14 +15,14 @@ import type { RunScope } from "./RunScope.js"
 import { attempted, type Trouble } from "./Trouble.js"
 
 /** How a run gets an outcome where none was emitted. */
-export interface OutcomeOptions<A> {
+export interface OutcomeOptions<A, O extends OutcomeOfResult = OutcomeOfResult> {
   /**
    * Whether a run about which nothing was said gets its own status as outcome.
    * @default true
    */
   readonly autoOutcome?: boolean | undefined
   /** The outcome of a result, unless one was emitted. A pure function. */
-  readonly outcome?: ((result: A) => OutcomeOfResult) | undefined
+  readonly outcome?: ((result: A) => O) | undefined
 }
 
 /**
@@ -51,6 +51,8 @@ export interface OutcomeOptions<A> {
 export interface OutcomeOfResult extends OutcomeDetails {
   /** The status of the outcome. */
   readonly status: RunStatus
+  /** The details are properties beside the status, not of an object of their own. */
+  readonly details?: never
 }
 
 /** The record of a run. What is wrong with the `outcome` option goes to `trouble`. */
@@ -104,7 +106,7 @@ const finalOutcome = <A>(
   const { outcome } = options
   if (outcome !== undefined && Exit.isSuccess(exit)) {
     const what = `the outcome option of workflow "${options.workflow}"`
-    const made = attempted(trouble, what, () => outcomeOfResult(outcome, exit.value))
+    const made = attempted(trouble, what, () => outcomeOfResult(outcome(exit.value), what, trouble))
     if (made !== undefined && Either.isRight(made)) return made.right
     if (made !== undefined) trouble.push(`${what}: ${made.left.message}`)
   }
@@ -124,11 +126,13 @@ const outcomeFields = ({ errorClass, reason, status }: RunExit) => ({
   ...(reason !== undefined && { reason })
 })
 
-const outcomeOfResult = <A>(
-  outcome: (result: A) => OutcomeOfResult,
-  result: A
+const outcomeOfResult = (
+  { status, ...details }: OutcomeOfResult,
+  what: string,
+  trouble: Trouble
 ): Either.Either<Outcome, InvalidOutcome> => {
-  const { status, ...details } = outcome(result)
+  const unknown = unknownDetails(details)
+  if (unknown !== undefined) trouble.push(`${what}: ${unknown}`)
   return make(status, details)
 }
 
