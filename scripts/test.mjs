@@ -69,8 +69,13 @@ if (build.failed === 0) steps.push(await tests("test:package"))
 else console.log("\ntest:package is left out: it needs the build")
 steps.push(await check("test:peers", "--core"))
 
-if (spawnSync("redis-server", ["--version"]).error !== undefined) {
-  console.log("\nthe tests with a broker are left out: there is no redis-server (Debian: apt-get install redis-server)")
+for (const [tool, tests] of [
+  ["redis-server", "the tests with a broker"],
+  ["prometheus", "the tests of the files of operations"]
+]) {
+  if (spawnSync(tool, ["--version"]).error !== undefined) {
+    console.log(`\n${tests} are left out: there is no ${tool} (Debian: apt-get install ${tool})`)
+  }
 }
 
 const passed = steps.reduce((sum, step) => sum + step.passed, 0)
