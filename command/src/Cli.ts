@@ -3,12 +3,13 @@
  */
 import { readFileSync } from "node:fs"
 import { Args, type CliApp, Command, HelpDoc, Options, ValidationError } from "@effect/cli"
-import { RunStatus } from "botanu-effect"
 import { Cause, Config, Console, Effect, Option, Ref } from "effect"
 import { CommandError, exitCodes } from "./CommandError.js"
 import { doctor } from "./commands/DoctorCommand.js"
 import { event } from "./commands/EventCommand.js"
-import { formats, report, sorts } from "./commands/ReportCommand.js"
+import { eventOptions, limitOption } from "./commands/EventOptions.js"
+import { formats, report } from "./commands/ReportCommand.js"
+import { type Sort, sorts } from "./commands/ReportGroup.js"
 import * as GroupKey from "./query/GroupKey.js"
 import * as LedgerStore from "./store/LedgerStore.js"
 import { withoutEscapes } from "./terminal/Paint.js"
@@ -91,9 +92,6 @@ const eventCommand = Command.make(
   )
 )
 
-const filter = (name: string, description: string) =>
-  Options.text(name).pipe(Options.withDescription(description), Options.optional, Options.map(Option.getOrUndefined))
-
 const reportCommand = Command.make(
   "report",
   {
@@ -104,32 +102,23 @@ const reportCommand = Command.make(
       ),
       Options.withDefault("workflow")
     ),
-    since: filter("since", "Only events that started since then: 7d, 12h, 2026-11-18, 2026-11-18T14:00:00Z"),
-    until: filter("until", "Only events that started before then"),
-    workflow: filter("workflow", "Only events of this workflow"),
-    customer: filter("customer", "Only events of this customer"),
-    tenant: filter("tenant", "Only events of this tenant"),
-    environment: filter("environment", "Only events of this environment"),
-    outcome: Options.choice("outcome", [...Object.values(RunStatus), "running"]).pipe(
-      Options.withDescription("Only events with this outcome"),
+    ...eventOptions,
+    sort: Options.choice("sort", Object.keys(sorts) as ReadonlyArray<Sort>).pipe(
+      Options.withDescription("The figure by which groups are sorted, the largest first. Days are sorted by key"),
       Options.optional,
       Options.map(Option.getOrUndefined)
     ),
-    sort: Options.choice("sort", sorts).pipe(Options.withDefault("spend" as const)),
-    limit: Options.integer("limit").pipe(
-      Options.withDescription("At most so many groups"),
-      Options.optional,
-      Options.map(Option.getOrUndefined)
-    ),
+    limit: limitOption("At most so many groups"),
     format: Options.choice("format", formats).pipe(Options.withDefault("table" as const))
   },
   ({ ledger, ...options }) => reading(ledger, report(options))
 ).pipe(
   Command.withDescription(
     examples(
-      "Shows what events cost and what came of them, by group: cost per success, spend, failures, success rate, attempts.",
+      "Shows what events cost and what came of them, by group: cost per success, spend, failures, success rate, attempts. With --since, beside the period of the same length before.",
       "botanu report --by workflow --since 30d",
       "botanu report --by customer,day --workflow 'Customer Support' --sort failures --limit 20",
+      "botanu report --by team --since 2026-11-01",
       "botanu report --by model --format csv > models.csv"
     )
   )

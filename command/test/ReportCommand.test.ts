@@ -2,6 +2,7 @@ import { Either } from "effect"
 import { describe, expect, it } from "vitest"
 import { record } from "../../test/report/records.js"
 import * as Period from "../src/Period.js"
+import * as Change from "../src/terminal/Change.js"
 import * as DelimitedText from "../src/terminal/DelimitedText.js"
 import { actsOnTerminal, botanu, ledgerOf, linesOf, makeLedger } from "./botanu.js"
 
@@ -25,12 +26,12 @@ describe("botanu report", () => {
     const ledger = await ledgerOf(lines)
     const { code, out } = await botanu(["report", "--ledger", ledger])
     expect(code).toBe(0)
-    expect(rowOf(out, "Per success, USD")).toMatch(/ 0\.0200 \+1\?$/)
+    expect(rowOf(out, "Per success, USD")?.replaceAll("\u001b", "ESC")).toMatch(/ESC\[31m +\+17%ESC\[39m/)
     expect(rowOf(out, "Customer Support")).toMatch(
       /^Customer Support {2,}2 {2,}50\.0 {2,}1\.00 {2,}4\.0 {2,}0\.040000 \+1\? {2,}0\.0100 {2,}0\.040000$/
     )
     expect(out.indexOf("Customer Support")).toBeLessThan(out.indexOf("Refund Review"))
-    expect(rowOf(out, "2 groups")).toContain("66.7")
+    expect(rowOf(out, "2 workflows")).toContain("66.7")
     expect(out).toContain("+n?  that many calls have no price")
   })
 
@@ -138,7 +139,8 @@ describe("a time on the command line", () => {
   const now = Date.parse("2026-11-26T12:00:00Z")
 
   it.each([
-    ["7d", "2026-11-19T12:00:00.000Z"],
+    ["7d", "2026-11-20T00:00:00.000Z"],
+    ["24h", "2026-11-25T12:00:00.000Z"],
     ["90m", "2026-11-26T10:30:00.000Z"],
     ["2026-11-18", "2026-11-18T00:00:00.000Z"],
     ["2026-11-18T14:00:00+01:00", "2026-11-18T13:00:00.000Z"]
@@ -147,4 +149,88 @@ describe("a time on the command line", () => {
   it.each(["", "7", "d", "-1d", "2026-13-01", "2026-11-18T14:00", "999999w", "' OR 1=1"])("%j is refused", (text) =>
     expect(Either.isLeft(Period.parse(text, now))).toBe(true)
   )
+})
+
+describe("a report with --since", () => {
+  const now = Date.now()
+  const day = 86_400
+  // In seconds after the base of the records.
+  const today = Math.floor(now / 86_400_000) * day - 1_770_000_000
+  const at = (n: number, days: number, usd: string, status: "success" | "failure" = "success") =>
+    record({
+      n,
+      event: `e${n}`,
+      start: today - days * day + 60,
+      end: today - days * day + 61,
+      status,
+      details: status === "success" ? { valueType: "tickets", valueAmount: 2 } : {},
+      calls: [{ usd }]
+    })
+  const lines = linesOf([
+    at(1, 1, "0.03"),
+    at(2, 0, "0.03"),
+    at(3, 0, "0.01", "failure"),
+    at(4, 8, "0.04"),
+    at(5, 9, "0.02")
+  ])
+
+  it("compares with the period of the same length before", async () => {
+    const { out } = await botanu(["report", "--since", "7d", "--ledger", await ledgerOf(lines)])
+    expect(out).toMatch(/UTC, against \w+ \d+ - \w+ \d+ +today is still coming in/)
+    expect(rowOf(out, "Per success, USD")).toMatch(
+      / 0\.0350 {2,}\+17% {2,}0\.0300 {2,}0\.0300 in successes, 0\.0050 failures$/
+    )
+    expect(rowOf(out, "Spend, USD")).toMatch(/ 0\.0700 {2,}\+17% {2,}0\.0600/)
+    expect(rowOf(out, "Failures, USD")).toMatch(/ 0\.0100 {2,}new {2,}0 {2,}14\.3% of spend$/)
+    expect(rowOf(out, "Events")).toMatch(/ 3 {2,}\+50% {2,}2$/)
+    expect(rowOf(out, "Success rate, %")).toMatch(/ 66\.7 {2,}−33\.3 pp {2,}100\.0$/)
+    expect(rowOf(out, "tickets")).toMatch(/ 4 {2,}0% {2,}4 {2,}value$/)
+  })
+
+  it("shows in red what is worse and in green what is better, on a terminal only", async () => {
+    const ledger = await ledgerOf(lines)
+    const { out } = await botanu(["report", "--since", "7d", "--ledger", ledger], { hasColour: true })
+    expect(rowOf(out, "Per success, USD")?.replaceAll("\u001b", "ESC")).toMatch(/ESC\[31m +\+17%ESC\[39m/)
+    expect(rowOf(out, "Spend, USD")).not.toContain("\u001b")
+  })
+
+  it("has the sums of value by group in JSON", async () => {
+    const args = ["report", "--since", "7d", "--format", "json", "--ledger", await ledgerOf(lines)]
+    expect(JSON.parse((await botanu(args)).out)).toMatchObject([{ events: 3, values: { tickets: 4 } }])
+  })
+
+  it("says which filter keeps nothing", async () => {
+    const { out } = await botanu(["report", "--customer", "nobody", "--ledger", await ledgerOf(lines)])
+    expect(out).toContain("no event customer nobody: leave a filter out")
+  })
+
+  it("is refused where it ends before it starts", async () => {
+    const args = ["report", "--since", "2026-02-03", "--until", "2026-02-02", "--ledger", await ledgerOf(lines)]
+    const { code, err } = await botanu(args)
+    expect(code).toBe(2)
+    expect(err).toBe("botanu: --since: expected a time before --until")
+  })
+})
+
+describe("a change", () => {
+  it.each([
+    [1.049, 1, "+4.9%"],
+    [1.2, 1, "+20%"],
+    [0.71, 1, "−29%"],
+    [10, 1, "10×"],
+    [1, 1, "0%"],
+    [1.0001, 1, "0%"],
+    [3, 0, "new"],
+    [0, 0, "0%"],
+    [1, undefined, "–"],
+    [undefined, 1, "–"]
+  ])("from %s to %s is %s", (now, before, text) => {
+    expect(Change.relative(now, before)).toBe(text)
+  })
+
+  it("of a rate is in points", () => {
+    expect(Change.ofRate(0.941, 0.944)).toBe("−0.3 pp")
+    expect(Change.ofRate(0.5, 0.5)).toBe("0 pp")
+    expect(Change.ofRate(undefined, 0.5)).toBe("–")
+  })
 })

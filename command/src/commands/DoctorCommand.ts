@@ -6,6 +6,7 @@ import { Effect } from "effect"
 import { type CommandError, exitCodes } from "../CommandError.js"
 import * as Findings from "../query/Findings.js"
 import { type Health, LedgerStore } from "../store/LedgerStore.js"
+import * as Paint from "../terminal/Paint.js"
 import { Screen } from "../terminal/Screen.js"
 import * as TextTable from "../terminal/TextTable.js"
 
@@ -23,10 +24,8 @@ export const doctor: Effect.Effect<number, CommandError, LedgerStore | Screen> =
     unpricedCalls: unpriced.reduce((sum, { calls }) => sum + calls, 0)
   })
   const warnings = checks.filter(({ count, isWarning }) => isWarning && count > 0).length
-  const mark = (warns: boolean): string => {
-    const word = warns ? "warn" : "ok"
-    return hasColour ? `\u001b[${warns ? 33 : 32}m${word}\u001b[39m${" ".repeat(4 - word.length)}` : word.padEnd(4)
-  }
+  const paint = Paint.byJudgement(hasColour)
+  const mark = (warns: boolean): string => paint(warns ? "warning" : "better", (warns ? "warn" : "ok").padEnd(4))
   const table = TextTable.lines(
     [
       { title: "Check", cells: checks.map(({ name }) => name) },

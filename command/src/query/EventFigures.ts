@@ -90,34 +90,49 @@ export const eventFigures = (
 
 /** What events were worth, by the type of the value. Amounts of different types are never added. */
 export interface ValueSum {
+  readonly keys: ReadonlyArray<string | undefined>
   /** Empty where none was named. */
   readonly valueType: string
   readonly amount: number
-  readonly events: number
-  /** What those events cost. */
-  readonly usd: BigDecimal.BigDecimal
 }
 
-/** The value of events, by its type. */
+/** The value of groups of events, by its type. No key: of all events. */
 export const valueSums = (
+  by: ReadonlyArray<GroupKey>,
   filter: EventFilter = {}
 ): Effect.Effect<ReadonlyArray<ValueSum>, CommandError, LedgerStore> =>
   Effect.gen(function* () {
-    const { query } = yield* LedgerStore
+    const { dialect, query } = yield* LedgerStore
+    const grouping = groupingOf(by, dialect)
     const condition = conditionOf(filter)
     const rows = yield* query({
-      from: ["events"],
-      text: `SELECT coalesce(e.value_type, '') AS value_type, sum(e.value_amount) AS amount, count(*) AS events, sum(e.usd) AS usd
-        FROM events e WHERE e.value_amount IS NOT NULL AND ${condition.text}
-        GROUP BY coalesce(e.value_type, '') ORDER BY value_type`,
-      parameters: condition.parameters
+      from: ["events", ...grouping.from],
+      text: `SELECT ${grouping.selected} coalesce(e.value_type, '') AS value_type, sum(e.value_amount) AS amount
+        FROM events e ${grouping.joins} WHERE e.value_amount IS NOT NULL AND ${condition.text}
+        GROUP BY ${grouping.keys}${grouping.keys === "" ? "" : ", "}coalesce(e.value_type, '') ORDER BY amount DESC, value_type`,
+      parameters: { ...grouping.parameters, ...condition.parameters }
     })
     return rows.map((row) => ({
+      keys: Cells.keys(row, by.length),
       valueType: row.value_type ?? "",
-      amount: Cells.count(row.amount),
-      events: Cells.count(row.events),
-      usd: Cells.amount(row.usd)
+      amount: Cells.count(row.amount)
     }))
+  })
+
+/** The first and the last time at which events started; none where there is no event. */
+export const startTimes = (
+  filter: EventFilter = {}
+): Effect.Effect<readonly [first: string, last: string] | undefined, CommandError, LedgerStore> =>
+  Effect.gen(function* () {
+    const { dialect, query } = yield* LedgerStore
+    const condition = conditionOf(filter)
+    const [row] = yield* query({
+      from: ["events"],
+      text: `SELECT ${dialect.iso("min(e.start_time)")} AS first, ${dialect.iso("max(e.start_time)")} AS last
+        FROM events e WHERE ${condition.text}`,
+      parameters: condition.parameters
+    })
+    return row?.first == null || row.last == null ? undefined : [row.first, row.last]
   })
 
 /** The names of the annotations in a ledger. */
