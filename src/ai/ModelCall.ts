@@ -12,6 +12,7 @@ import { sum } from "./ConsumptionSum.js"
 import { merge } from "./KnownConsumption.js"
 import { embeddingModelIn, isObserved, setObserved } from "./ObservedModels.js"
 import type { ProviderExchange } from "./ProviderExchange.js"
+import { isOfLanguageModel } from "./ProviderProtocol.js"
 import { consumptionIn } from "./ResponseUsage.js"
 import { consumptionOn, identityOn } from "./SpanUsage.js"
 import { record, text } from "./UnknownJson.js"
@@ -61,8 +62,8 @@ export class ModelCall {
 
   /** Whether an exchange is one of this call. A language model has one answer; what follows it is someone else's. */
   takes({ protocol }: ProviderExchange): boolean {
-    if (this.isEmbedding !== (protocol.operation === "embeddings")) return false
-    return this.isEmbedding || !this.exchanges.some(isAccepted)
+    if (this.isEmbedding) return protocol.operation === "embeddings"
+    return isOfLanguageModel(protocol) && !this.exchanges.some(isAccepted)
   }
 
   add(exchange: ProviderExchange): void {

@@ -12,13 +12,13 @@ import { embeddingsOf, type ModelCall, openCallIn } from "./ModelCall.js"
 import { languageModelIn, setClientsObserved, setObserved } from "./ObservedModels.js"
 import { ObservedResponse } from "./ObservedResponse.js"
 import { ProviderExchange } from "./ProviderExchange.js"
+import { isOfLanguageModel } from "./ProviderProtocol.js"
 
 type Client<E, R> = HttpClient.HttpClient.With<E, R>
 type Response = HttpClientResponse.HttpClientResponse
 
 /**
- * Looks at what passes between a client and a provider's OpenAI or Anthropic API, and passes it on as it is: the usage that an answer
- * reports goes to the call that it answers, else to the run in scope. For the `transformClient` option of the providers'
+ * Reads what passes between a client and a provider, and passes it on as it is: the usage that an answer reports goes to the call that it answers, else to the run in scope. For the `transformClient` option of the providers'
  * clients; before retries, which are then seen one by one.
  *
  * @example
@@ -74,7 +74,7 @@ const observationOf = (fiber: AnyFiber, request: HttpClientRequest.HttpClientReq
   }
   if (site === undefined) return undefined
   if (exchange.protocol.operation === "embeddings") for (const open of embeddingsOf(site.run)) open.setBatched()
-  else setObserved(languageModelIn(fiber.currentContext))
+  else if (isOfLanguageModel(exchange.protocol)) setObserved(languageModelIn(fiber.currentContext))
   return { exchange, end: recordingOnce(exchange, site) }
 }
 
@@ -125,7 +125,7 @@ const observed = <E, R>(
       Effect.withFiberRuntime((fiber) => {
         if (Exit.isSuccess(exit)) exchange.answered(exit.value.status, exit.value.headers["content-type"])
         else exchange.failed(exit.cause)
-        if (exchange.fate !== "accepted") end(fiber, exit)
+        if (exchange.fate !== "accepted" || exchange.isKnownByRequest) end(fiber, exit)
         return Effect.void
       })
     ),

@@ -3,9 +3,9 @@
  */
 import { HttpClientError, type HttpClientRequest } from "@effect/platform"
 import { Cause } from "effect"
-import type { Consumption } from "../cost/UsageRecord.js"
+import { type Consumption, hasQuantity } from "../cost/UsageRecord.js"
 import { joined, merge } from "./KnownConsumption.js"
-import { type Protocol, protocolOf } from "./ProviderProtocol.js"
+import { isOfLanguageModel, type Protocol, protocolOf } from "./ProviderProtocol.js"
 import { SseParser } from "./SseParser.js"
 import { isRecord, parse, record, text } from "./UnknownJson.js"
 
@@ -51,11 +51,18 @@ export class ProviderExchange {
 
   /** Whether there is no sign that this is what it looks like: anyone may have a `/responses`. */
   get isDoubtful(): boolean {
-    return this.about.responseModel === undefined && this.asked !== undefined && this.model === undefined
+    if (this.about.responseModel !== undefined || this.asked === undefined || this.model !== undefined) return false
+    return isOfLanguageModel(this.protocol) || !hasQuantity(this.consumption)
+  }
+
+  /** Whether the answer adds nothing to what is known of the call. */
+  get isKnownByRequest(): boolean {
+    return this.protocol.requested !== undefined
   }
 
   private get asked(): Record<string, unknown> | undefined {
     const { body } = this.request
+    if (body._tag === "FormData") return Object.fromEntries(body.formData)
     if (body._tag !== "Uint8Array" || body.body.length > maxRequestBytes) return undefined
     return record(parse(new TextDecoder().decode(body.body))) ?? {}
   }
@@ -63,6 +70,7 @@ export class ProviderExchange {
   answered(status: number, contentType: string | undefined): void {
     this.fate = status >= 400 ? "refused" : "accepted"
     if (this.fate === "refused") this.refusal = String(status)
+    else this.about = merge(this.about, this.protocol.requested?.(this.asked ?? {}) ?? {})
     this.isStreamed = contentType?.startsWith("text/event-stream") ?? false
   }
 

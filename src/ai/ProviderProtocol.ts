@@ -1,36 +1,30 @@
 /**
- * What providers say of a call in their HTTP answers: OpenAI's Responses, Chat Completions, Completions and Embeddings APIs, which
- * many others speak too, Anthropic's Messages API, and Google's Gemini API, on Vertex AI too.
+ * What providers say of a call in their HTTP answers: OpenAI's APIs, which many others speak too, Anthropic's Messages API, and
+ * Google's Gemini API, on Vertex AI too.
  */
 import type { HttpClientRequest } from "@effect/platform"
-import type { Consumption } from "../cost/UsageRecord.js"
+import type { AnswerForm, Message } from "./AnswerForm.js"
 import { anthropicUsage } from "./AnthropicUsage.js"
 import { geminiSearches, geminiUsage, isGeminiUsage } from "./GeminiUsage.js"
+import { type MediaProtocol, mediaProtocolAt } from "./OpenAiMedia.js"
 import { openAiUsage, responseTools } from "./OpenAiUsage.js"
 import { providerAt, regionAt } from "./ProviderRules.js"
 import { isRecord, record, text } from "./UnknownJson.js"
 
-export interface Protocol {
+export interface Protocol extends AnswerForm {
   /** Who answers, as far as the host names them; else whose protocol it is. */
   readonly provider: string
   /** Whether the host names the provider. */
   readonly isNamedByHost: boolean
-  readonly operation: "chat" | "text_completion" | "embeddings" | "generate_content"
+  readonly operation: "chat" | "text_completion" | "embeddings" | "generate_content" | MediaProtocol["operation"]
   /** The model, where the URL names it. */
   readonly model?: string | undefined
-  /** What an answer says, or one event of a streamed one. */
-  readonly read: (message: Record<string, unknown>) => Message
-  /** What was consumed, by the usage of an answer, or by what all events of a streamed one say of it. */
-  readonly consumption: (usage: Record<string, unknown>) => Consumption
-  /** Whether an event is the last one. */
-  readonly isLast: (event: Record<string, unknown>) => boolean
 }
 
-/** What one message says of a call. */
-export interface Message {
-  readonly about: Consumption
-  readonly usage: Record<string, unknown> | undefined
-}
+/** Whether a call is one of a language model. */
+export const isOfLanguageModel = ({ operation }: Protocol): boolean => languageOperations.has(operation)
+
+const languageOperations: ReadonlySet<Protocol["operation"]> = new Set(["chat", "text_completion", "generate_content"])
 
 /** The protocol of a request that asks a model for something. */
 export const protocolOf = ({ headers, method, url }: HttpClientRequest.HttpClientRequest): Protocol | undefined => {
@@ -46,6 +40,8 @@ export const protocolOf = ({ headers, method, url }: HttpClientRequest.HttpClien
   if (gemini !== undefined) {
     return { ...geminiProtocol(model), operation: gemini, provider: host ?? "gcp.gemini", isNamedByHost }
   }
+  const media = mediaProtocolAt(path, host ?? "openai")
+  if (media !== undefined) return { ...media, provider: host ?? "openai", isNamedByHost }
   const known = openAiPaths.find(([end]) => path.endsWith(end))
   if (known === undefined) return undefined
   return { ...openAi(host ?? "openai", regionAt(url)), operation: known[1], isNamedByHost }
@@ -65,7 +61,8 @@ const openAiPaths = [
 
 const lastOpenAiEvents = new Set<unknown>(["response.completed", "response.incomplete", "response.failed"])
 
-const openAi = (provider: string, region: string | undefined) => ({
+/** The form of OpenAI's Responses, Chat Completions, Completions and Embeddings APIs. */
+export const openAi = (provider: string, region: string | undefined) => ({
   provider,
   read: (message: Record<string, unknown>): Message => {
     // Events of the Responses API hold the response as it is by then.
@@ -95,7 +92,8 @@ const openAi = (provider: string, region: string | undefined) => ({
 
 const searchModel = /^gpt-[\w.-]+-search-(?:preview|api)/
 
-const anthropic = {
+/** The form of Anthropic's Messages API. */
+export const anthropic = {
   operation: "chat",
   read: (message: Record<string, unknown>): Message => {
     // A stream begins with the message as it is before anything was written: all but the output is known by then.
@@ -124,7 +122,8 @@ const geminiOperations: ReadonlyMap<string, Protocol["operation"]> = new Map([
   ["batchEmbedContents", "embeddings"]
 ])
 
-const geminiProtocol = (model: string | undefined) => ({
+/** The form of Google's Gemini API. */
+export const geminiProtocol = (model: string | undefined) => ({
   model,
   read: (answer: Record<string, unknown>): Message => {
     const usage = answer["usageMetadata"]

@@ -9,6 +9,7 @@ import { observingModelCalls } from "./ModelCallTracer.js"
 import { observe } from "./ObservedClient.js"
 import { responseTransformer } from "./ResponseTransformer.js"
 
+export { usageIn } from "./AnswerUsage.js"
 export { observe } from "./ObservedClient.js"
 
 /**

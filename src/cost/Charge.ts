@@ -112,13 +112,15 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
     const rate = this.rates.byUnit[unit] ?? (inherits === undefined ? undefined : this.rates.byUnit[inherits])
     // Another measure of the same thing is charged in its place.
     if (measuredAs.some((other) => this.isCharged(other)) || (rate === undefined && isIncidental)) return
-    if (rate === undefined) {
-      if (!measures.some((other) => this.isCharged(other))) this.refuse(this.unpriced, name)
+    const inside = measuredAs.find((other) => this.isInsideTotal(other))
+    if (inside !== undefined) {
+      // What the total holds of it need not be known where all of the total has one price.
+      if (!this.isPricedAsTotal(inside)) this.refuse(this.uncounted, inside)
       return
     }
-    const inside = measuredAs.find((other) => this.isInsideTotal(other))
-    if (inside !== undefined) this.refuse(this.uncounted, inside)
-    else if (rest < 0) this.refuse(this.uncounted, name)
+    if (rate === undefined) {
+      if (!measures.some((other) => this.isCharged(other))) this.refuse(this.unpriced, name)
+    } else if (rest < 0) this.refuse(this.uncounted, name)
     else this.add(name, rest, rate)
   }
 
@@ -185,6 +187,10 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
     return both.value + rest.value === first.value + second.value
   }
 
+  private isPricedAsTotal(part: MeterName): boolean {
+    return rowOf(part).totals.every((total) => !this.usage[total] || this.haveOnePrice(part, total))
+  }
+
   private haveOnePrice(one: MeterName, other: MeterName): boolean {
     const { byUnit } = this.rates
     return byUnit[rowOf(one).unit]?.value === byUnit[rowOf(other).unit]?.value
@@ -216,8 +222,7 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
       if (!isMeasuredElse && (saysTokens || counted.length === 0)) this.refuse(this.uncounted, name)
     }
     for (const part of this.rates.expects) {
-      const isThere = rowOf(part).totals.some((total) => (usage[total] ?? 0) > 0 && !this.haveOnePrice(part, total))
-      if (isThere && usage[part] === undefined) this.refuse(this.uncounted, part)
+      if (usage[part] === undefined && !this.isPricedAsTotal(part)) this.refuse(this.uncounted, part)
     }
     this.expectCharacters()
     if (totals.length > 0 || counted.length > 0) return

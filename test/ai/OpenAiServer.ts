@@ -23,7 +23,7 @@ const usageOf = (tokens: Tokens) => ({
 })
 
 const responses = (asked: Asked, reply: Filled): Written => {
-  const { fields = {}, isTold, text, tokens, toolCall, usage = usageOf(tokens) } = reply
+  const { fields = {}, isTold, items = [], text, tokens, toolCall, usage = usageOf(tokens) } = reply
   const item =
     toolCall === undefined
       ? message(text)
@@ -50,9 +50,14 @@ const responses = (asked: Asked, reply: Filled): Written => {
     temperature: 1,
     top_p: 1
   }
-  const whole = { ...begun, status: "completed", output: [item], usage: isTold ? usage : null, ...fields }
+  const output = [...items, item]
+  const whole = { ...begun, status: "completed", output, usage: isTold ? usage : null, ...fields }
   const events = [
     { type: "response.created", response: { ...begun, status: "in_progress", output: [], usage: null } },
+    ...items.flatMap((item) => [
+      { type: "response.output_item.added", output_index: 0, item },
+      { type: "response.output_item.done", output_index: 0, item }
+    ]),
     { type: "response.output_item.added", output_index: 0, item: toolCall === undefined ? message("") : item },
     ...(toolCall === undefined ? text.split(" ").map(delta) : []),
     { type: "response.output_item.done", output_index: 0, item },

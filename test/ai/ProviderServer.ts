@@ -13,6 +13,8 @@ export interface Reply {
   readonly tokens?: Tokens
   /** The usage as the provider writes it, in place of `tokens`. */
   readonly usage?: Readonly<Record<string, unknown>>
+  /** What the answer has beside its text: items of OpenAI's responses. */
+  readonly items?: ReadonlyArray<Readonly<Record<string, unknown>>>
   /** What else the answer has, such as `service_tier`. */
   readonly fields?: Readonly<Record<string, unknown>>
   /** The answer as it is, whatever else is said of it. */
@@ -72,7 +74,9 @@ export const provider = (
     const left = yield* Deferred.make<void>()
 
     const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-      const body = JSON.parse(await textOf(request)) as Asked["body"]
+      const sent = await textOf(request)
+      const isJson = request.headers["content-type"]?.startsWith("application/json") ?? false
+      const body = (isJson ? JSON.parse(sent) : {}) as Asked["body"]
       const question = { path: request.url ?? "", body }
       asked.push(question)
       const reply = {

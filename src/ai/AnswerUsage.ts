@@ -1,0 +1,103 @@
+/**
+ * What an answer of a provider reports, whichever client received it.
+ */
+import { normalizeProvider } from "../cost/Provider.js"
+import type { Consumption } from "../cost/UsageRecord.js"
+import type { AnswerForm } from "./AnswerForm.js"
+import { bedrockUsage, isBedrockUsage } from "./BedrockUsage.js"
+import { billedUnitsIn, cohereUsage } from "./CohereUsage.js"
+import { joined } from "./KnownConsumption.js"
+import { mediaProtocolAt } from "./OpenAiMedia.js"
+import { anthropic, geminiProtocol, openAi } from "./ProviderProtocol.js"
+import { isRecord, record, text } from "./UnknownJson.js"
+
+/**
+ * Reads the usage in an answer of a provider, or in an event of a streamed one, as the provider writes it in JSON. By the rules of
+ * `RunAi.layer`, for answers that other clients receive: for the `usage` option of `Llm.track`, or `Usage.report`. It understands
+ * the forms of OpenAI (Responses, Chat Completions, embeddings, images, transcription), Anthropic, Gemini, Bedrock's Converse API
+ * and Cohere. What is no such answer gives nothing.
+ *
+ * @example
+ * ```ts
+ * import { Botanu, Llm } from "botanu-effect"
+ * import { RunAi } from "botanu-effect/ai"
+ * import { Effect } from "effect"
+ *
+ * const generate = Effect.succeed({
+ *   candidates: [{ finishReason: "STOP" }],
+ *   modelVersion: "gemini-2.5-flash",
+ *   usageMetadata: { promptTokenCount: 41, candidatesTokenCount: 5, thoughtsTokenCount: 343, totalTokenCount: 389 }
+ * })
+ *
+ * const program = generate.pipe(
+ *   Llm.track({ provider: "gemini", model: "gemini-2.5-flash", usage: RunAi.usageIn("gemini") }),
+ *   Botanu.workflow("Customer Support", { eventId: "ticket-42", customerId: "bigretail" })
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.2.0
+ * @category usage
+ */
+export const usageIn = (provider: string): ((answer: unknown, soFar?: Consumption) => Consumption | undefined) => {
+  const read = formsOf(normalizeProvider(provider))
+  return (answer, soFar = {}) => {
+    try {
+      return isRecord(answer) ? withSplit(read(answer), soFar) : undefined
+    } catch {
+      // An answer that is a class of its own may refuse to be read.
+      return undefined
+    }
+  }
+}
+
+/** Only the first event of Anthropic's streams says for how long what was written to the cache is kept. */
+const withSplit = (consumption: Consumption, soFar: Consumption): Consumption => {
+  const { cacheWriteTokens, uncounted } = consumption
+  const isKnown = cacheWriteTokens !== undefined && cacheWriteTokens === soFar.cacheWriteTokens
+  if (!isKnown || soFar.uncounted !== undefined || uncounted?.join() !== "cacheWrite1hTokens") return consumption
+  return { ...consumption, uncounted: undefined }
+}
+
+const formsOf = (provider: string) => {
+  const openAiForm = openAi(provider, undefined)
+  const geminiForm = geminiProtocol(undefined)
+  const imagesForm = mediaProtocolAt("/images/generations", provider)
+  return (answer: Record<string, unknown>): Consumption => {
+    const units = billedUnitsIn(answer)
+    if (units !== undefined) return cohereUsage(units)
+    const usage = record(answer["usage"])
+    if (usage !== undefined && isBedrockUsage(usage)) return bedrockUsage(usage, answer)
+    // The metadata event of Bedrock's streams is a member of the event.
+    const metadata = record(answer["metadata"])
+    const ofEvent = record(metadata?.["usage"])
+    if (metadata !== undefined && ofEvent !== undefined && isBedrockUsage(ofEvent))
+      return bedrockUsage(ofEvent, metadata)
+    if (isRecord(answer["usageMetadata"]) || Array.isArray(answer["candidates"])) return readBy(geminiForm, answer)
+    if (isOfAnthropic(answer)) return readBy(anthropic, answer)
+    if (imagesForm !== undefined && Array.isArray(answer["data"]) && answer["data"].some(isImage)) {
+      return readBy(imagesForm, answer)
+    }
+    return readBy(openAiForm, answer)
+  }
+}
+
+const readBy = (
+  { consumption, read }: Pick<AnswerForm, "consumption" | "read">,
+  answer: Record<string, unknown>
+): Consumption => {
+  const { about, usage } = read(answer)
+  return usage === undefined ? about : joined(about, consumption(withoutNulls(usage)))
+}
+
+/** Null says nothing, as in the events of a stream. */
+const withoutNulls = (usage: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(usage).filter(([, value]) => value !== null))
+
+const isOfAnthropic = (answer: Record<string, unknown>): boolean => {
+  const type = text(answer["type"])
+  return type === "message" || (type?.startsWith("message_") ?? false)
+}
+
+const isImage = (item: unknown): boolean => isRecord(item) && ("b64_json" in item || "url" in item)
