@@ -9,10 +9,11 @@ import { InvalidOutcome, make as makeOutcome, type OutcomeDetails } from "../run
 import type { RunStatus } from "../run/RunStatus.js"
 import { quote, refusal } from "../schema/FieldText.js"
 import { decode, type LineProblem, lineVersion, OutcomeAmendment } from "./LedgerLine.js"
-import * as Segment from "./Segment.js"
+import { orIfGone, segments } from "./Segment.js"
 import * as SegmentWriter from "./SegmentWriter.js"
 
 export { OutcomeAmendment } from "./LedgerLine.js"
+export { type Segment, segments } from "./Segment.js"
 
 /**
  * Where a ledger is, and how it is written.
@@ -170,7 +171,10 @@ export const layer = (options: Options): Layer.Layer<Ledger, Error.PlatformError
  * @category models
  */
 export interface Contents {
-  /** One record for each run; a later line about a run replaces an earlier one. */
+  /**
+   * One record for each run; a later line about a run replaces an earlier one. A run without an end is lost where its process
+   * is gone.
+   */
   readonly records: ReadonlyArray<RunRecord.RunRecord>
   /** The outcomes that were amended, in the order of the files. */
   readonly amendments: ReadonlyArray<OutcomeAmendment>
@@ -208,10 +212,11 @@ export const read = (
     const records: Array<RunRecord.RunRecord> = []
     const amendments: Array<OutcomeAmendment> = []
     const problems: Array<Contents["problems"][number]> = []
+    const alive = new Set<string>()
     let lost = 0
-    for (const segment of yield* Segment.list(directory)) {
+    for (const { isAbandoned, path } of yield* segments(directory)) {
       let number = 0
-      yield* files.stream(segment).pipe(
+      yield* files.stream(path).pipe(
         Stream.decodeText(),
         Stream.splitLines,
         Stream.runForEach((text) =>
@@ -220,17 +225,25 @@ export const read = (
             if (text === "") return
             const decoded = decode(text)
             if (Either.isLeft(decoded)) {
-              problems.push({ segment, line: number, problem: decoded.left })
+              problems.push({ segment: path, line: number, problem: decoded.left })
               return
             }
             const line = decoded.right
-            if (line.type === "started") records.push(RunRecord.started(line.run))
-            else if (line.type === "completed") records.push(RunRecord.fromCompleted(line.completed))
+            if (line.type === "started") {
+              records.push(RunRecord.started(line.run))
+              if (!isAbandoned) alive.add(line.run.runId)
+            } else if (line.type === "completed") records.push(RunRecord.fromCompleted(line.completed))
             else if (line.type === "amended") amendments.push(line.amendment)
-            else lost += line.count
+            else if (line.type === "lost") lost += line.count
           })
-        )
+        ),
+        (reading) => orIfGone(reading, undefined)
       )
     }
-    return { records: RunRecord.distinct(records), amendments, lost, problems }
+    const distinct = RunRecord.distinct(records).map((record) =>
+      record.completed === undefined && !alive.has(record.run.runId)
+        ? RunRecord.started(record.run, { isLost: true })
+        : record
+    )
+    return { records: distinct, amendments, lost, problems }
   })

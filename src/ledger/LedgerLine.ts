@@ -12,6 +12,18 @@ export const lineVersion = 1
 
 const version = { v: Schema.Literal(lineVersion) }
 
+/** The first line of a segment: the process that writes it. */
+export const WriterLine = Schema.Struct({
+  ...version,
+  type: Schema.Literal("writer"),
+  process: Schema.Struct({
+    host: optional(Schema.String),
+    pid: optional(Schema.Int),
+    pidSpace: optional(Schema.String)
+  }),
+  at: Schema.DateTimeUtc
+})
+
 /** A run began. Without a `completed` line for it, the run is running or lost. */
 export const StartedLine = Schema.Struct({ ...version, type: Schema.Literal("started"), run: Run })
 
@@ -59,7 +71,7 @@ export const LostLine = Schema.Struct({
   at: Schema.DateTimeUtc
 })
 
-export const LedgerLine = Schema.Union(StartedLine, CompletedLine, AmendedLine, LostLine)
+export const LedgerLine = Schema.Union(WriterLine, StartedLine, CompletedLine, AmendedLine, LostLine)
 export type LedgerLine = typeof LedgerLine.Type
 
 /** Why a line says nothing: it was cut, it is of a later version, or it is not what its type should be. */

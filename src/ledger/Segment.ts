@@ -2,7 +2,55 @@
  * The files of a ledger: `2026-11-26/019abc12-…-3.jsonl`, a folder for each day in UTC, and in it the segments of each process.
  */
 import { type Error, FileSystem, Path } from "@effect/platform"
-import { Effect } from "effect"
+import { Clock, Effect, Either, Option } from "effect"
+import { decode } from "./LedgerLine.js"
+import * as ProcessIdentity from "./ProcessIdentity.js"
+
+/**
+ * A file of a ledger.
+ *
+ * @example
+ * ```ts
+ * import { NodeContext } from "@effect/platform-node"
+ * import { Ledger } from "botanu-effect/ledger"
+ * import { Effect } from "effect"
+ *
+ * const bytesOf = (segments: ReadonlyArray<Ledger.Segment>) => segments.reduce((sum, { bytes }) => sum + bytes, 0)
+ *
+ * const program = Ledger.segments("botanu-ledger").pipe(
+ *   Effect.tap((segments) => Effect.log(`${bytesOf(segments)} bytes`)),
+ *   Effect.provide(NodeContext.layer)
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Segment {
+  /** Where it is. */
+  readonly path: string
+  /** The day in UTC on which it was begun, such as `2026-11-26`. */
+  readonly day: string
+  /** Its size. */
+  readonly bytes: number
+  /** When its writer last wrote to it, or was last seen, in milliseconds since the epoch. */
+  readonly modifiedMillis: number
+  /** The id of its writer. A process has one for each ledger layer. */
+  readonly writer: string
+  /**
+   * Whether its writer is gone: nothing was seen of it for a minute, or its process is on this machine no more. A run that it
+   * started and that has not completed is lost.
+   */
+  readonly isAbandoned: boolean
+}
+
+/** How often a writer shows that it is there, in milliseconds. */
+export const heartbeatMillis = 10_000
+
+/** How long a writer may be silent until it counts as gone, in milliseconds. */
+export const silenceMillis = 60_000
 
 /** The name of the folder for an instant, in milliseconds since the epoch. */
 export const dayOf = (epochMillis: number): string => new Date(epochMillis).toISOString().slice(0, 10)
@@ -11,24 +59,99 @@ export const dayOf = (epochMillis: number): string => new Date(epochMillis).toIS
 export const nameOf = (writer: string, number: number): string => `${writer}-${number}.jsonl`
 
 const dayFolder = /^\d{4}-\d{2}-\d{2}$/
-const segmentName = /^[\w.-]+\.jsonl$/
+const segmentName = /^([\w.-]+?)(?:-\d+)?\.jsonl$/
 
-/** The paths of all segments in a directory, by day and name. Other files are left out; a directory that is not there has none. */
-export const list = (
+/**
+ * The segments of a ledger, by day and name. Other files are left out. A directory that is not there has none; a file that is
+ * removed meanwhile is left out.
+ *
+ * @example
+ * ```ts
+ * import { NodeContext } from "@effect/platform-node"
+ * import { Ledger } from "botanu-effect/ledger"
+ * import { Console, Effect } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   for (const { bytes, day, path } of yield* Ledger.segments("botanu-ledger")) yield* Console.log(day, path, bytes)
+ * }).pipe(Effect.provide(NodeContext.layer))
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.2.0
+ * @category readers
+ */
+export const segments = (
   directory: string
-): Effect.Effect<ReadonlyArray<string>, Error.PlatformError, FileSystem.FileSystem | Path.Path> =>
+): Effect.Effect<ReadonlyArray<Segment>, Error.PlatformError, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
     const files = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     if (!(yield* files.exists(directory))) return []
-    const days = (yield* files.readDirectory(directory)).filter((name) => dayFolder.test(name)).sort()
-    const segments = yield* Effect.forEach(days, (day) =>
-      Effect.map(files.readDirectory(path.join(directory, day)), (names) =>
-        names
-          .filter((name) => segmentName.test(name))
-          .sort()
-          .map((name) => path.join(directory, day, name))
-      )
-    )
-    return segments.flat()
+    const found: Array<Omit<Segment, "isAbandoned">> = []
+    for (const day of (yield* files.readDirectory(directory)).filter((name) => dayFolder.test(name)).sort()) {
+      const names = yield* orIfGone(files.readDirectory(path.join(directory, day)), [])
+      for (const name of names.sort()) {
+        const writer = segmentName.exec(name)?.[1]
+        if (writer === undefined) continue
+        const file = path.join(directory, day, name)
+        const info = yield* orIfGone(Effect.asSome(files.stat(file)), Option.none())
+        if (Option.isNone(info)) continue
+        const modifiedMillis = Option.match(info.value.mtime, { onNone: () => 0, onSome: (time) => time.getTime() })
+        found.push({ path: file, day, bytes: Number(info.value.size), modifiedMillis, writer })
+      }
+    }
+    const abandoned = yield* abandonedOf(found)
+    return found.map((segment) => ({ ...segment, isAbandoned: abandoned.has(segment.writer) }))
   })
+
+/** Of the writers of these segments, those that are gone. */
+const abandonedOf = (
+  found: ReadonlyArray<Omit<Segment, "isAbandoned">>
+): Effect.Effect<ReadonlySet<string>, Error.PlatformError, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const latest = new Map<string, Omit<Segment, "isAbandoned">>()
+    for (const segment of found) {
+      const known = latest.get(segment.writer)
+      if (known === undefined || known.modifiedMillis <= segment.modifiedMillis) latest.set(segment.writer, segment)
+    }
+    const abandoned = new Set<string>()
+    if (latest.size === 0) return abandoned
+    const now = yield* Clock.currentTimeMillis
+    const here = yield* ProcessIdentity.current
+    for (const { modifiedMillis, path, writer } of latest.values()) {
+      const isGone =
+        now - modifiedMillis > silenceMillis || ProcessIdentity.isGone(writer, yield* processOf(path), here)
+      if (isGone) abandoned.add(writer)
+    }
+    return abandoned
+  })
+
+/** The process that a segment says it is of. */
+const processOf = (
+  path: string
+): Effect.Effect<ProcessIdentity.ProcessIdentity, Error.PlatformError, FileSystem.FileSystem> =>
+  Effect.flatMap(FileSystem.FileSystem, (files) =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const file = yield* files.open(path, { flag: "r" })
+        const head = yield* file.readAlloc(FileSystem.Size(maxHeadBytes))
+        const text = Option.match(head, { onNone: () => "", onSome: (bytes) => new TextDecoder().decode(bytes) })
+        const line = decode(text.slice(0, text.indexOf("\n")))
+        return Either.isRight(line) && line.right.type === "writer" ? line.right.process : {}
+      })
+    ).pipe((process) => orIfGone(process, {}))
+  )
+
+const maxHeadBytes = 1024
+
+/** Segments are removed while others read: when they are compacted, or when their lines are in a database. */
+export const orIfGone = <A, B>(
+  effect: Effect.Effect<A, Error.PlatformError>,
+  orElse: B
+): Effect.Effect<A | B, Error.PlatformError> =>
+  Effect.catchIf(
+    effect,
+    (error) => error._tag === "SystemError" && error.reason === "NotFound",
+    () => Effect.succeed(orElse)
+  )

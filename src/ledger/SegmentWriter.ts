@@ -6,6 +6,7 @@ import { Cause, Clock, DateTime, Effect, Exit, Scope } from "effect"
 import { warn } from "../fiber/BoundedWarning.js"
 import * as RunId from "../run/RunId.js"
 import { encode, type LedgerLine, lineVersion } from "./LedgerLine.js"
+import * as ProcessIdentity from "./ProcessIdentity.js"
 import * as Segment from "./Segment.js"
 
 /** How a writer works. */
@@ -18,10 +19,16 @@ export interface WriterOptions {
 }
 
 export interface SegmentWriter {
+  /** Unique to this writer; the first part of the names of its segments. */
+  readonly id: string
   /** Takes a line, or counts it as lost where the queue is full. Does not wait. */
   readonly append: (line: LedgerLine) => Effect.Effect<void>
   /** Writes all lines that were taken. When it succeeds they are in the file, with durability `disk` on the disk. */
   readonly flush: Effect.Effect<void, Error.PlatformError>
+  /** Ends the segment, and gives the paths of all that were written since the last time. */
+  readonly rotate: Effect.Effect<ReadonlyArray<string>>
+  /** Takes back the lines that are in no file yet, with how many were lost before them. */
+  readonly takeBack: Effect.Effect<{ readonly lines: ReadonlyArray<LedgerLine>; readonly lost: number }>
 }
 
 /** A writer that flushes by itself, and once more when the scope closes. */
@@ -32,6 +39,8 @@ export const make = (
     const files = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const writer = yield* RunId.make
+    ProcessIdentity.register(writer)
+    const process = yield* ProcessIdentity.current
     const one = yield* Effect.makeSemaphore(1)
     // A directory that cannot be made is found at start, not with the first run.
     yield* files.makeDirectory(options.directory, { recursive: true })
@@ -40,6 +49,9 @@ export const make = (
     let lost = 0
     let number = 0
     let open: OpenSegment | undefined
+    let written: Array<string> = []
+    /** The segment that was opened last. */
+    let latest: string | undefined
 
     const close = Effect.suspend(() => {
       const { scope } = open ?? {}
@@ -56,10 +68,10 @@ export const make = (
         yield* files.makeDirectory(folder, { recursive: true })
         const scope = yield* Scope.make()
         number += 1
-        const file = yield* Scope.extend(
-          files.open(path.join(folder, Segment.nameOf(writer, number)), { flag: "a" }),
-          scope
-        )
+        const segment = path.join(folder, Segment.nameOf(writer, number))
+        const file = yield* Scope.extend(files.open(segment, { flag: "a" }), scope)
+        written.push(segment)
+        latest = segment
         open = { day, file, scope, bytes: 0 }
         return open
       })
@@ -71,9 +83,12 @@ export const make = (
       const lostBefore = lost
       queued = []
       lost = 0
-      const lines = lostBefore === 0 ? batch : [...batch, lostLine(lostBefore, now)]
       yield* Effect.gen(function* () {
         const segment = yield* openFor(now)
+        const lines = withoutCompletedStarts(batch)
+        if (segment.bytes === 0)
+          lines.unshift({ v: lineVersion, type: "writer", process, at: DateTime.unsafeMake(now) })
+        if (lostBefore > 0) lines.push(lostLine(lostBefore, now))
         const bytes = encoder.encode(lines.map((line) => `${encode(line)}\n`).join(""))
         yield* segment.file.writeAll(bytes)
         segment.bytes += bytes.length
@@ -108,14 +123,34 @@ export const make = (
       )
     )
     yield* Effect.forkScoped(Effect.forever(Effect.delay(flushOrWarn, options.flushMillis)))
+    const showPresence = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      latest === undefined ? Effect.void : Effect.ignore(files.utimes(latest, new Date(now), new Date(now)))
+    )
+    yield* Effect.forkScoped(Effect.forever(Effect.delay(showPresence, Segment.heartbeatMillis)))
 
     return {
+      id: writer,
       append: (line) =>
         Effect.sync(() => {
           if (queued.length >= options.maxQueued) lost += 1
           else queued.push(line)
         }),
-      flush
+      flush,
+      rotate: Effect.uninterruptible(
+        one.withPermits(1)(
+          Effect.map(close, () => {
+            const paths = written
+            written = []
+            return paths
+          })
+        )
+      ),
+      takeBack: Effect.sync(() => {
+        const taken = { lines: queued, lost }
+        queued = []
+        lost = 0
+        return taken
+      })
     }
   })
 
@@ -124,6 +159,13 @@ interface OpenSegment {
   readonly file: FileSystem.File
   readonly scope: Scope.CloseableScope
   bytes: number
+}
+
+/** Lines without the starts of runs that are over already. */
+export const withoutCompletedStarts = (lines: ReadonlyArray<LedgerLine>): Array<LedgerLine> => {
+  const completed = new Set<string>()
+  for (const line of lines) if (line.type === "completed") completed.add(line.completed.run.runId)
+  return lines.filter((line) => line.type !== "started" || !completed.has(line.run.runId))
 }
 
 const encoder = new TextEncoder()

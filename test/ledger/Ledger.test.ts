@@ -1,8 +1,10 @@
+import { spawnSync } from "node:child_process"
+import { readFileSync } from "node:fs"
 import { FileSystem, Path } from "@effect/platform"
 import { SystemError } from "@effect/platform/Error"
 import { NodeContext } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Queue, Scope, TestClock } from "effect"
 import { Botanu, Cost, Outcome } from "../../src/index.js"
 import { Ledger } from "../../src/ledger/index.js"
 import { BusinessEvent, RunRecord } from "../../src/report/index.js"
@@ -16,6 +18,8 @@ const inTemporary = <A, E, R>(use: (directory: string) => Effect.Effect<A, E, R>
       Effect.flatMap(files.makeTempDirectoryScoped({ prefix: "botanu-ledger-" }), use)
     )
   ).pipe(Effect.provide(NodeContext.layer))
+
+const stored = readFileSync(new URL("lines-v1.jsonl", import.meta.url), "utf8").split("\n")
 
 const run = Botanu.workflow("Customer Support", ids)
 
@@ -129,6 +133,98 @@ describe("a ledger", () => {
         expect(event?.amendments.map(({ by }) => by)).toEqual(["crm-sync"])
       })
     )
+  )
+})
+
+describe("a run without an end", () => {
+  const started = stored[0] ?? ""
+  const headOf = (process: object) => JSON.stringify({ v: 1, type: "writer", process, at: "2026-11-26T10:00:00.000Z" })
+
+  /** What a reader says of a run that a writer began, of which this is known. */
+  const statusOf = (process: object, silentMillis: number, writer = "writer") =>
+    inTemporary((directory) =>
+      Effect.gen(function* () {
+        const files = yield* FileSystem.FileSystem
+        const path = yield* Path.Path
+        const file = path.join(directory, "2026-11-26", `${writer}-1.jsonl`)
+        yield* files.makeDirectory(path.dirname(file), { recursive: true })
+        yield* files.writeFileString(file, `${headOf(process)}\n${started}\n`)
+        const seen = new Date(Date.now() - silentMillis)
+        yield* files.utimes(file, seen, seen)
+        const [segment] = yield* Ledger.segments(directory)
+        const statuses = statusesIn(yield* Ledger.read(directory))
+        expect(segment).toMatchObject({ path: file, day: "2026-11-26", writer })
+        expect(segment?.isAbandoned).toBe(statuses[0] === "lost")
+        return statuses
+      })
+    )
+
+  /** The process in which the tests run, as a writer notes it. */
+  const here = inTemporary((directory) =>
+    Effect.gen(function* () {
+      yield* run(Effect.void).pipe(Effect.provide(Ledger.layer({ directory })))
+      const [segment] = yield* Ledger.segments(directory)
+      const files = yield* FileSystem.FileSystem
+      const [head = ""] = (yield* files.readFileString(segment?.path ?? "")).split("\n")
+      return (JSON.parse(head) as { readonly process: { readonly host: string; readonly pid: number } }).process
+    })
+  )
+
+  it.live("is running while its process was seen in the last minute, on another machine too", () =>
+    Effect.gen(function* () {
+      expect(yield* statusOf({ host: "elsewhere", pid: 1 }, 1000)).toEqual(["running"])
+      expect(yield* statusOf({}, 1000)).toEqual(["running"])
+      expect(yield* statusOf({ ...(yield* here), pid: process.ppid }, 1000)).toEqual(["running"])
+    })
+  )
+
+  it.live("is lost when nothing was seen of its process for more than a minute", () =>
+    Effect.gen(function* () {
+      expect(yield* statusOf({ host: "elsewhere", pid: 1 }, 61_000)).toEqual(["lost"])
+      expect(yield* statusOf({ ...(yield* here), pid: process.ppid }, 61_000)).toEqual(["lost"])
+    })
+  )
+
+  it.live("is lost at once where its process is on this machine no more", () =>
+    Effect.gen(function* () {
+      const child = spawnSync(process.execPath, ["-e", "0"])
+      const process_ = yield* here
+      expect(yield* statusOf({ ...process_, pid: child.pid }, 1000)).toEqual(["lost"])
+      // Started again, in a container, under the number that it had.
+      expect(yield* statusOf({ ...process_, pid: process.pid }, 1000)).toEqual(["lost"])
+      // The numbers of another container are not known here.
+      expect(yield* statusOf({ ...process_, pid: child.pid, pidSpace: "pid:[1]" }, 1000)).toEqual(["running"])
+    })
+  )
+
+  it.scoped("is not lost while its process has nothing to write", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(Date.now())
+      const shown = yield* Queue.unbounded<void>()
+      const disk = Layer.effect(
+        FileSystem.FileSystem,
+        Effect.map(FileSystem.FileSystem, (files) => ({
+          ...files,
+          utimes: (path: string, accessed: number | Date, modified: number | Date) =>
+            Effect.zipRight(files.utimes(path, accessed, modified), Queue.offer(shown, undefined))
+        }))
+      ).pipe(Layer.provideMerge(NodeContext.layer))
+      yield* inTemporary((directory) =>
+        Effect.gen(function* () {
+          const ledger = yield* Ledger.Ledger
+          const started = yield* Deferred.make<void>()
+          const fiber = yield* Effect.fork(run(Effect.zipRight(Deferred.succeed(started, undefined), Effect.never)))
+          yield* Deferred.await(started)
+          yield* ledger.flush
+          for (let seconds = 0; seconds <= 120; seconds += 10) {
+            yield* TestClock.adjust("10 seconds")
+            yield* Queue.take(shown)
+            expect(statusesIn(yield* Ledger.read(directory))).toEqual(["running"])
+          }
+          yield* Fiber.interrupt(fiber)
+        }).pipe(Effect.provide(Ledger.layer({ directory, flushMillis: 600_000 }).pipe(Layer.provide(disk))))
+      )
+    })
   )
 })
 

@@ -52,6 +52,8 @@ it(`${crashes} writers that are killed lose nothing that was flushed`, { timeout
     expect(acknowledged.length).toBeGreaterThanOrEqual(25 * crashes)
     expect(problems.filter(({ problem }) => problem !== "cut")).toEqual([])
     expect(lost).toBe(0)
+    // Their processes are gone.
+    expect(records.filter((record) => record.completed === undefined && record.isLost !== true)).toEqual([])
   } finally {
     await rm(directory, { recursive: true })
   }

@@ -1,14 +1,16 @@
 /**
  * A directory of segments, read by DuckDB.
  */
+
 import { type FileSystem, Path } from "@effect/platform"
+import type { Ledger } from "botanu-effect/ledger"
 import { Figures } from "botanu-effect/report"
 import { Effect, Ref, type Scope } from "effect"
 import type { CommandError } from "../CommandError.js"
 import * as Dialect from "./Dialect.js"
 import * as DuckDb from "./DuckDb.js"
 import { amended, recordedEvents } from "./EventRelation.js"
-import { type Segment, segments } from "./LedgerDirectory.js"
+import { segments } from "./LedgerDirectory.js"
 import type { Health, Relation, Row, Statement, Store } from "./LedgerStore.js"
 import * as Segments from "./Segments.js"
 
@@ -17,7 +19,7 @@ const depths = ["runs", "calls", "quantities"] as const
 type Depth = (typeof depths)[number]
 
 interface Loaded {
-  readonly segments: ReadonlyArray<Segment>
+  readonly segments: ReadonlyArray<Ledger.Segment>
   readonly depth: Depth
   readonly linesLeftOut: number
 }
@@ -36,7 +38,7 @@ export const open = (
     // One statement at a time: tables are replaced while they are loaded.
     const lock = yield* Effect.makeSemaphore(1)
 
-    const load = (segments: ReadonlyArray<Segment>, depth: Depth) =>
+    const load = (segments: ReadonlyArray<Ledger.Segment>, depth: Depth) =>
       Effect.tap(loaded(database, segments, depth), (loaded) => Ref.set(state, loaded))
 
     const loadedFor = (from: ReadonlyArray<Relation>) =>
@@ -82,7 +84,7 @@ const depthOf: Readonly<Partial<Record<Relation, Depth>>> = {
   quantities: "quantities"
 }
 
-const isSame = (one: ReadonlyArray<Segment>, other: ReadonlyArray<Segment>): boolean =>
+const isSame = (one: ReadonlyArray<Ledger.Segment>, other: ReadonlyArray<Ledger.Segment>): boolean =>
   one.length === other.length &&
   one.every(({ bytes, path }, index) => other[index]?.path === path && other[index]?.bytes === bytes)
 
@@ -112,7 +114,7 @@ const isCounted = `v = 1 AND (type = 'started' AND ${isRun("run")}
   OR type = 'completed' AND ${isRun("completed.run")} AND completed.status IS NOT NULL
     AND ${amount("completed.totals.usd")} IS NOT NULL
   OR type = 'amended' AND amendment.eventId IS NOT NULL AND amendment.outcome.status IS NOT NULL
-  OR type = 'lost')`
+  OR type IN ('writer', 'lost'))`
 
 /** Completed records come after starts; of several the last counts. Of several starts the first counts. */
 const rank = `CASE WHEN is_completed THEN (1::BIGINT << 60) + rowid ELSE (1::BIGINT << 60) - 1 - rowid END`
@@ -222,7 +224,7 @@ const quantities = `CREATE OR REPLACE TEMP TABLE quantities AS
 
 const loaded = (
   database: DuckDb.DuckDb,
-  segments: ReadonlyArray<Segment>,
+  segments: ReadonlyArray<Ledger.Segment>,
   depth: Depth
 ): Effect.Effect<Loaded, CommandError> =>
   Effect.gen(function* () {
@@ -236,7 +238,7 @@ const loaded = (
 
 const healthOf = (
   database: DuckDb.DuckDb,
-  segments: ReadonlyArray<Segment>,
+  segments: ReadonlyArray<Ledger.Segment>,
   nameOf: (file: string) => string
 ): Effect.Effect<Health, CommandError> =>
   Effect.gen(function* () {
