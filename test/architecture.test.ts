@@ -24,7 +24,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["Workflow", "Usage"],
   ["Delivery", "Llm", "Data", "ai", "opentelemetry", "edge"],
   ["index"],
-  ["platform", "rpc", "ledger"],
+  ["platform", "rpc", "ledger", "workflow"],
   ["sql"]
 ]
 
@@ -49,7 +49,8 @@ const integrations: Record<string, ReadonlyArray<string>> = {
   ],
   platform: ["@effect/platform"],
   rpc: ["@effect/platform", "@effect/rpc"],
-  sql: ["@effect/sql"]
+  sql: ["@effect/sql"],
+  workflow: ["@effect/workflow"]
 }
 
 /** The one integration that is made of another: a database that is gone leaves its records to a directory. */

@@ -71,6 +71,11 @@ export class BudgetMeter {
     this.warning = budget.warnAt === undefined ? undefined : BigDecimal.multiply(budget.usd, budget.warnAt)
   }
 
+  /** Another meter, of which as much was spent. */
+  copy(): BudgetMeter {
+    return Object.assign(new BudgetMeter(this.budget), this)
+  }
+
   spend(cost: Cost): void {
     this.spent = BigDecimal.sum(this.spent, cost.usd)
     if (cost._tag === "Unpriced") this.unpricedCalls += 1

@@ -4,6 +4,7 @@
 import { type DateTime, type Duration, Effect, type FiberId, GlobalValue } from "effect"
 import { nowOf } from "../fiber/CurrentFiber.js"
 import type { Run } from "../run/Run.js"
+import type { RunScope } from "./RunScope.js"
 
 /** Work on a run, or a wait for the attempt after it. */
 export interface ActiveRun {
@@ -12,6 +13,8 @@ export interface ActiveRun {
   cancellation: { readonly reason: string; readonly at: DateTime.Utc } | undefined
   /** Stops the work, or the wait, and not the caller. */
   interrupt(by: FiberId.FiberId): void
+  /** What is recorded of this record of the run, where that is kept apart from the run itself; none where it is over. */
+  scopeOf?(run: Run): RunScope | undefined
 }
 
 interface Registry {

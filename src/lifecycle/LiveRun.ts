@@ -18,8 +18,9 @@ import { RunScope } from "./RunScope.js"
  * message may outlive the run that sent it.
  */
 export const liveRunFor = (fiber: AnyFiber, run: Run): JoinedRun | undefined => {
-  const scope = activeRun(run.runId)
-  if (!(scope instanceof RunScope) || scope.isClosed || scope.run !== run) return undefined
+  const active = activeRun(run.runId)
+  const scope = active instanceof RunScope ? active : active?.scopeOf?.(run)
+  if (scope === undefined || scope.isClosed || scope.run !== run) return undefined
   const business = scope.annotations === undefined ? [] : businessEntries(scope.annotations)
   return {
     scope,

@@ -164,8 +164,8 @@ const spend = (fiber: AnyFiber, own: RunScope, cost: Cost): void => {
   }
 }
 
-/** Work that is being stopped already goes on to end as what it is stopped for. */
-const stop = (fiber: AnyFiber, scope: RunScope): void => {
+/** Stops a run that passed its budget. Work that is being stopped already goes on to end as what it is stopped for. */
+export const stop = (fiber: AnyFiber, scope: RunScope): void => {
   if (scope.isClosed || scope.isCancelled) return
   scope.overBudgetAt ??= nowOf(fiber)
   scope.interrupt(fiber.id())

@@ -68,6 +68,14 @@ export const CallAttribute = {
   attempt: "botanu.request.attempt"
 } as const
 
+/** Attributes of the span of an activity of a durable workflow. */
+export const ActivityAttribute = {
+  /** How often this attempt was begun: more than 1 where an execution before it left no result, as after a crash. */
+  execution: "botanu.activity.execution",
+  /** The engine's number of the attempt. */
+  attempt: "botanu.activity.attempt"
+} as const
+
 /** Events on the run span. */
 export const Event = {
   started: "botanu.run.started",

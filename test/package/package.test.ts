@@ -95,7 +95,8 @@ const integrations: Record<string, ReadonlyArray<string>> = {
     "@opentelemetry/sdk-metrics",
     "@opentelemetry/sdk-trace-base"
   ],
-  ai: ["@effect/ai", "@effect/platform"]
+  ai: ["@effect/ai", "@effect/platform"],
+  workflow: ["@effect/workflow"]
 }
 
 /** Integrations that are made of another. */

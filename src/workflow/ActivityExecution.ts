@@ -1,0 +1,240 @@
+/**
+ * The execution of an activity in a durable run. What is recorded meanwhile is stored with the result, so that it counts once and
+ * outlives the process.
+ */
+import { type Activity, Workflow, type WorkflowEngine } from "@effect/workflow"
+import { Effect, Exit, FiberRef, HashMap, Option, RuntimeFlags, Schema } from "effect"
+import { Unpriced } from "../cost/Cost.js"
+import { RecordedUsage } from "../cost/CostTotals.js"
+import { make as makeUsage } from "../cost/UsageRecord.js"
+import { zero } from "../cost/Usd.js"
+import { type AnyFiber, nowOf } from "../fiber/CurrentFiber.js"
+import { warnFor } from "../fiber/FiberLog.js"
+import { FiberRegion } from "../fiber/FiberRegion.js"
+import { inRegion } from "../fiber/RegionWork.js"
+import { Timer } from "../fiber/Timer.js"
+import { wrappedServices, yieldAfter } from "../fiber/TracerWrapper.js"
+import { withRun } from "../lifecycle/CurrentRun.js"
+import { currentStep } from "../lifecycle/CurrentStep.js"
+import { isRunAnnotation } from "../lifecycle/RunAnnotations.js"
+import { RunScope } from "../lifecycle/RunScope.js"
+import { textOf } from "../lifecycle/Trouble.js"
+import { Run } from "../run/Run.js"
+import { make as makeId } from "../run/RunId.js"
+import { makeUnsafe } from "../schema/SchemaRecord.js"
+import { noticingModelCalls } from "../tracking/UnrecordedModelCalls.js"
+import { ActivityAttribute, Key } from "../wire/Wire.js"
+import type { DurableRun } from "./DurableRun.js"
+import { once } from "./InternalActivity.js"
+import type { PendingSpan } from "./PendingSpan.js"
+import { type ActivityRecord, read, type StoppedBy, store } from "./StoredActivity.js"
+
+type AnyActivity = Activity.Activity<Schema.Schema.Any, Schema.Schema.All, unknown>
+type Result = Workflow.Result<unknown, unknown>
+type Needs = WorkflowEngine.WorkflowInstance
+
+/** Executes an activity in the engine that is wrapped, or reads its stored result. */
+export const executeActivity = (
+  durable: DurableRun,
+  activity: AnyActivity,
+  attempt: number
+): Effect.Effect<Result, never, Needs> =>
+  Effect.suspend(() => {
+    const { engine } = durable.durable
+    const { scope } = durable
+    scope.activityBegan()
+    const recording = { ...activity, exitSchema: storedExit, executeEncoded: execution(durable, activity, attempt) }
+    return engine.activityExecute(recording as unknown as AnyActivity, attempt).pipe(
+      Effect.flatMap((result) =>
+        result._tag === "Suspended" ? Effect.succeed(result) : received(durable, activity, result.exit)
+      ),
+      Effect.ensuring(Effect.sync(() => scope.activityEnded())),
+      // Gives way to the interruption of the body, where the activity was the last that it may do.
+      Effect.tap(() => (scope.stoppedBy === undefined ? Effect.void : Effect.yieldNow()))
+    ) as Effect.Effect<Result, never, Needs>
+  })
+
+/** Defects are read with the schema of the activity, once. */
+const storedExit = Schema.ExitFromSelf({ success: Schema.Unknown, failure: Schema.Unknown, defect: Schema.Unknown })
+
+const received = (
+  durable: DurableRun,
+  activity: AnyActivity,
+  exit: Exit.Exit<unknown, unknown>
+): Effect.Effect<Result, never, unknown> =>
+  Effect.withFiberRuntime((fiber) => {
+    const stored = read(exit)
+    const decoded =
+      stored.stoppedBy === undefined ? Schema.decode(activity.exitSchema)(stored.exit as never) : Effect.interrupt
+    return Effect.zipRight(
+      durable.receive(fiber, activity, stored),
+      Effect.map(Effect.orDie(decoded), (exit) => new Workflow.Complete({ exit }))
+    )
+  })
+
+const execution = (
+  durable: DurableRun,
+  activity: AnyActivity,
+  attempt: number
+): Effect.Effect<unknown, unknown, unknown> =>
+  Effect.flatMap(executionNumber(durable, activity.name, attempt), (number) =>
+    Effect.withFiberRuntime((fiber, { runtimeFlags }) => {
+      const { isEnding, run } = durable
+      const region = new FiberRegion(fiber)
+      const collected = durable.collector()
+      // An object of its own: who joins the run from within finds this scope by it.
+      const scope = new RunScope(makeUnsafe(Run, { ...run }), collected, undefined, durable.execution.forwarded, true)
+      scope.annotations = durable.scope.annotations
+      scope.budgetMeter = isEnding ? undefined : durable.scope.budgetMeter?.copy()
+      scope.work = { fiber, region, isInterruptible: RuntimeFlags.interruptible(runtimeFlags) }
+      durable.activityScopes.add(scope)
+      describe(fiber, number, attempt)
+      const { deadline } = run
+      const timer =
+        deadline === undefined || isEnding
+          ? undefined
+          : new Timer(fiber, deadline.epochMillis, () => scope.reachDeadline())
+      const work = Effect.withFiberRuntime<unknown, unknown, unknown>((inner) => {
+        if (timer !== undefined && run.isPastDeadline(nowOf(inner))) {
+          scope.reachDeadline()
+          return Exit.interrupt(inner.id())
+        }
+        return noticingModelCalls(inner, scope.run, activity.executeEncoded)
+      })
+      const worked = Effect.uninterruptibleMask((restore) =>
+        inRegion(restore(work), {
+          region,
+          context: withRun(fiber.currentContext, scope, undefined),
+          services: wrappedServices(fiber),
+          ...annotationsFor(fiber),
+          isOwnAnnotation: isRunAnnotation,
+          endsChildren: () => true,
+          onExit: (exit) => {
+            timer?.stop()
+            durable.activityScopes.delete(scope)
+            return stored(fiber, { durable, activity, attempt, number, scope, collected }, exit)
+          }
+        })
+      )
+      return yieldAfter(fiber, worked)
+    })
+  )
+
+interface Executed {
+  readonly durable: DurableRun
+  readonly activity: AnyActivity
+  readonly attempt: number
+  /** 1 for the first execution of this attempt. */
+  readonly number: number
+  readonly scope: RunScope
+  readonly collected: PendingSpan | undefined
+}
+
+/** The exit of an activity as the engine stores it. */
+const stored = (
+  fiber: AnyFiber,
+  executed: Executed,
+  exit: Exit.Exit<unknown, unknown>
+): Exit.Exit<unknown, unknown> => {
+  const { activity, attempt, collected, durable, number, scope } = executed
+  const { executionId } = durable.execution
+  const { stoppedBy } = scope
+  const own = scope.usageTotals?.usages ?? []
+  const place = placeOf(activity, attempt)
+  const known = durable.durable.unstored.take(executionId, place)
+  const record: ActivityRecord = {
+    usages: [...cutOff(fiber, activity, number - 1 - known.length), ...known.flat(), ...own],
+    events: (collected?.events ?? []).map(({ attributes, name, time }) => ({
+      name,
+      time,
+      ...(attributes && { attributes })
+    })),
+    ...(scope.outcome && { outcome: scope.outcome }),
+    ...(scope.annotations !== undefined &&
+      scope.annotations !== durable.scope.annotations && { annotations: scope.annotations })
+  }
+  const isInterrupted = Exit.isFailure(exit) && (stoppedBy === "deadline" || stoppedBy === "budget")
+  scope.close(scope.run)
+  try {
+    const result = store(exit, record, isInterrupted ? (stoppedBy as StoppedBy) : undefined)
+    if (Option.isSome(result)) return result.value
+  } catch (error) {
+    warnFor(fiber, `what activity "${activity.name}" recorded on its run cannot be stored: ${textOf(error)}`)
+  }
+  for (const usages of [...known, own]) durable.durable.unstored.add(executionId, place, usages)
+  return exit
+}
+
+const placeOf = ({ name }: Activity.Any, attempt: number): string => `${name}/${attempt}`
+
+/** What executions consumed that were cut off by the end of their process: that is not known, which is not zero. */
+const cutOff = (fiber: AnyFiber, { name }: Activity.Any, executions: number): ReadonlyArray<RecordedUsage> =>
+  Array.from({ length: Math.max(0, executions) }, (_, index) => {
+    const details = {
+      kind: "other",
+      provider: "unknown",
+      operation: name,
+      status: "interrupted",
+      errorType: "process_lost",
+      attempt: index + 1
+    } as const
+    const usage = makeUsage(details, {}, { time: nowOf(fiber) }, () => {})
+    return new RecordedUsage({ usage, cost: new Unpriced({ reason: "no_usage", usd: zero }) })
+  })
+
+/** What the fiber puts on spans and log lines, with the step: a compensation has only the annotations of the body. */
+const annotationsFor = (fiber: AnyFiber) => {
+  const step = currentStep(fiber.currentContext)
+  const onSpans = fiber.getFiberRef(FiberRef.currentTracerSpanAnnotations)
+  const onLogs = fiber.getFiberRef(FiberRef.currentLogAnnotations)
+  if (step === undefined) return { onSpans, onLogs }
+  return { onSpans: HashMap.set(onSpans, Key.step, step.name), onLogs: HashMap.set(onLogs, Key.step, step.name) }
+}
+
+const describe = (fiber: AnyFiber, number: number, attempt: number): void => {
+  const span = fiber.currentSpan
+  const step = currentStep(fiber.currentContext)
+  if (span?._tag !== "Span") return
+  try {
+    if (step !== undefined) span.attribute(Key.step, step.name)
+    span.attribute(ActivityAttribute.execution, number)
+    span.attribute(ActivityAttribute.attempt, attempt)
+  } catch {
+    // A tracer that throws is no reason for the program to fail.
+  }
+}
+
+/** How often this attempt at an activity was begun, this time included. */
+const executionNumber = (
+  durable: DurableRun,
+  activity: string,
+  attempt: number
+): Effect.Effect<number, never, WorkflowEngine.WorkflowInstance> => {
+  const { enteredAt, executionId, isFirstEntry, workflow } = durable.execution
+  const { history } = durable.durable
+  if (isFirstEntry) return Effect.succeed(1)
+  const address = { workflow: workflow.name, executionId, activity, attempt }
+  return history.wasRequestedBefore(address, enteredAt).pipe(
+    Effect.catchAllCause((cause) =>
+      Effect.as(Effect.logWarning(`whether activity "${activity}" was executed before is not known`, cause), true)
+    ),
+    Effect.flatMap((isAgain) =>
+      isAgain ? Effect.flatMap(makeId, (id) => numberOf(durable, address, id, 2)) : Effect.succeed(1)
+    )
+  )
+}
+
+/** The number of an execution that is not the first: the first that no execution before took. */
+const numberOf = (
+  durable: DurableRun,
+  address: { readonly activity: string; readonly attempt: number },
+  id: string,
+  number: number
+): Effect.Effect<number, never, WorkflowEngine.WorkflowInstance> =>
+  once(durable.durable.engine, {
+    name: `botanu/execution/${address.activity}/${address.attempt}/${number}`,
+    success: Schema.String,
+    make: Effect.succeed(id)
+  }).pipe(
+    Effect.flatMap((taken) => (taken === id ? Effect.succeed(number) : numberOf(durable, address, id, number + 1)))
+  )
