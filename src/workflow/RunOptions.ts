@@ -4,7 +4,7 @@
 import type { Workflow } from "@effect/workflow"
 import { Context, type Duration, Option, Schema, type Tracer } from "effect"
 import { type Budget, BudgetExceeded } from "../cost/Budget.js"
-import type { OutcomeOptions } from "../lifecycle/RunRecord.js"
+import type { OutcomeOptions } from "../lifecycle/RunEnd.js"
 import { DeadlineExceeded } from "../run/Deadline.js"
 import { InvalidRunContext, type RunOptions } from "../run/NewRun.js"
 import { fieldName, fieldSchema } from "./RunField.js"
