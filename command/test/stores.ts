@@ -2,7 +2,13 @@
  * The stores that reports are tested on.
  */
 import { NodeContext } from "@effect/platform-node"
-import { Effect, Layer } from "effect"
+import { Ledger } from "botanu-effect/ledger"
+import { RunRecord } from "botanu-effect/report"
+import { LedgerSql } from "botanu-effect/sql"
+import { Effect, Layer, Schema } from "effect"
+import { CompletedRun, Run } from "../../src/index.js"
+import { clientOf, useServer } from "../../test/sql/database.js"
+import type { PostgresServer } from "../../test/sql/PostgresServer.js"
 import * as LedgerStore from "../src/store/LedgerStore.js"
 import { ledgerOf } from "./botanu.js"
 
@@ -14,7 +20,41 @@ export interface TestStore {
   readonly ledgerOf: (lines: ReadonlyArray<string>) => Promise<string>
 }
 
-export const stores: ReadonlyArray<TestStore> = [{ name: "a directory", numRuns: 24, ledgerOf }]
+/** The directory and a PostgreSQL server, which runs while the tests of the file do. */
+export const stores = (): ReadonlyArray<TestStore> => {
+  const server = useServer()
+  return [
+    { name: "a directory", numRuns: 24, ledgerOf },
+    { name: "PostgreSQL", numRuns: 24, ledgerOf: (lines) => databaseOf(server(), lines) }
+  ]
+}
+
+/** A new database with a ledger of these lines. */
+const databaseOf = async (server: PostgresServer, lines: ReadonlyArray<string>): Promise<string> => {
+  const directory = await ledgerOf(lines)
+  const url = await server.newDatabase()
+  const copied = Effect.gen(function* () {
+    const { amendments } = yield* Ledger.read(directory)
+    yield* LedgerSql.migrate()
+    yield* LedgerSql.write({ records: yield* recordsIn(lines), amendments })
+  })
+  await Effect.runPromise(Effect.provide(copied, [NodeContext.layer, clientOf(url)]))
+  return url
+}
+
+/** All records of lines, also several of one run. */
+const recordsIn = (lines: ReadonlyArray<string>) =>
+  Effect.forEach(
+    lines.filter((line) => !line.includes('"amended"')),
+    (line) =>
+      Effect.map(decodeLine(line), ({ completed, run }) =>
+        completed === undefined ? RunRecord.started(run as Run) : RunRecord.fromCompleted(completed)
+      )
+  )
+
+const decodeLine = Schema.decodeUnknown(
+  Schema.parseJson(Schema.Struct({ run: Schema.optional(Run), completed: Schema.optional(CompletedRun) }))
+)
 
 /** Reads the ledger at a location. */
 export const reading = <A, E>(location: string, effect: Effect.Effect<A, E, LedgerStore.LedgerStore>): Promise<A> =>

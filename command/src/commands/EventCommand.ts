@@ -4,7 +4,6 @@
 import { BusinessEvent, RunTree, TerminalText } from "botanu-effect/report"
 import { Effect } from "effect"
 import { CommandError, exitCodes } from "../CommandError.js"
-import { eventRecords } from "../query/EventRecords.js"
 import { LedgerStore } from "../store/LedgerStore.js"
 import * as Paint from "../terminal/Paint.js"
 import { Screen } from "../terminal/Screen.js"
@@ -16,8 +15,8 @@ export const event = (options: {
 }): Effect.Effect<void, CommandError, LedgerStore | Screen> =>
   Effect.gen(function* () {
     const { columns, hasColour, isUtf8, print } = yield* Screen
-    const { name } = yield* LedgerStore
-    const { amendments, records } = yield* eventRecords(options.id, options.customer)
+    const { name, records: read } = yield* LedgerStore
+    const { amendments, records } = yield* read({ eventId: options.id, customerId: options.customer })
     const events = BusinessEvent.fromRecords(records, amendments)
     if (events.length === 0) {
       const whose = options.customer === undefined ? "" : ` of customer ${TerminalText.visible(options.customer)}`

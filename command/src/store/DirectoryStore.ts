@@ -1,17 +1,17 @@
 /**
  * A directory of segments, read by DuckDB.
  */
-
 import { type FileSystem, Path } from "@effect/platform"
-import type { Ledger } from "botanu-effect/ledger"
-import { Figures } from "botanu-effect/report"
-import { Effect, Ref, type Scope } from "effect"
+import { CompletedRun, Run } from "botanu-effect"
+import { Ledger } from "botanu-effect/ledger"
+import { Figures, RunRecord } from "botanu-effect/report"
+import { DateTime, Effect, Either, Ref, Schema, type Scope } from "effect"
 import type { CommandError } from "../CommandError.js"
 import * as Dialect from "./Dialect.js"
 import * as DuckDb from "./DuckDb.js"
 import { amended, recordedEvents } from "./EventRelation.js"
 import { segments } from "./LedgerDirectory.js"
-import type { Health, Relation, Row, Statement, Store } from "./LedgerStore.js"
+import type { Health, Records, Relation, Row, Selection, Statement, Store } from "./LedgerStore.js"
 import * as Segments from "./Segments.js"
 
 /** How much of the lines is read: runs only, or their calls too, or all quantities of those. Each takes more time and memory. */
@@ -58,6 +58,10 @@ export const open = (
             Effect.map(database.query(text, parameters), (rows) => rows.map(asText))
           )
         ),
+      records: (selection) =>
+        lock.withPermits(1)(
+          Effect.flatMap(Ref.get(state), (known) => recordsOf(database, known?.segments ?? found, selection))
+        ),
       refresh: lock.withPermits(1)(
         Effect.gen(function* () {
           const known = yield* Ref.get(state)
@@ -86,7 +90,10 @@ const depthOf: Readonly<Partial<Record<Relation, Depth>>> = {
 
 const isSame = (one: ReadonlyArray<Ledger.Segment>, other: ReadonlyArray<Ledger.Segment>): boolean =>
   one.length === other.length &&
-  one.every(({ bytes, path }, index) => other[index]?.path === path && other[index]?.bytes === bytes)
+  one.every(({ bytes, isAbandoned, path }, index) => {
+    const segment = other[index]
+    return segment?.path === path && segment.bytes === bytes && segment.isAbandoned === isAbandoned
+  })
 
 const asText = (row: DuckDb.Row): Row =>
   Object.fromEntries(
@@ -135,19 +142,32 @@ const endColumns = `completed.status AS status, completed."errorClass" AS error_
   completed.totals.calls AS calls, completed.totals."unpricedCalls" AS unpriced_calls,
   completed.repriced.time AS repriced_at`
 
-const runTables = (segments: ReadonlyArray<string>, depth: Depth): ReadonlyArray<string> => [
+/** A run without an end is lost where all processes that reported its start are gone. */
+const openStatus = `CASE WHEN run_id IN (SELECT run_id FROM read_lines WHERE is_counted AND is_alive AND NOT is_completed)
+  THEN 'running' ELSE 'lost' END`
+
+const isAlive = (segments: ReadonlyArray<Ledger.Segment>): string => {
+  const alive = segments.filter(({ isAbandoned }) => !isAbandoned).map(({ path }) => DuckDb.literal(path))
+  return alive.length === 0 ? "false" : `filename IN (${alive.join(", ")})`
+}
+
+const runTables = (segments: ReadonlyArray<Ledger.Segment>, depth: Depth): ReadonlyArray<string> => [
   // Without a filter, so that `rowid` numbers the lines in the order of the files.
   `CREATE OR REPLACE TEMP TABLE read_lines AS
     SELECT coalesce(${isCounted}, false) AS is_counted, type = 'completed' AS is_completed, type = 'amended' AS is_amendment,
       ${runColumns("r")}, ${endColumns},
-      CASE WHEN type = 'completed' THEN completed.outcome.status ELSE 'running' END AS report_status,
-      CASE WHEN type = 'completed' THEN completed.status ELSE 'running' END AS run_status, amendment
+      ${isAlive(segments)} AS is_alive, amendment
       ${depth === "runs" ? "" : ", completed.usages AS usages, completed.annotations AS annotations"}
     FROM (
-      SELECT *, CASE type WHEN 'started' THEN run ELSE completed.run END AS r FROM ${Segments.lines(segments, depth)}
+      SELECT *, CASE type WHEN 'started' THEN run ELSE completed.run END AS r FROM ${Segments.lines(
+        segments.map(({ path }) => path),
+        depth
+      )}
     )`,
   `CREATE OR REPLACE TEMP TABLE runs AS
-    SELECT ${rank} AS rank, * EXCLUDE (is_counted, is_amendment, amendment${depth === "runs" ? "" : ", usages, annotations"})
+    SELECT ${rank} AS rank, * EXCLUDE (is_counted, is_amendment, is_alive, amendment${depth === "runs" ? "" : ", usages, annotations"}),
+      CASE WHEN is_completed THEN outcome_status ELSE ${openStatus} END AS report_status,
+      CASE WHEN is_completed THEN status ELSE ${openStatus} END AS run_status
     FROM read_lines SEMI JOIN (
       SELECT max(${rank}) AS winner FROM read_lines WHERE is_counted AND run_id IS NOT NULL GROUP BY run_id
     ) ON winner = ${rank}`,
@@ -160,14 +180,7 @@ const runTables = (segments: ReadonlyArray<string>, depth: Depth): ReadonlyArray
   `CREATE OR REPLACE TEMP TABLE recorded_events AS
     WITH ${recordedEvents(Dialect.duckDb, "runs")} SELECT * FROM recorded_events`,
   `CREATE OR REPLACE TEMP VIEW events AS
-    WITH ${amended(Dialect.duckDb, "recorded_events", "amendments")} SELECT * FROM events`,
-  `CREATE OR REPLACE TEMP VIEW records AS
-    SELECT row_number() OVER () AS position, type = 'completed' AS is_completed,
-      CASE type WHEN 'started' THEN run ELSE completed END AS record,
-      json_extract_string(CASE type WHEN 'started' THEN run ELSE completed -> '$.run' END, '$.eventId') AS event_id,
-      json_extract_string(CASE type WHEN 'started' THEN run ELSE completed -> '$.run' END, '$.customerId') AS customer_id,
-      json_extract_string(CASE type WHEN 'started' THEN run ELSE completed -> '$.run' END, '$.runId') AS run_id
-    FROM ${Segments.lines(segments, "records")} WHERE v = 1 AND type IN ('started', 'completed')`
+    WITH ${amended(Dialect.duckDb, "recorded_events", "amendments")} SELECT * FROM events`
 ]
 
 const callTables = (depth: Depth): ReadonlyArray<string> => [
@@ -228,13 +241,67 @@ const loaded = (
   depth: Depth
 ): Effect.Effect<Loaded, CommandError> =>
   Effect.gen(function* () {
-    const paths = segments.map(({ path }) => path)
-    for (const statement of runTables(paths, depth)) yield* database.query(statement)
+    for (const statement of runTables(segments, depth)) yield* database.query(statement)
     if (depth !== "runs") for (const statement of callTables(depth)) yield* database.query(statement)
     const [row] = yield* database.query("SELECT count(*) AS left_out FROM read_lines WHERE NOT is_counted")
     yield* database.query("DROP TABLE read_lines")
     return { segments, depth, linesLeftOut: Number(row?.["left_out"] ?? 0) }
   })
+
+/** Lines of runs and amendments, in their order. All of them are read: what is selected may be anywhere. */
+const recordsOf = (
+  database: DuckDb.DuckDb,
+  segments: ReadonlyArray<Ledger.Segment>,
+  { customerId, eventId, since, until }: Selection
+): Effect.Effect<Records, CommandError> =>
+  Effect.gen(function* () {
+    const paths = segments.map(({ path }) => path)
+    const conditions = [
+      ...(eventId === undefined ? [] : ["event_id = $event"]),
+      ...(customerId === undefined ? [] : ["(customer_id IS NULL OR customer_id = $customer)"]),
+      // Texts of one format sort as the instants do.
+      ...(since === undefined ? [] : ["(start_time IS NULL OR start_time >= $since)"]),
+      ...(until === undefined ? [] : ["(start_time IS NULL OR start_time < $until)"])
+    ]
+    const field = (name: string) => `json_extract_string(about, '$.${name}')`
+    const rows = yield* database.query(
+      `SELECT line FROM (
+        SELECT line, ${field("eventId")} AS event_id, ${field("customerId")} AS customer_id, ${field("startTime")} AS start_time
+        FROM (
+          SELECT json_object('v', v, 'type', type, 'run', run, 'completed', completed, 'amendment', amendment) AS line,
+            CASE type WHEN 'started' THEN run WHEN 'completed' THEN completed -> '$.run' ELSE amendment END AS about
+          FROM ${Segments.lines(paths, "records")} WHERE v = 1 AND type IN ('started', 'completed', 'amended')
+        )
+      ) WHERE ${conditions.length === 0 ? "true" : conditions.join(" AND ")}`,
+      {
+        ...(eventId !== undefined && { event: eventId }),
+        ...(customerId !== undefined && { customer: customerId }),
+        ...(since !== undefined && { since: DateTime.formatIso(since) }),
+        ...(until !== undefined && { until: DateTime.formatIso(until) })
+      }
+    )
+    const records: Array<RunRecord.RunRecord> = []
+    const amendments: Array<Ledger.OutcomeAmendment> = []
+    for (const { line } of rows) {
+      const decoded = decodeLine(line)
+      if (Either.isLeft(decoded)) continue
+      const { amendment, completed, run } = decoded.right
+      if (completed !== null) records.push(RunRecord.fromCompleted(completed))
+      else if (run !== null) records.push(RunRecord.started(run))
+      else if (amendment !== null) amendments.push(amendment)
+    }
+    return { records: RunRecord.distinct(records), amendments }
+  })
+
+const decodeLine = Schema.decodeUnknownEither(
+  Schema.parseJson(
+    Schema.Struct({
+      run: Schema.NullOr(Run),
+      completed: Schema.NullOr(CompletedRun),
+      amendment: Schema.NullOr(Ledger.OutcomeAmendment)
+    })
+  )
+)
 
 const healthOf = (
   database: DuckDb.DuckDb,

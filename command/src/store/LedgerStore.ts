@@ -2,10 +2,13 @@
  * Where runs are kept, as reports read it: a directory of segments or a PostgreSQL database, with the same tables.
  */
 import type { FileSystem, Path } from "@effect/platform"
-import { Context, type Effect, Layer } from "effect"
+import type { Ledger } from "botanu-effect/ledger"
+import type { RunRecord } from "botanu-effect/report"
+import { Context, type DateTime, type Effect, Layer } from "effect"
 import type { CommandError } from "../CommandError.js"
 import type { Dialect } from "./Dialect.js"
 import * as DirectoryStore from "./DirectoryStore.js"
+import * as PostgresStore from "./PostgresStore.js"
 
 /** A value of a parameter, which is never part of the statement. */
 export type Parameter = string | number | null
@@ -20,18 +23,8 @@ export type Row = Readonly<Record<string, string | null>>
  * - `runs`: one row for each run, `usages` for each call, `charges` for each charge of a call
  * - `quantities`: what calls consumed, by meter; `annotations` of runs
  * - `amendments`: outcomes that became known later
- * - `records`: runs as JSON; there may be several of one run, of which the last one counts
  */
-export const relations = [
-  "events",
-  "runs",
-  "usages",
-  "charges",
-  "quantities",
-  "annotations",
-  "amendments",
-  "records"
-] as const
+export const relations = ["events", "runs", "usages", "charges", "quantities", "annotations", "amendments"] as const
 export type Relation = (typeof relations)[number]
 
 /** A statement that reads. Parameters are `$name` in it, and every one of them is used. */
@@ -40,6 +33,20 @@ export interface Statement {
   readonly from: ReadonlyArray<Relation>
   readonly text: string
   readonly parameters?: Readonly<Record<string, Parameter>>
+}
+
+/** Which runs are read: of an event, of a customer, that started in a time. */
+export interface Selection {
+  readonly eventId?: string | undefined
+  readonly customerId?: string | undefined
+  readonly since?: DateTime.Utc | undefined
+  readonly until?: DateTime.Utc | undefined
+}
+
+/** Runs, each once, and outcomes that became known later, in their order. */
+export interface Records {
+  readonly records: ReadonlyArray<RunRecord.RunRecord>
+  readonly amendments: ReadonlyArray<Ledger.OutcomeAmendment>
 }
 
 /** What a store says of itself. */
@@ -62,6 +69,8 @@ export interface Store {
   readonly name: string
   readonly dialect: Dialect
   readonly query: (statement: Statement) => Effect.Effect<ReadonlyArray<Row>, CommandError>
+  /** Runs and amendments as `botanu-effect/report` takes them. All that is selected is held in memory. */
+  readonly records: (selection: Selection) => Effect.Effect<Records, CommandError>
   /** Reads what was written since. Gives whether there was anything. */
   readonly refresh: Effect.Effect<boolean, CommandError>
   /** How many lines are in no figure, because they were cut, are not valid, or are of a later version. */
@@ -74,4 +83,7 @@ export class LedgerStore extends Context.Tag("botanu/command/LedgerStore")<Ledge
 
 /** Opens the ledger at a directory, or at a URL such as `postgres://user@host/database`. */
 export const layer = (location: string): Layer.Layer<LedgerStore, CommandError, FileSystem.FileSystem | Path.Path> =>
-  Layer.scoped(LedgerStore, DirectoryStore.open(location))
+  Layer.scoped(
+    LedgerStore,
+    PostgresStore.isUrl(location) ? PostgresStore.open(location) : DirectoryStore.open(location)
+  )

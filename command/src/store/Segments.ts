@@ -143,15 +143,15 @@ const amendmentType = struct({
 
 /** What a line has besides its version and its type, by what is read of it. */
 const columns = {
-  runs: { run: runType, completed: completedType, amendment: amendmentType, count: "BIGINT" },
-  calls: { run: runType, completed: completedWith(callType), amendment: amendmentType, count: "BIGINT" },
+  runs: { run: runType, completed: completedType, amendment: amendmentType, filename: "VARCHAR" },
+  calls: { run: runType, completed: completedWith(callType), amendment: amendmentType, filename: "VARCHAR" },
   quantities: {
     run: runType,
     completed: completedWith(callWithQuantitiesType),
     amendment: amendmentType,
-    count: "BIGINT"
+    filename: "VARCHAR"
   },
-  records: { run: "JSON", completed: "JSON" },
+  records: { run: "JSON", completed: "JSON", amendment: "JSON" },
   health: { run: runType, completed: completedType, amendment: amendmentType, count: "BIGINT", filename: "VARCHAR" }
 } as const
 

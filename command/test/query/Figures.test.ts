@@ -12,7 +12,6 @@ import { instant } from "../../../test/runs.js"
 import { callFigures } from "../../src/query/CallFigures.js"
 import { type EventFigures, eventFigures, valueSums } from "../../src/query/EventFigures.js"
 import type { EventFilter } from "../../src/query/EventFilter.js"
-import { eventRecords } from "../../src/query/EventRecords.js"
 import * as GroupKey from "../../src/query/GroupKey.js"
 import { LedgerStore } from "../../src/store/LedgerStore.js"
 import { ledgerOf, linesOf, makeLedger } from "../botanu.js"
@@ -175,7 +174,7 @@ const callsOf = ({ completed, run }: RunRecord.RunRecord) =>
     step: usage.step ?? usage.operation
   }))
 
-describe.each(stores)("the figures of $name", { timeout }, ({ ledgerOf, numRuns }) => {
+describe.each(stores())("the figures of $name", { timeout }, ({ ledgerOf, numRuns }) => {
   it("of events are those of the functions in memory, to the last digit", () =>
     FastCheck.assert(
       FastCheck.asyncProperty(anyContents, anyBy, async ({ amendments, records }, by) => {
@@ -262,7 +261,10 @@ describe.each(stores)("the figures of $name", { timeout }, ({ ledgerOf, numRuns 
           return run.eventId === eventId && run.customerId === customerId
         })
         const ledger = await ledgerOf(linesOf(steady, amendments))
-        const found = await reading(ledger, eventRecords("ticket'3"))
+        const found = await reading(
+          ledger,
+          Effect.flatMap(LedgerStore, (store) => store.records({ eventId: "ticket'3" }))
+        )
         const expected = BusinessEvent.fromRecords(steady, amendments).filter(({ eventId }) => eventId === "ticket'3")
         expect(JSON.stringify(BusinessEvent.fromRecords(found.records, found.amendments))).toBe(
           JSON.stringify(expected)
