@@ -4,12 +4,7 @@
  */
 import { Cause, Effect, Fiber, type FiberId, FiberRef, GlobalValue, Option, type RuntimeFlags } from "effect"
 import type { AnyFiber } from "./CurrentFiber.js"
-
-/** Where the fibers go that a fiber forks. Effect has this type and does not export it. */
-export interface ForkScope {
-  readonly fiberId: FiberId.FiberId
-  add(runtimeFlags: RuntimeFlags.RuntimeFlags, child: AnyFiber): void
-}
+import { type ForkScope, internals } from "./FiberInternals.js"
 
 /** Where the fibers go that a fiber forks, other than to itself: Effect's own reference, by the key of its global value. */
 export const currentForkScope: FiberRef.FiberRef<Option.Option<ForkScope>> = GlobalValue.globalValue(
@@ -17,23 +12,6 @@ export const currentForkScope: FiberRef.FiberRef<Option.Option<ForkScope>> = Glo
   () =>
     FiberRef.unsafeMake<Option.Option<ForkScope>>(Option.none(), { fork: () => Option.none(), join: (outer) => outer })
 )
-
-/** What a fiber can do and its type does not show. */
-interface FiberInternals extends AnyFiber {
-  scope(): ForkScope
-  getChildren(): Set<AnyFiber>
-  tell(message: Stateful | InterruptSignal): void
-}
-
-interface Stateful {
-  readonly _tag: "Stateful"
-  readonly onFiber: () => void
-}
-
-interface InterruptSignal {
-  readonly _tag: "InterruptSignal"
-  readonly cause: Cause.Cause<never>
-}
 
 export class FiberRegion implements ForkScope {
   private readonly outer: ForkScope
@@ -75,7 +53,7 @@ export class FiberRegion implements ForkScope {
       for (const child of others) if (child.unsafePoll() === null) fiber.getChildren().add(child)
     }
     fiber.tell({ _tag: "Stateful", onFiber: setAside })
-    fiber.tell({ _tag: "InterruptSignal", cause })
+    fiber.tell({ _tag: "InterruptSignal", cause, isOfRegion: true })
     fiber.tell({ _tag: "Stateful", onFiber: putBack })
   }
 
@@ -95,8 +73,6 @@ export class FiberRegion implements ForkScope {
     return this.interruption === undefined ? interrupted : removed(interrupted, this.interruption)
   }
 }
-
-const internals = (fiber: AnyFiber): FiberInternals => fiber as FiberInternals
 
 const removed = (cause: Cause.Cause<never>, part: Cause.Cause<never>): Cause.Cause<never> => {
   if (cause === part) return Cause.empty

@@ -7,7 +7,7 @@ import type * as FiberRefValues from "../fiber/FiberRefs.js"
 import { FiberRegion } from "../fiber/FiberRegion.js"
 import { inRegion } from "../fiber/RegionWork.js"
 import { Timer } from "../fiber/Timer.js"
-import { wrappedServices, yieldAfter } from "../fiber/TracerWrapper.js"
+import { withWrappedTracer, wrappedServices, yieldAfter } from "../fiber/TracerWrapper.js"
 import { type DeadlineExceeded, deadlineExceeded } from "../run/Deadline.js"
 import { forwardedWith, remoteSpanOf, remoteStepOf } from "../run/RemoteContext.js"
 import type { Run } from "../run/Run.js"
@@ -67,6 +67,11 @@ export const whileItLasts = <A, E, R>(
     if (run.cancelled) return Effect.fail(new RunCancelled({ runId: run.runId, workflow: run.workflow }))
     const { deadline } = run
     if (deadline !== undefined && run.isPastDeadline(nowOf(fiber))) return Effect.fail(deadlineExceeded(run, deadline))
+    if (deadline === undefined && values === undefined) {
+      // Nothing here stops the work.
+      scope.work = { fiber, isInterruptible: RuntimeFlags.interruptible(runtimeFlags) }
+      return yieldAfter(fiber, withWrappedTracer(fiber, work))
+    }
     const region = new FiberRegion(fiber)
     scope.work = { fiber, region, isInterruptible: RuntimeFlags.interruptible(runtimeFlags) }
     const timer = deadline && new Timer(fiber, deadline.epochMillis, () => scope.reachDeadline())

@@ -21,7 +21,7 @@ import { sleepUntil } from "../fiber/Timer.js"
 import type { RequestEdge } from "../lifecycle/Interruption.js"
 import { currentScope } from "../lifecycle/RunScope.js"
 import { type DeadlineExceeded, deadlineExceeded } from "../run/Deadline.js"
-import type { RouteRegion } from "./RouteRegion.js"
+import { awaiting, start } from "./RouteRegion.js"
 
 type Response = HttpServerResponse.HttpServerResponse
 
@@ -85,7 +85,7 @@ export const unreadLimit = "5 minutes"
  */
 export const untilSent = <E, R, E2, R2>(
   app: Effect.Effect<Response, E, R>,
-  { edge, isHead, region }: BodyOptions,
+  { edge, isHead }: BodyOptions,
   inRun: (app: Effect.Effect<Response, E, R>) => Effect.Effect<Response, E2, R2>
 ): Effect.Effect<Response, E2, R2> =>
   Effect.withFiberRuntime((caller, { runtimeFlags }) => {
@@ -113,10 +113,10 @@ export const untilSent = <E, R, E2, R2>(
     return Effect.uninterruptible(
       Effect.suspend(() => {
         // What `inRun` requires is in the context of its caller.
-        run = region.start(inRun(work) as Effect.Effect<Response, E2>, caller, runtimeFlags)
+        run = start(inRun(work) as Effect.Effect<Response, E2>, caller, runtimeFlags)
         if (run.unsafePoll() !== null) return ChildFiber.result(run)
         run.addObserver((exit) => Deferred.unsafeDone(answered, ChildFiber.inherit(run, exit)))
-        return region.await(run, Deferred.await(answered))
+        return awaiting(run, Deferred.await(answered))
       })
     )
   })
@@ -124,7 +124,6 @@ export const untilSent = <E, R, E2, R2>(
 interface BodyOptions {
   readonly edge: RequestEdge
   readonly isHead: boolean
-  readonly region: RouteRegion
 }
 
 /** How far the body of a response has been read. */

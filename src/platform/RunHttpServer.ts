@@ -2,7 +2,7 @@
  * The edge of an HTTP server: trusted requests are worked on in the run that they bring.
  */
 import { HttpApp, HttpServerError, HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Cause, Context, Effect, Equal, type FiberId, FiberRef, identity, Option, type Tracer } from "effect"
+import { Cause, Context, Effect, Equal, type FiberId, FiberRef, Option, type Tracer } from "effect"
 import { percentEncode, type ReadOptions } from "../baggage/BaggageHeader.js"
 import {
   distrusting,
@@ -25,7 +25,7 @@ import type { InvalidRunContext } from "../run/NewRun.js"
 import type { Run } from "../run/Run.js"
 import { Header } from "../wire/Wire.js"
 import * as ResponseBody from "./ResponseBody.js"
-import { RouteRegion } from "./RouteRegion.js"
+import { holdInMarkedRoutes, inServingFiber } from "./RouteRegion.js"
 import { inServerSpan, outsideRemoteTrace } from "./ServerSpan.js"
 
 export type { RequestRun } from "../edge/ServerEdge.js"
@@ -205,16 +205,14 @@ const serve = <E, R>(
   exchange: Exchange<E>
 ): HttpApp.Default<E | DeadlineExceeded | RunCancelled | InvalidRunContext, R> => {
   const { orElse } = options
-  const { report, run } = receive(exchange.fiber, request.headers, isTrusted, options)
-  const { region } = exchange
-  const work = exchange.keepingAppended(region.enter(ResponseBody.carriedOn(app)))
-  const body = { edge: exchange, isHead: request.method === "HEAD", region }
-  const inFiber = (work: HttpApp.Default<E, R>) => ResponseBody.untilSent(work, body, identity)
+  const { fiber } = exchange
+  const { report, run } = receive(fiber, request.headers, isTrusted, options)
+  const work = ResponseBody.carriedOn(app)
   let served: HttpApp.Default<E | DeadlineExceeded | RunCancelled | InvalidRunContext, R>
   if (Option.isSome(run)) {
-    served = inReceivedRun(work, run.value, exchange, inFiber)
+    served = inReceivedRun(work, run.value, exchange, (work) => inServingFiber(work, fiber))
   } else if (orElse === undefined) {
-    served = inNoReceivedRun(inFiber(work), isTrusted, exchange)
+    served = inNoReceivedRun(inServingFiber(work, fiber), isTrusted, exchange)
   } else {
     const asRun = (work: HttpApp.Default<E, R>) =>
       Effect.suspend(() => {
@@ -223,10 +221,11 @@ const serve = <E, R>(
         return inOwnRun((run) => {
           exchange.own = run
           stampServerSpan(exchange.fiber, exchange.serverSpan, run)
-          return region.run(work)
+          return work
         }, own)
       })
-    served = inNoReceivedRun(ResponseBody.untilSent(work, body, asRun), isTrusted, exchange)
+    const body = { edge: exchange, isHead: request.method === "HEAD" }
+    served = inNoReceivedRun(ResponseBody.untilSent(exchange.keepingAppended(work), body, asRun), isTrusted, exchange)
   }
   return report === undefined ? served : Effect.zipRight(report, served)
 }
@@ -238,16 +237,17 @@ const serve = <E, R>(
 class Exchange<E> implements RequestEdge {
   readonly reasonOf = reasonOf
   stopReason: string | undefined = undefined
-  readonly region = new RouteRegion()
   /** The run that the request itself is. */
   own: Run | undefined = undefined
   received: Run | undefined = undefined
   isDistrusted = false
   readonly serverSpan: Tracer.AnySpan | undefined
   private appended = Option.none<HttpApp.PreResponseHandler>()
+  private readonly endHold: () => void
 
   constructor(readonly fiber: AnyFiber) {
     this.serverSpan = fiber.currentSpan
+    this.endHold = holdInMarkedRoutes(fiber)
   }
 
   /**
@@ -264,8 +264,11 @@ class Exchange<E> implements RequestEdge {
     )
   }
 
-  readonly onSuccess = (response: Response): Effect.Effect<Response> =>
-    Effect.as(this.answered, this.identified(response))
+  readonly onSuccess = (response: Response): Effect.Effect<Response> => {
+    const identified = this.identified(response)
+    const left = this.end()
+    return left === undefined ? Effect.succeed(identified) : Effect.as(left, identified)
+  }
 
   readonly onFailure = (
     cause: Cause.Cause<E | DeadlineExceeded | RunCancelled | InvalidRunContext>
@@ -274,16 +277,17 @@ class Exchange<E> implements RequestEdge {
       ? Effect.void
       : FiberRef.set(HttpApp.currentPreResponseHandlers, this.appended)
     const identify = HttpApp.appendPreResponseHandler((_, response) => Effect.succeed(this.identified(response)))
-    return Effect.zipRight(Effect.zipRight(keep, Effect.zipRight(this.answered, identify)), answerOf(cause))
+    return Effect.zipRight(Effect.zipRight(keep, Effect.zipRight(this.end() ?? Effect.void, identify)), answerOf(cause))
   }
 
-  /** Only now is it known that no edge further in distrusts the request. */
-  private readonly answered = Effect.suspend(() => {
-    if (this.received === undefined) return Effect.void
+  /** Only now is it known that no edge further in distrusts the request: if one does, the run is left. */
+  private end(): Effect.Effect<void> | undefined {
+    this.endHold()
+    if (this.received === undefined) return undefined
     if (this.isDistrusted) return leaveRun(this.fiber, this)
     stampServerSpan(this.fiber, this.serverSpan, this.received)
-    return Effect.void
-  })
+    return undefined
+  }
 
   private identified(response: Response): Response {
     const run = this.own ?? (this.isDistrusted ? undefined : this.received)

@@ -21,6 +21,7 @@ import {
   Tracer
 } from "effect"
 import { setRefFor } from "../../src/fiber/CurrentFiber.js"
+import { internals } from "../../src/fiber/FiberInternals.js"
 import { currentForkScope } from "../../src/fiber/FiberRegion.js"
 
 class Greeting extends Context.Tag("test/Greeting")<Greeting, string>() {}
@@ -242,6 +243,36 @@ describe("messages to a fiber", () => {
 })
 
 describe("an interruption", () => {
+  it.effect.each(["interrupt", "interruptAsFork", "unsafeInterruptAsFork", "the end of its parent"] as const)(
+    "comes through `tell` of the fiber, which can be set on it: %s",
+    (way) =>
+      Effect.gen(function* () {
+        const [parentMayEnd, mayEnd, held] = yield* Effect.all([
+          Deferred.make<void>(),
+          Deferred.make<void>(),
+          Deferred.make<string>()
+        ])
+        const parent = yield* Effect.fork(
+          Effect.zipLeft(Effect.fork(Effect.as(Deferred.await(mayEnd), "done")), Deferred.await(parentMayEnd))
+        )
+        yield* Effect.yieldNow()
+        const [fiber = yield* Effect.dieMessage("no child")] = internals(parent).getChildren()
+        const { tell } = internals(fiber)
+        internals(fiber).tell = (message) =>
+          message._tag === "InterruptSignal"
+            ? Deferred.unsafeDone(held, Effect.succeed(message._tag))
+            : tell.call(fiber, message)
+        const by = FiberId.runtime(-3, 0)
+        if (way === "interrupt") yield* Effect.fork(Fiber.interrupt(fiber))
+        else if (way === "interruptAsFork") yield* fiber.interruptAsFork(by)
+        else if (way === "unsafeInterruptAsFork") fiber.unsafeInterruptAsFork(by)
+        else yield* Deferred.succeed(parentMayEnd, undefined)
+        expect(yield* Deferred.await(held)).toBe("InterruptSignal")
+        yield* Deferred.succeed(mayEnd, undefined)
+        expect(yield* Fiber.await(fiber)).toEqual(Exit.succeed("done"))
+      })
+  )
+
   it.effect("is in the reference interruptedCause of a fiber whose finalizers run", () =>
     Effect.gen(function* () {
       const seen = yield* Deferred.make<HashSet.HashSet<FiberId.FiberId>>()

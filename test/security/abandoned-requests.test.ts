@@ -6,7 +6,18 @@ import { connect, type Socket } from "node:net"
 import { type HttpApp, HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, type Fiber, Layer, Metric, type MetricPair, Scheduler, Stream, Supervisor } from "effect"
+import {
+  Context,
+  Effect,
+  type Fiber,
+  Layer,
+  Metric,
+  type MetricPair,
+  MetricState,
+  Scheduler,
+  Stream,
+  Supervisor
+} from "effect"
 import { Botanu, type CompletedRun, RunExporter } from "../../src/index.js"
 import * as RunHttpServer from "../../src/platform/RunHttpServer.js"
 import { request, serving } from "../platform/servers.js"
@@ -240,8 +251,11 @@ describe("a client that leaves", () => {
         const status = (pair: MetricPair.MetricPair.Untyped) =>
           Array.from(pair.metricKey.tags).flatMap(({ key, value }) => (key === "status" ? [value] : []))
         const counts = (yield* Metric.snapshot).filter(
-          ({ metricKey }) =>
-            metricKey.name === "botanu_runs_total" && Array.from(metricKey.tags).some(({ value }) => value === workflow)
+          ({ metricKey, metricState }) =>
+            metricKey.name === "botanu_runs_total" &&
+            Array.from(metricKey.tags).some(({ value }) => value === workflow) &&
+            MetricState.isCounterState(metricState) &&
+            metricState.count > 0
         )
         expect(counts.flatMap(status).toSorted()).toEqual(["canceled", "success"])
       }),

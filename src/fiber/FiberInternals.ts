@@ -1,0 +1,33 @@
+/**
+ * What a fiber can do and its type does not show.
+ */
+import type { Cause, FiberId, RuntimeFlags } from "effect"
+import type { AnyFiber } from "./CurrentFiber.js"
+
+/** Where the fibers go that a fiber forks. Effect has this type and does not export it. */
+export interface ForkScope {
+  readonly fiberId: FiberId.FiberId
+  add(runtimeFlags: RuntimeFlags.RuntimeFlags, child: AnyFiber): void
+}
+
+export interface FiberInternals extends AnyFiber {
+  scope(): ForkScope
+  getChildren(): Set<AnyFiber>
+  tell(message: FiberMessage): void
+}
+
+export type FiberMessage = Stateful | InterruptSignal
+
+interface Stateful {
+  readonly _tag: "Stateful"
+  readonly onFiber: () => void
+}
+
+interface InterruptSignal {
+  readonly _tag: "InterruptSignal"
+  readonly cause: Cause.Cause<never>
+  /** Whether a region of the fiber is interrupted, and not the fiber. Effect does not know this. */
+  readonly isOfRegion?: true
+}
+
+export const internals = (fiber: AnyFiber): FiberInternals => fiber as FiberInternals
