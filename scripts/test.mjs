@@ -77,10 +77,10 @@ const steps = [await check("lint"), await check("typecheck")]
 const build = await check("build")
 steps.push(build, await tests("test:unit"))
 // The tests of the package wait for installations most of their time.
-const peers = npmRunAside("test:peers", "--core")
+const asides = [npmRunAside("test:peers", "--core"), npmRunAside("docs")]
 if (build.failed === 0) steps.push(await tests("test:package"))
 else console.log("\ntest:package is left out: it needs the build")
-steps.push(asCheck(await peers))
+for (const wentWell of await Promise.all(asides)) steps.push(asCheck(wentWell))
 
 for (const [tool, tests] of [
   ["redis-server", "the tests with a broker"],
