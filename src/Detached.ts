@@ -66,3 +66,14 @@ export const detached = <A, E, R>(effect: Effect.Effect<A, E, R> & NeedsNoRun<R>
       })
     )
   })
+
+/**
+ * The same, under the span that is open: for work whose fiber was started in a run by chance, as that of an entity in one process is
+ * by the fiber that sends it its first message.
+ */
+export const inNoRun = <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiberRuntime((fiber) => {
+    const span = fiber.currentSpan
+    const inSpan = span === undefined ? work : Effect.withParentSpan(work, span)
+    return detached(inSpan as Effect.Effect<A, E>) as Effect.Effect<A, E, R>
+  })

@@ -24,13 +24,14 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["Workflow", "Usage"],
   ["Delivery", "Llm", "Data", "ai", "opentelemetry", "edge"],
   ["index"],
-  ["platform", "rpc", "ledger", "workflow"],
+  ["platform", "rpc", "ledger", "workflow", "cluster"],
   ["sql"]
 ]
 
 /** Entry points that lean on a package of their own, which not every program has. */
 const integrations: Record<string, ReadonlyArray<string>> = {
   ai: ["@effect/ai", "@effect/platform"],
+  cluster: ["@effect/cluster", "@effect/platform", "@effect/rpc"],
   ledger: ["@effect/platform"],
   opentelemetry: [
     "@effect/opentelemetry",

@@ -125,7 +125,8 @@ export const layer = (options: Options): Layer.Layer<Ledger, Error.PlatformError
       yield* activate(
         {
           started: (run) => writer.append({ v: lineVersion, type: "started", run }),
-          export: (completed) => writer.append({ v: lineVersion, type: "completed", completed })
+          export: (completed) => writer.append({ v: lineVersion, type: "completed", completed }),
+          flush: writer.flush
         },
         { name: "ledger" }
       )

@@ -39,6 +39,11 @@ export interface RunExporter {
   readonly export: (run: CompletedRun) => Effect.Effect<void, unknown>
   /** Receives each run that starts, once, before it is completed. */
   readonly started?: ((run: Run) => Effect.Effect<void, unknown>) | undefined
+  /**
+   * Writes what was received, where the exporter keeps it for a while. A run of a durable workflow waits for it, for 5 seconds at
+   * most, before its start and its end are stored: what is stored is not recorded again.
+   */
+  readonly flush?: Effect.Effect<void, unknown> | undefined
 }
 
 /** An exporter, as long as its layer lasts. */
@@ -110,6 +115,23 @@ export const exportFor = (completed: CompletedRun, fiber: Fiber.RuntimeFiber<unk
     )
   }
 }
+
+/** Waits until the exporters of the fiber have written what they received. One that fails or takes too long is logged. */
+export const flushFor = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effect<void> =>
+  Effect.forEach(
+    activeExporters(fiber),
+    ({ exporter }) =>
+      exporter.flush === undefined
+        ? Effect.void
+        : called("flush", () => exporter.flush).pipe(
+            Effect.interruptible,
+            Effect.timeout(maxFlush),
+            Effect.catchAllCause((cause) => Effect.logWarning("a run exporter was not flushed", cause))
+          ),
+    { discard: true }
+  )
+
+const maxFlush = "5 seconds"
 
 const activeExporters = (fiber: Fiber.RuntimeFiber<unknown, unknown>): ReadonlyArray<Activation> => {
   const activations = fiber.getFiberRef(currentExporters)

@@ -5,14 +5,11 @@ import { Headers } from "@effect/platform"
 import { type Rpc, RpcMiddleware } from "@effect/rpc"
 import { Context, Effect, Layer, Option, Schema, Scope } from "effect"
 import type { ReadOptions } from "../baggage/BaggageHeader.js"
-import { withoutRun, withRun } from "../baggage/RunMembers.js"
+import { outgoingBaggageFor } from "../edge/OutgoingBaggage.js"
 import { distrusting, inNoReceivedRun, inOwnRun, inReceivedRun, type RequestRun, receive } from "../edge/ServerEdge.js"
 import { redactBaggage, stampServerSpan } from "../edge/ServerSpan.js"
 import { type Inbound, isTrusted } from "../edge/Trust.js"
-import { Withheld } from "../fiber/TracerWrapper.js"
-import { currentRun } from "../lifecycle/CurrentRun.js"
 import type { RequestEdge } from "../lifecycle/Interruption.js"
-import { baggageHeaderFor } from "../lifecycle/OutgoingRun.js"
 import { RunCancelled } from "../lifecycle/ReceivedRun.js"
 import { RunContext } from "../RunContext.js"
 import { DeadlineExceeded } from "../run/Deadline.js"
@@ -317,12 +314,7 @@ export const layerClient = ({
 }: ClientOptions): Layer.Layer<RpcMiddleware.ForClient<Middleware> | RpcMiddleware.ForClient<MiddlewareOrElse>> => {
   const propagate: RpcMiddleware.RpcMiddlewareClient = ({ request }) =>
     Effect.withFiberRuntime((fiber) => {
-      const { currentContext: context } = fiber
-      const run = outbound === "propagate" && !Context.get(context, Withheld) ? currentRun(context) : undefined
-      const baggage = run && baggageHeaderFor(fiber, run)
-      const headers = withBaggage(request.headers, (header) =>
-        baggage === undefined ? withoutRun(header) : withRun(baggage, header)
-      )
+      const headers = withBaggage(request.headers, (header) => outgoingBaggageFor(fiber, header, outbound))
       return Effect.succeed(headers === request.headers ? request : { ...request, headers })
     })
   return inNoContext(

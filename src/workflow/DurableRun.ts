@@ -24,6 +24,7 @@ import { FiberRegion } from "../fiber/FiberRegion.js"
 import { inRegion } from "../fiber/RegionWork.js"
 import { Timer } from "../fiber/Timer.js"
 import { wrappedServices, yieldAfter } from "../fiber/TracerWrapper.js"
+import { flushFor } from "../lifecycle/ActiveExporters.js"
 import { type ActiveRun, add, remove } from "../lifecycle/ActiveRuns.js"
 import type { ActivityHistory } from "../lifecycle/ActivityHistory.js"
 import { complete } from "../lifecycle/Completion.js"
@@ -328,9 +329,8 @@ export class DurableRun implements ActiveRun {
       attempted(trouble, "recording a run on its span", () => span?.copyTo(real))
       const opened = { scope, span: real, startNanos, business: [], trouble }
       const { autoOutcome, outcome } = options as OutcomeOptions<unknown>
-      return Effect.asVoid(
-        Effect.exit(complete<unknown, unknown>(fiber, opened, exit, { ...request, autoOutcome, outcome }))
-      )
+      const completed = complete<unknown, unknown>(fiber, opened, exit, { ...request, autoOutcome, outcome })
+      return Effect.zipRight(Effect.exit(completed), flushFor(fiber))
     })
   }
 

@@ -5,7 +5,8 @@ import { type Workflow, WorkflowEngine } from "@effect/workflow"
 import { DateTime, Effect, Either, Exit, Option, Runtime, Schema, Scope } from "effect"
 import { BudgetExceeded, BudgetMeter, validate } from "../cost/Budget.js"
 import { withinBudgets } from "../cost/PeriodBudget.js"
-import { exportStartFor } from "../lifecycle/ActiveExporters.js"
+import { inNoRun } from "../Detached.js"
+import { exportStartFor, flushFor } from "../lifecycle/ActiveExporters.js"
 import { attempted, logged, type Trouble } from "../lifecycle/Trouble.js"
 import { fromOptions, InvalidRunContext, invalidRequest } from "../run/NewRun.js"
 import { forwardedWith, withoutLimits } from "../run/RemoteContext.js"
@@ -40,7 +41,7 @@ export const wrap = (durable: Durable): Engine => {
         const { [fieldName]: field, ...own } = received as Record<string, unknown>
         const payload: unknown = workflow.payloadSchema.make(own)
         const body = Effect.suspend(() => execute(payload, executionId))
-        return enter(durable, wrapped, { workflow, options, executionId, payload, field }, body) as Body
+        return inNoRun(enter(durable, wrapped, { workflow, options, executionId, payload, field }, body)) as Body
       })
     }) as never,
     execute: ((workflow: AnyWorkflow, options: { readonly executionId: string; readonly payload: object }) =>
@@ -192,7 +193,7 @@ const begin = (
         return Effect.flatMap(span, (span) => {
           attempted(trouble, "exporting the start of a run", () => exportStartFor(run, fiber))
           return Effect.zipRight(
-            logged(trouble),
+            Effect.zipRight(logged(trouble), flushFor(fiber)),
             Effect.map(
               Effect.either(withinBudgets(fiber, run, Effect.void)),
               (within): StoredRun => ({

@@ -96,7 +96,8 @@ const integrations: Record<string, ReadonlyArray<string>> = {
     "@opentelemetry/sdk-trace-base"
   ],
   ai: ["@effect/ai", "@effect/platform"],
-  workflow: ["@effect/workflow"]
+  workflow: ["@effect/workflow"],
+  cluster: ["@effect/cluster", "@effect/platform", "@effect/rpc"]
 }
 
 /** Integrations that are made of another. */

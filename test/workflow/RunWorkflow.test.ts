@@ -164,6 +164,31 @@ describe("an execution", () => {
     }).pipe(Effect.provide(observed))
   )
 
+  it.scoped("has nothing else of the place where it was executed", () =>
+    Effect.gen(function* () {
+      const live = OrderRun.toLayer(() =>
+        Effect.gen(function* () {
+          yield* Effect.void.pipe(Effect.withSpan("in the body"))
+          return yield* activity("pay", call())
+        })
+      )
+      yield* executing(
+        Botanu.annotate({ team: "checkout" }).pipe(
+          Effect.zipRight(Botanu.step(OrderRun.execute(order), "payment")),
+          Botanu.workflow("Checkout", { eventId: "order-7", customerId: "bigretail" })
+        ),
+        live
+      )
+      const [durable] = yield* completedRuns
+      expect(durable?.usages.map(({ usage }) => usage.step)).toEqual([undefined])
+      expect(durable?.annotations).toBe(undefined)
+      const span = (yield* endedSpans).find(({ name }) => name === "in the body")
+      expect(span?.attributes["botanu.run_id"]).toBe(durable?.run.runId)
+      expect(span?.attributes["botanu.step"]).toBe(undefined)
+      expect(span?.attributes["botanu.team"]).toBe(undefined)
+    }).pipe(Effect.provide(observed))
+  )
+
   it.scoped("is the parent of the executions and the runs that it starts", () =>
     Effect.gen(function* () {
       const Inner = Workflow.make({ name: "Inner", payload: { id: Schema.String }, idempotencyKey: ({ id }) => id })

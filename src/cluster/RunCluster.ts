@@ -1,0 +1,245 @@
+/**
+ * Runs on a cluster: messages to entities carry the run of their sender, and executions of workflows know what a crash cut off.
+ */
+import { type Entity, type Envelope, type MessageStorage, Sharding } from "@effect/cluster"
+import { Headers } from "@effect/platform"
+import { Rpc, RpcClient } from "@effect/rpc"
+import { Effect, Layer, Option, Stream } from "effect"
+import { inNoRun } from "../Detached.js"
+import { outgoingBaggageFor } from "../edge/OutgoingBaggage.js"
+import { inNoReceivedRun } from "../edge/ServerEdge.js"
+import { redactBaggage } from "../edge/ServerSpan.js"
+import { type Inbound, isTrusted } from "../edge/Trust.js"
+import type { AnyFiber } from "../fiber/CurrentFiber.js"
+import { ActivityHistory } from "../lifecycle/ActivityHistory.js"
+import { extractFor } from "../lifecycle/IncomingRun.js"
+import { resume } from "../Resume.js"
+import type { Run } from "../run/Run.js"
+import { Header } from "../wire/Wire.js"
+import { history } from "./CutOffActivities.js"
+
+export type { Inbound } from "../edge/Trust.js"
+
+/**
+ * A message, as it came in.
+ *
+ * @example
+ * ```ts
+ * import type { RunCluster } from "botanu-effect/cluster"
+ *
+ * const isOfCounter = ({ address }: RunCluster.Message) => address.entityType === "Counter"
+ * console.log(isOfCounter.length)
+ * ```
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type Message = Envelope.Request<Rpc.Any>
+
+/**
+ * Which messages are trusted, and whether messages carry the run.
+ *
+ * @example
+ * ```ts
+ * import { RunCluster } from "botanu-effect/cluster"
+ *
+ * const options: RunCluster.Options = { inbound: "trusted", outbound: "propagate" }
+ * export const runs = RunCluster.layer(options)
+ * ```
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Options<R = never> {
+  /**
+   * Which messages are trusted to bring a run: all (`"trusted"`), none (`"untrusted"`), or those for which a predicate gives `true`.
+   * There is no default: a run brings customer ids and baggage with it.
+   */
+  readonly inbound: Inbound<Message, never, R>
+  /**
+   * Whether a message carries the run of its fiber (`"propagate"`), or not (`"omit"`). There is no default: the run's ids say who
+   * your customers are.
+   */
+  readonly outbound: "propagate" | "omit"
+}
+
+/**
+ * Makes entity messages carry the run in whose fiber they are sent, and handlers work in that run. Entities, their protocols and
+ * their handlers stay as they are. Over sockets and in one process, stored messages too.
+ *
+ * A message may outlive its sender, so it carries neither deadline nor cancellation: the cluster itself interrupts the handler of a
+ * caller that was interrupted. A handler that is to be a run of its own uses `Botanu.workflow`, which makes it a child. The mailbox
+ * of `toLayerMailbox` gets messages as they are: `Propagation.extract(message.headers)` reads the run.
+ *
+ * The run of an untrusted message is ignored, and nothing of it is sent on. The span of its sender remains the parent of the
+ * handler's span, which the cluster makes.
+ *
+ * @example
+ * ```ts
+ * import { Entity, TestRunner } from "@effect/cluster"
+ * import { Rpc } from "@effect/rpc"
+ * import { Botanu, RunContext } from "botanu-effect"
+ * import { RunCluster } from "botanu-effect/cluster"
+ * import { Effect, Layer, Option, Schema } from "effect"
+ *
+ * const Stock = Entity.make("Stock", [Rpc.make("Reserve", { success: Schema.String })])
+ * const StockLive = Stock.toLayer({
+ *   Reserve: () => Effect.map(Effect.serviceOption(RunContext), (run) => Option.getOrThrow(run).eventId)
+ * })
+ *
+ * const runs = RunCluster.layer({ inbound: "trusted", outbound: "propagate" })
+ * const cluster = Layer.provideMerge(StockLive, Layer.provideMerge(runs, TestRunner.layer))
+ *
+ * const program = Effect.gen(function* () {
+ *   const stock = yield* Stock.client
+ *   return yield* stock("warehouse-1").Reserve()
+ * }).pipe(Botanu.workflow("Fulfil Order", { eventId: "order-7", customerId: "bigretail" }))
+ *
+ * console.log(await Effect.runPromise(Effect.provide(program, cluster))) // order-7
+ * ```
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const layer = <R = never>(options: Options<R>): Layer.Layer<Sharding.Sharding, never, Sharding.Sharding | R> =>
+  Layer.effect(
+    Sharding.Sharding,
+    Effect.gen(function* () {
+      const sharding = yield* Sharding.Sharding
+      const context = yield* Effect.context<R>()
+      const trust = (message: Message) => Effect.provide(isTrusted(options.inbound, message), context)
+      return {
+        ...sharding,
+        makeClient: (entity) =>
+          isInternal(entity)
+            ? sharding.makeClient(entity)
+            : Effect.map(sharding.makeClient(entity), (make) => (entityId: string) => sending(make(entityId), options)),
+        registerEntity: (entity, handlers, registration) =>
+          sharding.registerEntity(
+            entity,
+            isInternal(entity) ? handlers : Effect.map(handlers, (all) => joining(all, trust)),
+            registration
+          )
+      }
+    })
+  )
+
+/** The entities that are executions of workflows carry their runs in their payloads. */
+const isInternal = ({ type }: Pick<Entity.Any, "type">): boolean => type.startsWith("Workflow/")
+
+type Call = (payload: unknown, options?: { readonly headers?: Headers.Input | undefined }) => unknown
+
+/** A client whose messages carry the run. */
+const sending = <Client extends object>(client: Client, { outbound }: Pick<Options, "outbound">): Client =>
+  new Proxy(client, {
+    get: (target, tag) => {
+      const call: unknown = Reflect.get(target, tag)
+      if (typeof call !== "function") return call
+      return ((payload, options) => {
+        const sent = (fiber: AnyFiber) =>
+          (call as Call)(payload, { ...options, headers: withBaggage(fiber, options?.headers, outbound) })
+        // What the client gives is lazy; this one is not used but for what it is.
+        return Effect.isEffect((call as Call)(payload, options))
+          ? Effect.withFiberRuntime((fiber) => sent(fiber) as Effect.Effect<unknown>)
+          : Stream.unwrap(
+              Effect.withFiberRuntime<Stream.Stream<unknown>>((fiber) => Effect.sync(() => sent(fiber) as never))
+            )
+      }) satisfies Call
+    }
+  })
+
+const withBaggage = (
+  fiber: AnyFiber,
+  given: Headers.Input | undefined,
+  outbound: Options["outbound"]
+): Headers.Headers => {
+  const headers = Headers.merge(fiber.getFiberRef(RpcClient.currentHeaders), Headers.fromInput(given))
+  return Headers.set(
+    headers,
+    Header.baggage,
+    outgoingBaggageFor(fiber, headers[Header.baggage] ?? "", outbound, handOff)
+  )
+}
+
+const handOff = { isCall: false }
+
+type Handlers = Readonly<Record<string, (message: Message) => unknown>>
+
+/** Handlers that work in the run of each message. */
+const joining = <All extends object>(handlers: All, trust: (message: Message) => Effect.Effect<boolean>): All =>
+  Object.fromEntries(
+    Object.entries(handlers as Handlers).map(([tag, handler]) => [
+      tag,
+      (message: Message) => {
+        const answer = handler.call(handlers, message)
+        return Rpc.isWrapper(answer as object)
+          ? {
+              ...(answer as Rpc.Wrapper<unknown>),
+              value: inRunOf(message, (answer as Rpc.Wrapper<unknown>).value, trust)
+            }
+          : inRunOf(message, answer, trust)
+      }
+    ])
+  ) as All
+
+/** The work of a handler, an effect or a stream, in the run of its message. */
+const inRunOf = (message: Message, work: unknown, trust: (message: Message) => Effect.Effect<boolean>): unknown => {
+  const received = Effect.flatMap(trust(message), (trusted) =>
+    Effect.withFiberRuntime<Received>((fiber) => {
+      if (message.headers[Header.baggage] !== undefined) redactBaggage(fiber.currentSpan)
+      if (!trusted) return Effect.succeed({ trusted, run: Option.none<Run>() })
+      const { report, run } = extractFor(fiber, message.headers, undefined)
+      return Effect.as(report ?? Effect.void, { trusted, run })
+    })
+  )
+  const within =
+    ({ run, trusted }: Received): Within =>
+    (part) =>
+      inNoRun(
+        Effect.withFiberRuntime<unknown, unknown, unknown>((fiber) =>
+          Option.isSome(run) ? resume(part, run) : inNoReceivedRun(part, trusted, { fiber, reasonOf: () => undefined })
+        )
+      )
+  if (Effect.isEffect(work)) return Effect.flatMap(inNoRun(received), (known) => within(known as Received)(work))
+  const pulls = Stream.toPull(work as Stream.Stream<unknown>) as Effect.Effect<Part, unknown, unknown>
+  return Stream.fromPull(
+    Effect.flatMap(inNoRun(received), (known) => {
+      const inRun = within(known as Received)
+      return Effect.map(inRun(pulls), (pull) => inRun(pull as Part))
+    }) as never
+  )
+}
+
+type Part = Effect.Effect<unknown, unknown, unknown>
+type Within = (part: Part) => Part
+
+interface Received {
+  readonly trusted: boolean
+  readonly run: Option.Option<Run>
+}
+
+/**
+ * For `RunWorkflow.layer` over `ClusterWorkflowEngine.layer`: finds activities that a process began and did not end, from the messages
+ * that the cluster stores. It costs one query for each activity that is executed after an execution went on, and none before.
+ *
+ * @example
+ * ```ts
+ * import { ClusterWorkflowEngine } from "@effect/cluster"
+ * import { RunCluster } from "botanu-effect/cluster"
+ * import { RunWorkflow } from "botanu-effect/workflow"
+ * import { Layer } from "effect"
+ *
+ * export const engine = RunWorkflow.layer.pipe(
+ *   Layer.provide(RunCluster.layerActivityHistory),
+ *   Layer.provideMerge(ClusterWorkflowEngine.layer)
+ * )
+ * ```
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const layerActivityHistory: Layer.Layer<
+  ActivityHistory,
+  never,
+  MessageStorage.MessageStorage | Sharding.Sharding
+> = Layer.effect(ActivityHistory, history)

@@ -1,0 +1,163 @@
+/**
+ * Runners that are killed, and runners that are asked to end, while they hold executions: three processes over one PostgreSQL.
+ * `KILLS=50 TERMINATIONS=20 npx vitest run test/cluster/crash.test.ts` ends as many; `SEED` repeats their times.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdtemp, rm } from "node:fs/promises"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import { NodeContext } from "@effect/platform-node"
+import { Effect, Logger, LogLevel, ManagedRuntime, Utils } from "effect"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { Cost } from "../../src/index.js"
+import { Ledger } from "../../src/ledger/index.js"
+import type { RunRecord } from "../../src/report/index.js"
+import { processProgram } from "../bundle.js"
+import { PostgresServer } from "../sql/PostgresServer.js"
+import { ModelServer } from "./ModelServer.js"
+import { activities, clientEngine, Order } from "./orders.js"
+
+const kills = Number(process.env["KILLS"] ?? 2)
+const terminations = Number(process.env["TERMINATIONS"] ?? 1)
+const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000)
+const patienceMillis = 60_000 + 30_000 * (kills + terminations)
+
+const freePort = async (): Promise<number> => {
+  const probe = createServer().listen(0, "127.0.0.1")
+  await once(probe, "listening")
+  const { port } = probe.address() as { readonly port: number }
+  probe.close()
+  await once(probe, "close")
+  return port
+}
+
+/** Runners by port. One that ended is started again. */
+class Runners {
+  private readonly processes = new Map<number, ChildProcess>()
+
+  constructor(
+    private readonly program: string,
+    private readonly url: string,
+    private readonly ledger: string
+  ) {}
+
+  async start(port: number): Promise<void> {
+    const child = spawn(process.execPath, [this.program, this.url, String(port), this.ledger], {
+      stdio: ["ignore", "pipe", "ignore"]
+    })
+    this.processes.set(port, child)
+    await once(child.stdout, "data")
+  }
+
+  async end(port: number, signal: "SIGKILL" | "SIGTERM"): Promise<void> {
+    const child = this.processes.get(port)
+    if (child === undefined || child.exitCode !== null) return
+    const exited = once(child, "exit")
+    child.kill(signal)
+    await exited
+  }
+
+  async endAll(): Promise<void> {
+    await Promise.all(Array.from(this.processes.keys(), (port) => this.end(port, "SIGKILL")))
+  }
+}
+
+describe("executions on three runners", () => {
+  const orders: Array<string> = []
+  let server: PostgresServer
+  let models: ModelServer
+  let ledger: string
+  let runners: Runners
+  let client: ManagedRuntime.ManagedRuntime<Effect.Effect.Context<ReturnType<typeof Order.execute<false>>>, unknown>
+
+  beforeAll(async () => {
+    const program = await processProgram(new URL("runner.ts", import.meta.url))
+    server = await PostgresServer.start()
+    models = await ModelServer.start()
+    ledger = await mkdtemp(join(tmpdir(), "botanu-durable-"))
+    const url = await server.newDatabase()
+    runners = new Runners(program, url, ledger)
+    // One after the other: the first makes the tables.
+    for (let started = 0; started < 3; started++) await runners.start(await freePort())
+    client = ManagedRuntime.make(clientEngine(url))
+  }, patienceMillis)
+
+  afterAll(async () => {
+    await client?.dispose()
+    await runners?.endAll()
+    await models?.close()
+    await server?.remove()
+    if (ledger !== undefined) await rm(ledger, { recursive: true, force: true })
+  }, patienceMillis)
+
+  /** Starts an order, ends the runner that holds it after a while, and waits for the order. */
+  const interruptedBy = async (orderId: string, signal: "SIGKILL" | "SIGTERM", afterMillis: number): Promise<void> => {
+    orders.push(orderId)
+    const done = client.runPromise(
+      Order.execute({ orderId, provider: models.url }).pipe(Logger.withMinimumLogLevel(LogLevel.Error))
+    )
+    const holder = async (): Promise<number> => {
+      const call = models.served.findLast((served) => served.orderId === orderId)
+      return call === undefined ? sleep(10).then(holder) : call.runner
+    }
+    await holder()
+    await sleep(afterMillis)
+    const port = await holder()
+    await runners.end(port, signal)
+    await runners.start(port)
+    expect(await done).toBe(orderId)
+  }
+
+  it(
+    `complete, with ${kills} kills and ${terminations} terminations`,
+    async () => {
+      process.stdout.write(`seed ${seed}\n`)
+      const random = new Utils.PCGRandom(seed)
+      for (let n = 0; n < kills; n++) await interruptedBy(`killed-${n}`, "SIGKILL", random.integer(900))
+      for (let n = 0; n < terminations; n++) await interruptedBy(`ended-${n}`, "SIGTERM", random.integer(900))
+    },
+    patienceMillis
+  )
+
+  it(
+    "are one run each, whose cost is that of the stored activities, and which says what was cut off",
+    async () => {
+      // The flush of the last record is waited for by its execution.
+      const { problems, records } = await Effect.runPromise(Effect.provide(Ledger.read(ledger), NodeContext.layer))
+      expect(problems.filter(({ problem }) => problem !== "cut")).toEqual([])
+      const marks = records
+        .flatMap(({ completed }) => completed?.usages ?? [])
+        .filter(({ cost }) => cost._tag === "Unpriced")
+      process.stdout.write(`${models.served.length} calls served, ${marks.length} executions of activities cut off\n`)
+      for (const orderId of orders) {
+        const own = records.filter(({ run }) => run.eventId === orderId)
+        expect(own.map(({ completed }) => completed?.status)).toEqual(["success"])
+        const [record] = own
+        if (record !== undefined) expectCounted(record, models, orderId)
+      }
+    },
+    patienceMillis
+  )
+})
+
+/** Each stored call counts once, and of each that the provider served beside it the record says that it is not known. */
+const expectCounted = (record: RunRecord.RunRecord, { served }: ModelServer, orderId: string): void => {
+  const usages = record.completed?.usages ?? []
+  const calls = served.filter((call) => call.orderId === orderId)
+  const known = usages.filter(({ usage }) => usage.providerRequestId !== undefined)
+  expect(known.length).toBe(activities.length)
+  const ids = known.map(({ usage }) => usage.providerRequestId)
+  expect(new Set(ids).size).toBe(ids.length)
+  const tokens = calls
+    .filter(({ callId }) => ids.includes(callId))
+    .reduce((sum, { inputTokens }) => sum + inputTokens, 0)
+  expect(record.completed && Cost.format(record.completed.totals.usd)).toBe(String(tokens))
+  for (const activity of activities) {
+    const unknown = usages.filter(({ cost, usage }) => usage.operation === activity && cost._tag === "Unpriced").length
+    const lost = calls.filter((call) => call.activity === activity).length - 1
+    expect([activity, unknown >= lost]).toEqual([activity, true])
+  }
+}
