@@ -75,10 +75,12 @@ const countTests = (report) => {
 
 const steps = [await check("lint"), await check("typecheck")]
 const build = await check("build")
-steps.push(build, await tests("test:unit"))
+const commandBuild = build.failed === 0 ? await check("build:command") : { passed: 0, failed: 0 }
+const isBuilt = build.failed + commandBuild.failed === 0
+steps.push(build, commandBuild, await tests("test:unit"))
 // The tests of the package wait for installations most of their time.
 const asides = [npmRunAside("test:peers", "--core"), npmRunAside("docs")]
-if (build.failed === 0) steps.push(await tests("test:package"))
+if (isBuilt) steps.push(await tests("test:package"))
 else console.log("\ntest:package is left out: it needs the build")
 for (const wentWell of await Promise.all(asides)) steps.push(asCheck(wentWell))
 
