@@ -3,6 +3,7 @@
  */
 import { readFileSync } from "node:fs"
 import { Args, type CliApp, Command, HelpDoc, Options, ValidationError } from "@effect/cli"
+import type { CommandExecutor } from "@effect/platform"
 import { Cause, Config, Console, Effect, Option, Ref } from "effect"
 import { CommandError, exitCodes } from "./CommandError.js"
 import { doctor } from "./commands/DoctorCommand.js"
@@ -11,6 +12,7 @@ import { eventOptions, limitOption } from "./commands/EventOptions.js"
 import { formats, report } from "./commands/ReportCommand.js"
 import { type Sort, sorts } from "./commands/ReportGroup.js"
 import * as GroupKey from "./query/GroupKey.js"
+import { serve } from "./serve/ServeCommand.js"
 import * as LedgerStore from "./store/LedgerStore.js"
 import { withoutEscapes } from "./terminal/Paint.js"
 import { Screen } from "./terminal/Screen.js"
@@ -19,7 +21,9 @@ import { Screen } from "./terminal/Screen.js"
  * Runs the command with the arguments of a process (the first two are the program and the script), and gives the code to exit
  * with. Never fails: what went wrong is one line on the standard error.
  */
-export const main = (argv: ReadonlyArray<string>): Effect.Effect<number, never, CliApp.CliApp.Environment | Screen> =>
+export const main = (
+  argv: ReadonlyArray<string>
+): Effect.Effect<number, never, CliApp.CliApp.Environment | CommandExecutor.CommandExecutor | Screen> =>
   Effect.gen(function* () {
     const screen = yield* Screen
     const exitCode = yield* Ref.make<number>(exitCodes.ok)
@@ -137,6 +141,46 @@ const doctorCommand = (exitCode: Ref.Ref<number>) =>
     )
   )
 
+const serveCommand = Command.make(
+  "serve",
+  {
+    ledger,
+    port: Options.integer("port").pipe(
+      Options.withDescription("The port; 0 takes a free one"),
+      Options.withDefault(4400)
+    ),
+    host: Options.text("host").pipe(
+      Options.withDescription("The address to listen on. Any address that other machines reach needs --token"),
+      Options.withDefault("127.0.0.1")
+    ),
+    token: Options.text("token").pipe(
+      Options.withDescription("What a reader must have. Also set by BOTANU_TOKEN, which no list of processes shows"),
+      Options.withFallbackConfig(Config.string("BOTANU_TOKEN")),
+      Options.optional,
+      Options.map(Option.getOrUndefined)
+    ),
+    open: Options.boolean("open").pipe(Options.withDescription("Opens the page in the browser")),
+    allowAmend: Options.boolean("allow-amend").pipe(
+      Options.withDescription("Lets readers of the page amend outcomes. Without it the page only reads")
+    ),
+    traceUrl: Options.text("trace-url").pipe(
+      Options.withDescription("Where traces are: https://traces.example.com/{traceId}"),
+      Options.optional,
+      Options.map(Option.getOrUndefined)
+    )
+  },
+  (options) => serve({ ...options, version })
+).pipe(
+  Command.withDescription(
+    examples(
+      "Serves a page on this machine that shows what events cost and what came of them, live.",
+      "botanu serve --open",
+      "botanu serve --ledger /var/lib/shop/botanu-ledger --port 4400",
+      "BOTANU_TOKEN=... botanu serve --host 0.0.0.0"
+    )
+  )
+)
+
 const cli = (exitCode: Ref.Ref<number>) =>
   Command.run(
     Command.make("botanu").pipe(
@@ -145,10 +189,11 @@ const cli = (exitCode: Ref.Ref<number>) =>
           "What business work cost, and what came of it.",
           "botanu report --by workflow --since 30d",
           "botanu event ticket-48213",
-          "botanu doctor --ledger ./botanu-ledger"
+          "botanu doctor --ledger ./botanu-ledger",
+          "botanu serve --open"
         )
       ),
-      Command.withSubcommands([reportCommand, eventCommand, doctorCommand(exitCode)])
+      Command.withSubcommands([reportCommand, eventCommand, doctorCommand(exitCode), serveCommand])
     ),
     { name: "botanu", version }
   )

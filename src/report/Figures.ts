@@ -144,6 +144,82 @@ export const percent = (share: number): string => (share * 100).toFixed(1)
 export const instant = (time: DateTime.Utc): string =>
   new Date(time.epochMillis).toISOString().slice(0, 19).replace("T", " ")
 
+/**
+ * A count for a list of large ones: with commas below a million, then `6.41 M`, `512.0 M`, `1.42 B`.
+ *
+ * @example
+ * ```ts
+ * import { Figures } from "botanu-effect/report"
+ *
+ * console.log(Figures.large(1_420_000_000)) // "1.42 B"
+ * ```
+ *
+ * @since 0.2.0
+ * @category formatting
+ */
+export const large = (value: number): string => {
+  if (value < 1e6) return count(value)
+  const [unit, letter] = value < 999.95e6 ? [1e6, "M"] : [1e9, "B"]
+  const scaled = value / unit
+  return `${fixed(BigDecimal.unsafeFromNumber(Number(scaled.toPrecision(12))), scaled < 9.995 ? 2 : 1)} ${letter}`
+}
+
+/**
+ * An instant in UTC for a list that names the zone in its head: `Nov 18 14:03:21`. Takes milliseconds since the epoch.
+ *
+ * @example
+ * ```ts
+ * import { Figures } from "botanu-effect/report"
+ *
+ * console.log(Figures.listInstant(Date.UTC(2026, 10, 18, 14, 3, 21)))
+ * ```
+ *
+ * @since 0.2.0
+ * @category formatting
+ */
+export const listInstant = (epochMillis: number): string => {
+  const time = new Date(epochMillis)
+  return `${monthOf(time)} ${twoDigits(time.getUTCDate())} ${time.toISOString().slice(11, 19)}`
+}
+
+/**
+ * An instant with its date and zone, to the millisecond: `Nov 18, 2026 14:03:21.904 UTC`. Takes milliseconds since the epoch.
+ *
+ * @example
+ * ```ts
+ * import { Figures } from "botanu-effect/report"
+ *
+ * console.log(Figures.fullInstant(Date.UTC(2026, 10, 18, 14, 3, 21, 904)))
+ * ```
+ *
+ * @since 0.2.0
+ * @category formatting
+ */
+export const fullInstant = (epochMillis: number): string =>
+  `${date(epochMillis)}, ${new Date(epochMillis).getUTCFullYear()} ${new Date(epochMillis).toISOString().slice(11, 23)} UTC`
+
+/**
+ * A date in UTC without its year: `Nov 8`. Takes milliseconds since the epoch.
+ *
+ * @example
+ * ```ts
+ * import { Figures } from "botanu-effect/report"
+ *
+ * console.log(Figures.date(Date.UTC(2026, 10, 8)))
+ * ```
+ *
+ * @since 0.2.0
+ * @category formatting
+ */
+export const date = (epochMillis: number): string => {
+  const time = new Date(epochMillis)
+  return `${monthOf(time)} ${time.getUTCDate()}`
+}
+
+const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+const monthOf = (time: Date): string => months[time.getUTCMonth()] ?? ""
+
 const one = BigDecimal.make(1n, 0)
 const hundred = BigDecimal.make(100n, 0)
 const thousandth = BigDecimal.make(1n, 3)

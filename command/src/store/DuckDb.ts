@@ -19,23 +19,33 @@ export interface DuckDb {
   ) => Effect.Effect<ReadonlyArray<Row>, CommandError>
 }
 
-/** A database, closed with the scope. It downloads nothing. */
-export const make: Effect.Effect<DuckDb, CommandError, Scope.Scope> = Effect.gen(function* () {
+/** A connection, closed with the scope. A connection sees what others have committed. */
+export type Connect = Effect.Effect<DuckDb, CommandError, Scope.Scope>
+
+/** A database in memory, closed with the scope. It downloads nothing. */
+export const open: Effect.Effect<{ readonly connect: Connect }, CommandError, Scope.Scope> = Effect.gen(function* () {
   const instance = yield* Effect.acquireRelease(
     attempt(() =>
       DuckDBInstance.create(":memory:", { autoinstall_known_extensions: "false", autoload_known_extensions: "false" })
     ),
     (instance) => Effect.sync(() => instance.closeSync())
   )
-  const connection = yield* Effect.acquireRelease(
-    attempt(() => instance.connect()),
-    (connection) => Effect.sync(() => connection.closeSync())
-  )
-  yield* attempt(() => connection.run("SET TimeZone = 'UTC'"))
-  return {
-    query: (statement, parameters = {}) => attempt(() => rowsOf(connection, statement, parameters))
-  }
+  const connect = Effect.gen(function* () {
+    const connection = yield* Effect.acquireRelease(
+      attempt(() => instance.connect()),
+      (connection) => Effect.sync(() => connection.closeSync())
+    )
+    yield* attempt(() => connection.run("SET TimeZone = 'UTC'"))
+    const database: DuckDb = {
+      query: (statement, parameters = {}) => attempt(() => rowsOf(connection, statement, parameters))
+    }
+    return database
+  })
+  return { connect }
 })
+
+/** A connection to a database in memory of its own. */
+export const make: Connect = Effect.flatMap(open, ({ connect }) => connect)
 
 /** A text as a literal of a statement. */
 export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`

@@ -1,0 +1,813 @@
+/**
+ * The overview: what a success cost in a period, how that changed, and who and what it was spent on.
+ */
+import { Figures } from "botanu-effect/report"
+import { line } from "d3-shape"
+import type { ComponentChildren } from "preact"
+import type { Overview as Data, Group, Stack, Totals, Unpriced } from "../src/serve/PageApi.js"
+import * as Change from "../src/terminal/Change.js"
+import { Filters } from "./Filters.js"
+import { go, hrefOf, hrefWith, type Location } from "./Location.js"
+import type { ViewProperties } from "./Page.js"
+import { useData, useLasting } from "./PageData.js"
+import { carried, filtersOf, type Period, periodText, queryOf } from "./Selection.js"
+import { SpendChart } from "./SpendChart.js"
+import {
+  ChangeText,
+  ColumnAmount,
+  columnText,
+  isUnknown,
+  Mark,
+  meterText,
+  Name,
+  placesOf,
+  plural,
+  Skeleton,
+  Spend,
+  Unknown,
+  usd
+} from "./Text.js"
+
+const stacks: ReadonlyArray<readonly [Stack, string]> = [
+  ["workflow", "Workflow"],
+  ["outcome", "Outcome"],
+  ["customer", "Customer"],
+  ["model", "Model"]
+]
+
+export const Overview = ({
+  hold,
+  location,
+  now,
+  period,
+  revision,
+  status
+}: ViewProperties & { readonly hold: (isHeld: boolean) => void }) => {
+  const given = location.parameters.get("stack")
+  const stack = stacks.find(([name]) => name === given)?.[0] ?? "workflow"
+  const { data, error, isLoading } = useData<Data>("overview", { ...queryOf(location, period), stack }, revision)
+  const isSlow = useLasting(isLoading && data === undefined, 200)
+  const events = (changes: Readonly<Record<string, string | number | undefined>>) =>
+    hrefOf("/events", { ...carried(location), ...changes })
+  const before = data === undefined ? undefined : { since: data.beforeSinceMs, until: data.sinceMs }
+  return (
+    <div class={`overview${isSlow ? " slow" : ""}`} aria-busy={isLoading}>
+      <div class="scope">
+        <h1>
+          {periodText(period)}, {new Date(period.until - 1).getUTCFullYear()}{" "}
+          <span class="faint">UTC{before === undefined ? "" : `, against ${periodText(before)}`}</span>
+        </h1>
+        <Filters location={location} />
+        <p class="faint small end">{freshness(period, status.lastStartMs, now)}</p>
+      </div>
+      {data === undefined && error !== undefined ? (
+        <p class="state">The figures could not be read. They are asked for again with the next change.</p>
+      ) : data !== undefined && data.now.events === 0 ? (
+        <Nothing location={location} status={status} />
+      ) : (
+        <>
+          <KeyFigures data={data} events={events} />
+          <div class="columns">
+            <section aria-labelledby="spend">
+              <SpendChart
+                data={data}
+                stack={stack}
+                period={period}
+                now={now}
+                hold={hold}
+                stackBy={
+                  <div class="segments low" role="group" aria-label="Stack by">
+                    {stacks.map(([name, label]) => (
+                      <button
+                        key={name}
+                        type="button"
+                        aria-pressed={name === stack}
+                        onClick={() => go(hrefWith(location, { stack: name === "workflow" ? undefined : name }), true)}
+                      >
+                        {label}
+                      </button>
+                    ))}
+                  </div>
+                }
+                open={(startMs, endMs, name) =>
+                  go(
+                    hrefOf("/events", {
+                      ...carried(location),
+                      period: undefined,
+                      since: new Date(startMs).toISOString(),
+                      until: new Date(endMs).toISOString(),
+                      ...(name !== undefined && name !== "other" && { [stack]: name })
+                    })
+                  )
+                }
+              />
+            </section>
+            <div class="aside">
+              <Reasons data={data} events={events} />
+              <WithoutPrice data={data} prices={hrefOf("/prices", carried(location))} events={events} />
+              <Values data={data} events={events} />
+            </div>
+          </div>
+          <Lists data={data} stack={stack} events={events} />
+        </>
+      )}
+    </div>
+  )
+}
+
+type EventsHref = (changes: Readonly<Record<string, string | number | undefined>>) => string
+
+const freshness = (period: Period, lastStartMs: number | null, now: number): string => {
+  const last = lastStartMs === null ? "" : `Last run ${age(now - lastStartMs)} ago.`
+  return period.until > now ? `Today is still coming in. ${last}` : last
+}
+
+const age = (millis: number): string => Figures.duration(Math.max(1000, Math.round(millis / 1000) * 1000))
+
+const Nothing = ({ location, status }: { readonly location: Location; readonly status: ViewProperties["status"] }) => {
+  const filters = Object.keys(filtersOf(location)).length
+  const { firstStartMs, lastStartMs } = status
+  return (
+    <div class="state">
+      <h2>
+        No event {filters === 0 ? "in this period" : `matches ${filters === 1 ? "this filter" : "these filters"}`}
+      </h2>
+      {firstStartMs === null || lastStartMs === null ? null : (
+        <p class="mute">
+          The ledger holds {plural(status.events, "event")} from {Figures.date(firstStartMs)} to{" "}
+          {Figures.date(lastStartMs)}.{" "}
+          <a
+            class="link"
+            href={hrefWith(location, {
+              period: undefined,
+              since: new Date(firstStartMs).toISOString().slice(0, 10),
+              until: new Date(lastStartMs + 86_400_000).toISOString().slice(0, 10)
+            })}
+          >
+            Show all of it
+          </a>
+        </p>
+      )}
+    </div>
+  )
+}
+
+/** A line of a figure over the period, without an axis. */
+const Spark = ({ values }: { readonly values: ReadonlyArray<number | null> | undefined }) => {
+  const known = (values ?? []).filter((value) => value !== null)
+  if (values === undefined || known.length < 2) return <svg class="spark" aria-hidden="true" />
+  const [low, high] = [Math.min(...known) * 0.9, Math.max(...known)]
+  const path = line<number | null>()
+    .defined((value) => value !== null)
+    .x((_, index) => (index * 100) / Math.max(1, values.length - 1))
+    .y((value) => (high === low ? 26 : 27 - (25 * ((value ?? 0) - low)) / (high - low)))(values)
+  return (
+    <svg class="spark" viewBox="0 0 100 28" preserveAspectRatio="none" aria-hidden="true">
+      <path class="measured" d={path ?? ""} />
+    </svg>
+  )
+}
+
+const perSuccess = ({ successes, usd }: Totals): number | null => (successes === 0 ? null : Number(usd) / successes)
+const rate = ({ ended, successes }: Totals): number | null => (ended === 0 ? null : successes / ended)
+
+const changeOf = (now: number | null, before: number | null | undefined): string | undefined =>
+  now === null || before === null || before === undefined ? undefined : Change.relative(now, before)
+
+const KeyFigures = ({ data, events }: { readonly data: Data | undefined; readonly events: EventsHref }) => {
+  const { before, now } = data ?? {}
+  const spark = (value: (totals: Totals) => number | null) => data?.buckets.map(({ totals }) => value(totals))
+  const waiting = (
+    <>
+      <p class="big">
+        <Skeleton width={88} />
+      </p>
+      <p class="delta">
+        <Skeleton width={132} />
+      </p>
+    </>
+  )
+  return (
+    <section class="figures" aria-label="Key figures">
+      <div class="figure hero">
+        <h2>Cost per success</h2>
+        {now === undefined ? waiting : <PerSuccess now={now} before={before ?? null} />}
+        <Spark values={spark(perSuccess)} />
+        {now === undefined ? null : <Consists totals={now} />}
+      </div>
+      <Figure title="Spend" spark={spark(({ usd }) => Number(usd))}>
+        {now === undefined ? (
+          waiting
+        ) : (
+          <>
+            <p class="big">
+              <a href={events({})}>
+                <Spend amount={now} />
+              </a>
+            </p>
+            <ChangeText
+              text={changeOf(Number(now.usd), before && Number(before.usd))}
+              before={before ? usd(before.usd) : ""}
+            />
+          </>
+        )}
+      </Figure>
+      <Figure title="Events" spark={spark(({ events }) => events)}>
+        {now === undefined ? (
+          waiting
+        ) : (
+          <>
+            <p class="big">
+              <a href={events({})}>{Figures.count(now.events)}</a>
+              {now.running === 0 ? null : <span class="unit"> {Figures.count(now.running)} running</span>}
+            </p>
+            <ChangeText
+              text={changeOf(now.events, before?.events)}
+              before={before ? Figures.count(before.events) : ""}
+            />
+          </>
+        )}
+      </Figure>
+      <Figure title="Success rate" spark={spark(rate)}>
+        {now === undefined ? (
+          waiting
+        ) : (
+          <>
+            <p class="big">
+              <a href={events({ outcome: "success" })}>
+                {rate(now) === null ? "–" : `${Figures.percent(rate(now) ?? 0)}%`}
+              </a>
+            </p>
+            <ChangeText
+              text={
+                before && rate(before) !== null && rate(now) !== null
+                  ? Change.ofRate(rate(now) ?? 0, rate(before) ?? 0)
+                  : undefined
+              }
+              before={before && rate(before) !== null ? `${Figures.percent(rate(before) ?? 0)}%` : ""}
+              less="worse"
+            />
+          </>
+        )}
+      </Figure>
+      <Figure title="Cost of failures" spark={spark(({ usdOfFailures }) => Number(usdOfFailures))}>
+        {now === undefined ? (
+          waiting
+        ) : (
+          <>
+            <p class="big">
+              <a href={events({ outcome: failures })}>{usd(now.usdOfFailures)}</a>{" "}
+              {Number(now.usd) === 0 ? null : (
+                <span class="unit">{Figures.percent(Number(now.usdOfFailures) / Number(now.usd))}% of spend</span>
+              )}
+            </p>
+            <ChangeText
+              text={changeOf(Number(now.usdOfFailures), before && Number(before.usdOfFailures))}
+              before={before ? usd(before.usdOfFailures) : ""}
+              less="better"
+            />
+          </>
+        )}
+      </Figure>
+      <Figure title="Calls without a price" spark={spark(({ unpricedCalls }) => unpricedCalls)}>
+        {now === undefined ? (
+          waiting
+        ) : (
+          <>
+            <p class="big">
+              <a href={events({ unpriced: "yes" })}>{shareText(now.unpricedCalls, now.calls)}</a>{" "}
+              <span class="unit">{plural(now.unpricedCalls, "call")}</span>
+            </p>
+            <ChangeText
+              text={before ? differenceText(now.unpricedCalls - before.unpricedCalls) : undefined}
+              before={before ? Figures.count(before.unpricedCalls) : ""}
+              less="better"
+            />
+          </>
+        )}
+      </Figure>
+    </section>
+  )
+}
+
+const failures = "failure,timeout,canceled"
+
+/** A share in percent; what is there is not shown as 0. */
+const shareText = (part: number, whole: number): string => {
+  if (whole === 0 || part === 0) return "0%"
+  const percents = (part / whole) * 100
+  return percents < 0.01 ? "< 0.01%" : `${percents.toFixed(percents < 10 ? 2 : 1)}%`
+}
+
+const differenceText = (difference: number): string =>
+  `${difference > 0 ? "+" : difference < 0 ? "−" : "±"}${Figures.count(Math.abs(difference))}`
+
+const Figure = ({
+  children,
+  spark,
+  title
+}: {
+  readonly title: string
+  readonly spark: ReadonlyArray<number | null> | undefined
+  readonly children: ComponentChildren
+}) => (
+  <div class="figure">
+    <h2>{title}</h2>
+    {children}
+    <Spark values={spark} />
+  </div>
+)
+
+const PerSuccess = ({ before, now }: { readonly now: Totals; readonly before: Totals | null }) => {
+  if (now.usdPerSuccess === null) {
+    return (
+      <>
+        <p class="big">
+          none <span class="unit">of {Figures.count(now.events)} succeeded</span>
+        </p>
+        <p class="delta">
+          <Spend amount={now} /> spent, all of it without success
+        </p>
+      </>
+    )
+  }
+  if (isUnknown(now)) {
+    return (
+      <>
+        <p class="big">
+          <Unknown>no price</Unknown>
+        </p>
+        <p class="delta">
+          {plural(now.unpricedCalls, "call")}. Load a price file: <code>botanu reprice --prices FILE</code>
+        </p>
+      </>
+    )
+  }
+  return (
+    <>
+      <p class="big">
+        <Spend amount={{ usd: now.usdPerSuccess, unpricedCalls: now.unpricedCalls }} word="unpriced" />
+      </p>
+      <ChangeText
+        text={changeOf(perSuccess(now), before && perSuccess(before))}
+        before={before?.usdPerSuccess ? usd(before.usdPerSuccess) : ""}
+        less="better"
+      />
+    </>
+  )
+}
+
+/** What the cost of a success consists of. */
+const Consists = ({ totals }: { readonly totals: Totals }) => {
+  if (totals.successes === 0 || Number(totals.usd) === 0) return null
+  const of = (amount: string) => Number(amount) / totals.successes
+  const [inSuccesses, inFailures, inPartials] = [
+    of(totals.usdOfSuccesses),
+    of(totals.usdOfFailures),
+    of(totals.usdOfPartials)
+  ]
+  const rest = of(totals.usd) - inSuccesses - inFailures - inPartials
+  const parts = (
+    [
+      ["success", "in successes", inSuccesses],
+      ["failure", "in failures", inFailures],
+      ["partial", "in partial", inPartials],
+      ["none", "still running", rest > 1e-12 ? rest : 0]
+    ] as const
+  ).filter(([, , amount]) => amount > 0)
+  return (
+    <div>
+      <div class="split" aria-hidden="true">
+        {parts.map(([status, , amount]) => (
+          <i key={status} class={`fill-${status}`} style={{ flexGrow: amount / of(totals.usd) }} />
+        ))}
+      </div>
+      <ul class="parts">
+        {parts.map(([status, name, amount]) => (
+          <li key={status}>
+            <i class={`swatch fill-${status}`} />
+            {usd(amount.toFixed(12))} {name}
+          </li>
+        ))}
+      </ul>
+    </div>
+  )
+}
+
+const Reasons = ({ data, events }: { readonly data: Data | undefined; readonly events: EventsHref }) => {
+  const reasons = data?.reasons ?? []
+  const shown = reasons.slice(0, 5)
+  const others = (data?.counts.reasons ?? 0) - shown.length
+  const total = data?.now.failures ?? 0
+  const rest = total - shown.reduce((sum, { events }) => sum + events, 0)
+  const restUsd = Number(data?.now.usdOfFailures ?? 0) - shown.reduce((sum, { usd }) => sum + Number(usd), 0)
+  const places = placesOf(shown.map(({ usd }) => usd))
+  const eachOf = ({ events, usd }: Data["reasons"][number]) => (Number(usd) / events).toFixed(12)
+  const placesOfEach = placesOf(shown.map(eachOf))
+  return (
+    <section>
+      <div class="head">
+        <h2>Failures that cost most</h2>
+        <a href={events({ outcome: failures })}>All failures</a>
+      </div>
+      {data !== undefined && total === 0 ? (
+        <p class="mute">Nothing failed in this period.</p>
+      ) : (
+        <table class="plain">
+          <thead>
+            <tr>
+              <th scope="col">Reason</th>
+              <th scope="col" class="n">
+                Events
+              </th>
+              <th scope="col" class="n">
+                Cost
+              </th>
+              <th scope="col" class="n">
+                Each
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map((row) => (
+              <tr key={`${row.status} ${row.reason} ${row.workflow}`}>
+                <td>
+                  <div class="cut">
+                    <Mark status={row.status} />
+                    <span class="hidden">{row.status}: </span>
+                    <Name
+                      text={row.reason}
+                      href={events({
+                        outcome: row.status,
+                        workflow: row.workflow,
+                        ...(row.reason !== row.status && { reason: row.reason })
+                      })}
+                    />{" "}
+                    <span class="faint">
+                      <Name text={row.workflow} />
+                    </span>
+                  </div>
+                </td>
+                <td class="n">{Figures.count(row.events)}</td>
+                <td class="n" title={`${row.usd} USD`}>
+                  ${columnText(row.usd, places)}
+                </td>
+                <td class="n mute">${columnText(eachOf(row), placesOfEach)}</td>
+              </tr>
+            ))}
+            {others > 0 ? (
+              <tr class="rest">
+                <td>{plural(others, "other reason")}</td>
+                <td class="n">{Figures.count(rest)}</td>
+                <td class="n">${columnText(Math.max(0, restUsd).toFixed(12), places)}</td>
+                <td />
+              </tr>
+            ) : null}
+          </tbody>
+        </table>
+      )}
+    </section>
+  )
+}
+
+const reasonTexts: Readonly<Record<string, string>> = {
+  unknown_model: "not in the price file",
+  no_price_for_kind: "has no price",
+  no_usage: "reported no usage"
+}
+
+/** Why calls have no price. */
+export const whyText = ({ missing, reason }: Pick<Unpriced, "reason" | "missing">): string =>
+  reason === "no_price_for_kind" && missing.length > 0
+    ? `no price for ${missing.map(meterText).join(", ")}`
+    : (reasonTexts[reason] ?? reason)
+
+/** The quantity of calls without a price that says most. */
+export const quantityText = ({ calls, missing, quantities }: Unpriced): string => {
+  const [only] = missing
+  if (missing.length === 1 && only !== undefined && quantities[only] !== undefined) {
+    return `${Figures.large(quantities[only])} ${meterText(only)}`
+  }
+  const tokens = (quantities["inputTokens"] ?? 0) + (quantities["outputTokens"] ?? 0)
+  if (tokens > 0) return `${Figures.large(tokens)} tokens`
+  const [name, amount] = Object.entries(quantities)[0] ?? []
+  return name === undefined ? plural(calls, "request") : `${Figures.large(amount ?? 0)} ${meterText(name)}`
+}
+
+const WithoutPrice = ({
+  data,
+  events,
+  prices
+}: {
+  readonly data: Data | undefined
+  readonly prices: string
+  readonly events: EventsHref
+}) => (
+  <section>
+    <div class="head">
+      <h2>Without a price</h2>
+      <a href={prices}>Price them</a>
+    </div>
+    {data !== undefined && data.unpriced.length === 0 ? (
+      <p class="mute">Every call has a price.</p>
+    ) : (
+      <>
+        <table class="plain">
+          <thead>
+            <tr>
+              <th scope="col">Model or meter</th>
+              <th scope="col" class="n">
+                Calls
+              </th>
+              <th scope="col" class="n">
+                Quantity
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {(data?.unpriced ?? []).slice(0, 5).map((row) => (
+              <tr key={`${row.name} ${row.reason} ${row.missing}`}>
+                <td>
+                  <div class="cut">
+                    <Name text={row.name} href={events({ model: row.name, unpriced: "yes" })} />{" "}
+                    <span class="faint">{whyText(row)}</span>
+                  </div>
+                </td>
+                <td class="n">{Figures.count(row.calls)}</td>
+                <td class="n">{quantityText(row)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+        <p class="note">
+          In no sum on this page. A sum that lacks n calls shows <Unknown>+n</Unknown> beside it.
+        </p>
+      </>
+    )}
+  </section>
+)
+
+const Values = ({ data, events }: { readonly data: Data | undefined; readonly events: EventsHref }) => {
+  const shown = (data?.values ?? []).slice(0, 6)
+  const eachOf = ({ amount, usd }: Data["values"][number]) => (Number(usd) / amount).toFixed(12)
+  const places = placesOf(shown.map(eachOf))
+  return (
+    <section>
+      <div class="head">
+        <h2>What came of it</h2>
+      </div>
+      {data !== undefined && data.values.length === 0 ? (
+        <p class="mute">
+          No outcome has a value. <code>Outcome.emit("success", {"{ valueType, valueAmount }"})</code>
+        </p>
+      ) : (
+        <table class="plain">
+          <thead>
+            <tr>
+              <th scope="col">Value</th>
+              <th scope="col" class="n">
+                Amount
+              </th>
+              <th scope="col" class="n">
+                Cost each
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map((row) => (
+              <tr key={row.name}>
+                <td>
+                  <Name text={row.name} href={events({ value: row.name })} />
+                </td>
+                <td class="n">{Figures.large(row.amount)}</td>
+                <td class="n">${columnText(eachOf(row), places)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
+  )
+}
+
+/** The share of a row in the largest, as a rule below its name. */
+const Share = ({ of, whole }: { readonly of: number; readonly whole: number }) => (
+  <svg viewBox="0 0 100 2" preserveAspectRatio="none" aria-hidden="true">
+    <rect width={whole === 0 ? 0 : (100 * of) / whole} height="2" />
+  </svg>
+)
+
+interface Column<Row> {
+  readonly title: string
+  readonly cell: (row: Row) => ComponentChildren
+  readonly isWide?: boolean
+}
+
+/** A group, or all groups that are not listed. */
+interface Listed {
+  readonly name: string
+  readonly isRest?: boolean
+}
+
+const List = <Row extends Listed>({
+  amountOf,
+  columns,
+  hrefOf,
+  more,
+  name,
+  rows,
+  swatch,
+  title
+}: {
+  readonly title: string
+  readonly name: string
+  readonly more: ComponentChildren
+  readonly rows: ReadonlyArray<Row>
+  readonly columns: ReadonlyArray<Column<Row>>
+  readonly amountOf: (row: Row) => number
+  readonly hrefOf: (row: Row) => string
+  readonly swatch?: (row: Row) => string | undefined
+}) => {
+  const most = Math.max(0, ...rows.filter(({ isRest }) => isRest !== true).map(amountOf))
+  return (
+    <section>
+      <div class="head">
+        <h2>{title}</h2>
+        {more}
+      </div>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">
+              <span class="hidden">{name}</span>
+            </th>
+            {columns.map(({ isWide, title }) => (
+              <th key={title} scope="col" class={`n${isWide ? " wide" : ""}`}>
+                {title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => {
+            const colour = swatch?.(row)
+            return (
+              <tr key={row.name} class={row.isRest === true ? "rest" : undefined}>
+                <td class="share">
+                  <div class="cut">
+                    {colour === undefined ? null : <i class={`swatch ${colour}`} />}
+                    {row.isRest === true ? row.name : <Name text={row.name} href={hrefOf(row)} />}
+                  </div>
+                  {row.isRest === true ? null : <Share of={amountOf(row)} whole={most} />}
+                </td>
+                {columns.map(({ cell, isWide, title }) => (
+                  <td key={title} class={`n${isWide ? " wide" : ""}`}>
+                    {cell(row)}
+                  </td>
+                ))}
+              </tr>
+            )
+          })}
+        </tbody>
+      </table>
+    </section>
+  )
+}
+
+/** The groups, and what is left of the sums as one more. */
+const withRest = (groups: ReadonlyArray<Group>, data: Data, count: number): ReadonlyArray<Group & Listed> => {
+  if (count <= groups.length) return groups
+  const restOf = (all: Totals, pick: (group: Group) => Totals | null): Totals => {
+    const rest = (of: (totals: Totals) => number) =>
+      of(all) - groups.reduce((sum, group) => sum + of(pick(group) ?? { ...all, ...nothing }), 0)
+    const usd = Math.max(
+      0,
+      rest((totals) => Number(totals.usd))
+    )
+    const successes = rest((totals) => totals.successes)
+    return {
+      ...all,
+      usd: usd.toFixed(12),
+      usdOfFailures: Math.max(
+        0,
+        rest((totals) => Number(totals.usdOfFailures))
+      ).toFixed(12),
+      usdPerSuccess: successes === 0 ? null : (usd / successes).toFixed(12),
+      unpricedCalls: rest((totals) => totals.unpricedCalls)
+    }
+  }
+  return [
+    ...groups,
+    {
+      name: plural(count - groups.length, "other"),
+      isRest: true,
+      now: restOf(data.now, ({ now }) => now),
+      before: data.before === null ? null : restOf(data.before, ({ before }) => before)
+    }
+  ]
+}
+
+const nothing = { usd: "0", usdOfFailures: "0", successes: 0, unpricedCalls: 0 }
+
+const Lists = ({
+  data,
+  events,
+  stack
+}: {
+  readonly data: Data | undefined
+  readonly stack: Stack
+  readonly events: EventsHref
+}) => {
+  if (data === undefined) return null
+  const customers = withRest(data.customers, data, data.counts.customers)
+  const workflows = withRest(data.workflows, data, data.counts.workflows)
+  const columnsOf = (groups: ReadonlyArray<Group>): ReadonlyArray<Column<Group & Listed>> => {
+    const places = placesOf(groups.map(({ now }) => now.usd))
+    const placesPerSuccess = placesOf(groups.flatMap(({ now }) => now.usdPerSuccess ?? []))
+    return [
+      { title: "Spend", cell: ({ now }) => <ColumnAmount amount={now} places={places} prefix="$" /> },
+      {
+        title: "Per success",
+        cell: ({ now }) => (now.usdPerSuccess === null ? "none" : `$${columnText(now.usdPerSuccess, placesPerSuccess)}`)
+      },
+      {
+        title: "In failures",
+        isWide: true,
+        cell: ({ now }) =>
+          Number(now.usd) === 0 ? "–" : `${Math.round((100 * Number(now.usdOfFailures)) / Number(now.usd))}%`
+      },
+      {
+        title: "Change",
+        isWide: true,
+        cell: ({ before, now }) => (
+          <span class="mute">
+            {before === null
+              ? data.before === null
+                ? "–"
+                : "new"
+              : (changeOf(Number(now.usd), Number(before.usd)) ?? "–")}
+          </span>
+        )
+      }
+    ]
+  }
+  const places = placesOf(data.models.map(({ usd }) => usd))
+  const placesOfSteps = placesOf(data.steps.map(({ usd }) => usd))
+  const names = data.series.map(({ name }) => name)
+  const swatchOf = (kind: Stack) => (row: { readonly name: string }) => {
+    const index = stack === kind ? names.indexOf(row.name) : -1
+    return index < 0 ? undefined : `fill-s${index + 1}`
+  }
+  const all = (count: number) => <span class="faint small">{count > 6 ? `6 of ${Figures.count(count)}` : ""}</span>
+  return (
+    <div class="lists">
+      <List
+        title="Customers"
+        name="Customer"
+        rows={customers}
+        columns={columnsOf(data.customers)}
+        amountOf={({ now }) => Number(now.usd)}
+        hrefOf={({ name }) => events({ customer: name })}
+        swatch={swatchOf("customer")}
+        more={all(data.counts.customers)}
+      />
+      <List
+        title="Workflows"
+        name="Workflow"
+        rows={workflows}
+        columns={columnsOf(data.workflows)}
+        amountOf={({ now }) => Number(now.usd)}
+        hrefOf={({ name }) => events({ workflow: name })}
+        swatch={swatchOf("workflow")}
+        more={all(data.counts.workflows)}
+      />
+      <List
+        title="Models"
+        name="Model"
+        rows={data.models}
+        columns={[
+          { title: "Spend", cell: (row) => <ColumnAmount amount={row} places={places} prefix="$" /> },
+          { title: "Calls", cell: ({ calls }) => Figures.large(calls) },
+          { title: "Tokens", cell: ({ tokens }) => (tokens === 0 ? "–" : Figures.large(tokens)) }
+        ]}
+        amountOf={(row) => Number(row.usd)}
+        hrefOf={({ name }) => events({ model: name })}
+        swatch={swatchOf("model")}
+        more={all(data.counts.models)}
+      />
+      <List
+        title="Steps"
+        name="Step"
+        rows={data.steps}
+        columns={[
+          { title: "Spend", cell: (row) => <ColumnAmount amount={row} places={placesOfSteps} prefix="$" /> },
+          { title: "Calls", cell: ({ calls }) => Figures.large(calls) },
+          { title: "p95", cell: ({ p95Ms }) => (p95Ms === null ? "–" : Figures.duration(p95Ms)) }
+        ]}
+        amountOf={(row) => Number(row.usd)}
+        hrefOf={({ name }) => events({ step: name })}
+        more={all(data.counts.steps)}
+      />
+    </div>
+  )
+}

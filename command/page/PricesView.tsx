@@ -1,0 +1,215 @@
+/**
+ * Prices and unknowns: what is in no sum, why, and what would change that.
+ */
+import { Figures } from "botanu-effect/report"
+import type { Prices } from "../src/serve/PageApi.js"
+import { Filters } from "./Filters.js"
+import { hrefOf } from "./Location.js"
+import { whyText } from "./Overview.js"
+import type { ViewProperties } from "./Page.js"
+import { useData, useLasting } from "./PageData.js"
+import { carried, periodText, queryOf } from "./Selection.js"
+import { isUnknown, meterText, Name, plural, Skeleton, Spend, Unknown, usd } from "./Text.js"
+
+export const PricesView = ({ location, period, revision }: ViewProperties) => {
+  const { data, isLoading } = useData<Prices>("unpriced", queryOf(location, period), revision)
+  const isSlow = useLasting(isLoading && data === undefined, 200)
+  const events = (changes: Readonly<Record<string, string>>) => hrefOf("/events", { ...carried(location), ...changes })
+  const totals = data?.totals
+  const waiting = <Skeleton width={56} />
+  const inPart = (data?.unpriced ?? []).reduce((sum, { usd }) => sum + Number(usd), 0)
+  return (
+    <div class={`prices${isSlow ? " slow" : ""}`} aria-busy={isLoading}>
+      <div class="scope">
+        <h1>
+          Prices and unknowns <span class="faint">{periodText(period)} UTC</span>
+        </h1>
+        <Filters location={location} />
+      </div>
+      <section class="sums" aria-label="Sums">
+        <div>
+          <h2>Spend that is known</h2>
+          <p>{totals === undefined ? waiting : <Spend amount={totals} />}</p>
+        </div>
+        <div>
+          <h2>Calls without a price</h2>
+          <p>
+            {totals === undefined ? (
+              waiting
+            ) : (
+              <>
+                {Figures.count(totals.unpricedCalls)} <span class="mute">of {Figures.count(totals.calls)}</span>
+              </>
+            )}
+          </p>
+        </div>
+        <div>
+          <h2>Known of them in part</h2>
+          <p>{totals === undefined ? waiting : inPart === 0 ? "nothing" : usd(inPart.toFixed(12))}</p>
+        </div>
+      </section>
+      {data === undefined ? null : (
+        <>
+          <Unpriced data={data} events={events} />
+          <Repriced data={data} />
+          <Priced data={data} events={events} />
+        </>
+      )}
+    </div>
+  )
+}
+
+type EventsHref = (changes: Readonly<Record<string, string>>) => string
+
+const Unpriced = ({ data, events }: { readonly data: Prices; readonly events: EventsHref }) => (
+  <section>
+    <div class="head">
+      <h2>Without a price</h2>
+    </div>
+    {data.unpriced.length === 0 ? (
+      <p class="mute">Every call of this period has a price.</p>
+    ) : (
+      <>
+        <table class="plain">
+          <thead>
+            <tr>
+              <th scope="col">Model or meter</th>
+              <th scope="col" class="n">
+                Calls
+              </th>
+              <th scope="col" class="n at-860">
+                Events
+              </th>
+              <th scope="col" class="n">
+                Quantities
+              </th>
+              <th scope="col" class="n at-860">
+                Known in part
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {data.unpriced.map((row) => (
+              <tr key={`${row.name} ${row.provider} ${row.reason} ${row.missing}`}>
+                <td>
+                  <div class="cut">
+                    <Name text={row.name} href={events({ model: row.name, unpriced: "yes" })} />{" "}
+                    <span class="faint">
+                      <bdi>{row.provider}</bdi>, {whyText(row)}
+                    </span>
+                  </div>
+                </td>
+                <td class="n">{Figures.count(row.calls)}</td>
+                <td class="n at-860">{Figures.count(row.events)}</td>
+                <td class="n">
+                  {Object.entries(row.quantities).length === 0
+                    ? plural(row.calls, "request")
+                    : Object.entries(row.quantities).map(([name, amount]) => (
+                        <div key={name}>
+                          {Figures.large(amount)} {meterText(name)}
+                        </div>
+                      ))}
+                </td>
+                <td class="n at-860">{Number(row.usd) === 0 ? <Unknown>no price</Unknown> : usd(row.usd)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+        <p class="note">
+          These calls are in no sum. Each sum that lacks calls shows how many: <Unknown>+n</Unknown>.
+        </p>
+      </>
+    )}
+  </section>
+)
+
+const Repriced = ({ data: { repriced, unpriced } }: { readonly data: Prices }) => {
+  if (unpriced.length === 0) return null
+  return (
+    <section>
+      <div class="head">
+        <h2>What a price file would add</h2>
+      </div>
+      {repriced === null ? (
+        <p class="mute">
+          Start the page with a price file to see it: <code>botanu serve --prices FILE</code>. To write the prices into
+          the ledger: <code>botanu reprice --prices FILE</code>
+        </p>
+      ) : (
+        <>
+          <table class="plain">
+            <thead>
+              <tr>
+                <th scope="col">Model or meter</th>
+                <th scope="col" class="n">
+                  Calls that get a price
+                </th>
+                <th scope="col" class="n">
+                  Would add
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {repriced.models.map(({ calls, name, reason, usd: amount }) => (
+                <tr key={`${name} ${reason}`}>
+                  <td>
+                    <Name text={name} />
+                  </td>
+                  <td class="n">{Figures.count(calls)}</td>
+                  <td class="n">{calls === 0 ? <Unknown>no price</Unknown> : usd(amount)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+          <p class="note">
+            By {repriced.source}: {usd(repriced.usd)} for {plural(repriced.calls, "call")}.{" "}
+            {repriced.unpricedCalls === 0
+              ? ""
+              : `${plural(repriced.unpricedCalls, "call")} would still have no price. `}
+            Nothing is written. To write it: <code>botanu reprice --prices FILE</code>
+          </p>
+        </>
+      )}
+    </section>
+  )
+}
+
+const Priced = ({ data, events }: { readonly data: Prices; readonly events: EventsHref }) => (
+  <section>
+    <div class="head">
+      <h2>All models and services</h2>
+    </div>
+    <table class="plain">
+      <thead>
+        <tr>
+          <th scope="col">Name</th>
+          <th scope="col" class="n">
+            Calls
+          </th>
+          <th scope="col" class="n">
+            Tokens
+          </th>
+          <th scope="col" class="n at-860">
+            Without a price
+          </th>
+          <th scope="col" class="n">
+            Spend
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {data.models.map((row) => (
+          <tr key={row.name}>
+            <td>
+              <Name text={row.name} href={events({ model: row.name })} />
+            </td>
+            <td class="n">{Figures.count(row.calls)}</td>
+            <td class="n">{row.tokens === 0 ? "–" : Figures.large(row.tokens)}</td>
+            <td class="n at-860">{row.unpricedCalls === 0 ? "–" : Figures.count(row.unpricedCalls)}</td>
+            <td class="n">{isUnknown(row) ? <Unknown>no price</Unknown> : usd(row.usd)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  </section>
+)

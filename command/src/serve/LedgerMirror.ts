@@ -1,0 +1,368 @@
+/**
+ * The ledger in memory, kept up to date: what the page is answered from.
+ */
+import { FileSystem, Path } from "@effect/platform"
+import { CompletedRun, Run } from "botanu-effect"
+import { Ledger } from "botanu-effect/ledger"
+import { RunRecord, TerminalText } from "botanu-effect/report"
+import { Clock, Context, Effect, Layer, Option, Schema, Stream, SubscriptionRef } from "effect"
+import { CommandError, exitCodes } from "../CommandError.js"
+import * as DuckDb from "../store/DuckDb.js"
+import * as LedgerDirectory from "../store/LedgerDirectory.js"
+import * as MirrorTables from "./MirrorTables.js"
+
+/** How the ledger stands. */
+export interface MirrorState {
+  readonly state: "loading" | "ready" | "away"
+  /** Changes with each change of the ledger. */
+  readonly revision: number
+  readonly events: number
+  readonly runs: number
+  readonly firstStartMs: number | null
+  readonly lastStartMs: number | null
+  /** When the figures were read. */
+  readonly atMs: number
+  readonly problem: string | null
+  readonly awaySinceMs: number | null
+  readonly nextTryMs: number | null
+  readonly cutLines: number
+  readonly cutFiles: ReadonlyArray<string>
+  readonly lost: number
+}
+
+/** The records of one event. */
+export interface EventRecords {
+  readonly records: ReadonlyArray<RunRecord.RunRecord>
+  readonly amendments: ReadonlyArray<Ledger.OutcomeAmendment>
+}
+
+/** A row of a result: exact text for everything but booleans and lists. */
+export type Row = Readonly<Record<string, string | null>>
+
+export class LedgerMirror extends Context.Tag("botanu/command/LedgerMirror")<
+  LedgerMirror,
+  {
+    /** Answers a query over the tables, once the ledger has been read. */
+    readonly query: (
+      statement: string,
+      parameters: Readonly<Record<string, DuckDb.Parameter>>
+    ) => Effect.Effect<ReadonlyArray<Row>, CommandError>
+    /** Reads the records of an event from the ledger itself. */
+    readonly records: (eventId: string, customerId: string) => Effect.Effect<EventRecords, CommandError>
+    readonly state: Effect.Effect<MirrorState>
+    /** The state now, and after each change. */
+    readonly changes: Stream.Stream<MirrorState>
+    /** Looks for changes at once. */
+    readonly refresh: Effect.Effect<void>
+  }
+>() {}
+
+export interface MirrorOptions {
+  readonly ledger: string
+  /** How often the ledger is looked at, in milliseconds. @default 500 */
+  readonly pollMillis?: number
+}
+
+const retryMillis = 2000
+
+/** A mirror of the ledger in a directory. It reads what it has not read; a directory that is gone leaves what was read. */
+export const layerDirectory = (
+  options: MirrorOptions
+): Layer.Layer<LedgerMirror, CommandError, FileSystem.FileSystem | Path.Path> =>
+  Layer.scoped(
+    LedgerMirror,
+    Effect.gen(function* () {
+      const files = yield* FileSystem.FileSystem
+      const path = yield* Path.Path
+      const database = yield* DuckDb.open
+      const writer = yield* database.connect
+      const connection = yield* database.connect
+      const query = (statement: string, parameters: Readonly<Record<string, DuckDb.Parameter>>) =>
+        Effect.map(
+          connection.query(statement, parametersOf(statement, parameters)),
+          (rows) => rows as ReadonlyArray<Row>
+        )
+      const parts = yield* files.makeTempDirectoryScoped({ prefix: "botanu-serve-" }).pipe(Effect.mapError(trouble))
+      for (const statement of MirrorTables.create) yield* writer.query(statement, {})
+
+      const state = yield* SubscriptionRef.make<MirrorState>({ ...nothing, atMs: yield* Clock.currentTimeMillis })
+      /** How many bytes of each segment are in the tables. */
+      let read = new Map<string, number>()
+      let tails: ReadonlyMap<string, number> = new Map()
+      let cutTails = 0
+      /** The segments whose process is gone. */
+      let abandoned = ""
+      let part = 0
+
+      const load = (found: ReadonlyArray<string>, segment: string | null) =>
+        Effect.forEach(
+          MirrorTables.load,
+          (statement) => writer.query(statement, parametersOf(statement, { files: found.map(literalPath), segment })),
+          { discard: true }
+        )
+
+      /** Takes whole lines that a segment has gained. */
+      const loadRest = ({ bytes, path: segment }: Pick<Ledger.Segment, "bytes" | "path">) =>
+        Effect.gen(function* () {
+          const from = read.get(segment) ?? 0
+          const added = yield* readBytes(files, segment, from, bytes)
+          const end = added.lastIndexOf(newline) + 1
+          if (end > 0) {
+            part += 1
+            const file = path.join(parts, `part-${part}.jsonl`)
+            yield* files.writeFile(file, added.subarray(0, end))
+            yield* load([file], segment)
+            yield* files.remove(file)
+            read.set(segment, from + end)
+          }
+          return { hasLines: end > 0, rest: added.length - end }
+        })
+
+      const look = Effect.gen(function* () {
+        const now = yield* Clock.currentTimeMillis
+        const segments = yield* LedgerDirectory.segments(options.ledger)
+        const before = yield* SubscriptionRef.get(state)
+        const grown = segments.filter(({ bytes, path }) => bytes > (read.get(path) ?? 0))
+        const isFirst = before.state === "loading"
+        const open = new Map<string, number>()
+        const readBefore = new Map(read)
+        const abandonedBefore = abandoned
+        let hasLines = false
+        yield* inTransaction(
+          writer,
+          Effect.gen(function* () {
+            const fresh = grown.filter(({ path }) => !read.has(path))
+            if (isFirst && fresh.length > 0) {
+              // Whole files are read by many threads. What is written meanwhile is read again, which changes nothing.
+              for (const { bytes, path } of fresh) {
+                const end = yield* lastLineEnd(files, path, bytes)
+                if (end < bytes) yield* loadRest({ path, bytes: end })
+                read.set(path, end)
+                if (end < bytes) open.set(path, bytes)
+              }
+              const whole = fresh.filter(({ path }) => !open.has(path)).map(({ path }) => path)
+              if (whole.length > 0) yield* load(whole, null)
+              hasLines = true
+            } else {
+              for (const segment of grown) {
+                const { hasLines: gained, rest } = yield* loadRest(segment)
+                hasLines ||= gained
+                if (rest > 0) open.set(segment.path, segment.bytes)
+              }
+            }
+            const gone = segments.filter(({ isAbandoned }) => isAbandoned).map(({ path }) => path)
+            if (gone.join() !== abandoned) {
+              for (const statement of MirrorTables.abandon) {
+                yield* writer.query(statement, parametersOf(statement, { abandoned: gone }))
+              }
+              abandoned = gone.join()
+              hasLines = true
+            }
+            if (hasLines) for (const statement of MirrorTables.derive) yield* writer.query(statement, {})
+          })
+        ).pipe(
+          Effect.tapErrorCause(() =>
+            Effect.sync(() => {
+              read = readBefore
+              abandoned = abandonedBefore
+            })
+          )
+        )
+        // A line without an end that does not grow was cut; one that grows is being written.
+        const cut = Array.from(open)
+          .filter(([path, bytes]) => tails.get(path) === bytes)
+          .map(([path]) => path)
+        tails = open
+        if (!hasLines && before.state === "ready" && cut.length === cutTails) return
+        cutTails = cut.length
+        const counts = yield* countsOf(query)
+        const names = Array.from(new Set([...counts.files, ...cut])).sort()
+        yield* SubscriptionRef.set(state, {
+          ...counts.state,
+          state: "ready",
+          revision: before.revision + 1,
+          atMs: now,
+          problem: null,
+          awaySinceMs: null,
+          nextTryMs: null,
+          cutLines: counts.lines + cut.length,
+          cutFiles: names.map((name) => path.relative(options.ledger, name))
+        })
+      })
+
+      const away = ({ message }: { readonly message: string }) =>
+        Effect.gen(function* () {
+          const now = yield* Clock.currentTimeMillis
+          yield* SubscriptionRef.update(state, (before) => ({
+            ...before,
+            state: "away" as const,
+            problem: message,
+            awaySinceMs: before.awaySinceMs ?? now,
+            nextTryMs: now + retryMillis
+          }))
+          yield* Effect.sleep(retryMillis)
+        })
+
+      const one = yield* Effect.makeSemaphore(1)
+      const refresh = one.withPermits(1)(
+        look.pipe(
+          Effect.mapError(asCommandError),
+          Effect.provideService(FileSystem.FileSystem, files),
+          Effect.provideService(Path.Path, path)
+        )
+      )
+      // A ledger that is not there at the start is a mistake of the user.
+      yield* LedgerDirectory.segments(options.ledger)
+      yield* Effect.forkScoped(
+        Effect.forever(refresh.pipe(Effect.catchAll(away), Effect.zipRight(Effect.sleep(options.pollMillis ?? 500))))
+      )
+      const ready = state.changes.pipe(
+        Stream.filter(({ state }) => state !== "loading"),
+        Stream.runHead
+      )
+
+      return {
+        query: (statement, parameters) => Effect.zipRight(ready, query(statement, parameters)),
+        records: (eventId, customerId) =>
+          Effect.gen(function* () {
+            yield* ready
+            const rows = yield* query(
+              `SELECT DISTINCT segment FROM runs WHERE eventId = $eventId AND customerId = $customerId
+              UNION SELECT segment FROM amendments WHERE eventId = $eventId`,
+              { eventId, customerId }
+            )
+            if (rows.length === 0) return { records: [], amendments: [] }
+            const lines = yield* query(
+              `SELECT json FROM read_ndjson_objects($files, ignore_errors = true, maximum_object_size = 268435456)
+              WHERE contains(json, $quoted)`,
+              { files: rows.map(({ segment }) => literalPath(segment ?? "")), quoted: JSON.stringify(eventId) }
+            )
+            return recordsIn(
+              lines.map(({ json }) => json ?? ""),
+              eventId,
+              customerId
+            )
+          }),
+        state: SubscriptionRef.get(state),
+        changes: state.changes,
+        refresh: Effect.ignore(refresh)
+      }
+    })
+  )
+
+const nothing: Omit<MirrorState, "atMs"> = {
+  state: "loading",
+  revision: 0,
+  events: 0,
+  runs: 0,
+  firstStartMs: null,
+  lastStartMs: null,
+  problem: null,
+  awaySinceMs: null,
+  nextTryMs: null,
+  cutLines: 0,
+  cutFiles: [],
+  lost: 0
+}
+
+const newline = 10
+
+const trouble = ({ message }: { readonly message: string }): CommandError =>
+  new CommandError({
+    message: `the ledger cannot be read: ${TerminalText.visible(message)}`,
+    exitCode: exitCodes.trouble
+  })
+
+const asCommandError = (error: CommandError | { readonly message: string }): CommandError =>
+  error instanceof CommandError ? error : trouble(error)
+
+/** The path as DuckDB takes it: as itself, whatever characters of a pattern are in it. */
+const literalPath = (path: string): string => path.replace(/[[*?]/g, "[$&]")
+
+/** A statement may be given no parameter that is not in it. */
+const parametersOf = (
+  statement: string,
+  parameters: Readonly<Record<string, DuckDb.Parameter>>
+): Readonly<Record<string, DuckDb.Parameter>> =>
+  Object.fromEntries(Object.entries(parameters).filter(([name]) => new RegExp(`\\$${name}\\b`).test(statement)))
+
+const inTransaction = <A, E, R>(database: DuckDb.DuckDb, effect: Effect.Effect<A, E, R>) =>
+  Effect.acquireUseRelease(
+    database.query("BEGIN", {}),
+    () => effect,
+    (_, exit) => Effect.ignore(database.query(exit._tag === "Success" ? "COMMIT" : "ROLLBACK", {}))
+  )
+
+const readBytes = (files: FileSystem.FileSystem, path: string, from: number, until: number) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const file = yield* files.open(path, { flag: "r" })
+      yield* file.seek(from, "start")
+      const bytes = yield* file.readAlloc(until - from)
+      return Option.getOrElse(bytes, () => new Uint8Array())
+    })
+  )
+
+const chunk = 64 * 1024
+
+/** Where the last whole line of a file ends. */
+const lastLineEnd = (files: FileSystem.FileSystem, path: string, bytes: number): Effect.Effect<number, CommandError> =>
+  Effect.gen(function* () {
+    let until = bytes
+    while (until > 0) {
+      const from = Math.max(0, until - chunk)
+      const at = (yield* readBytes(files, path, from, until)).lastIndexOf(newline)
+      if (at >= 0) return from + at + 1
+      until = from
+    }
+    return 0
+  }).pipe(Effect.mapError(trouble))
+
+const countsOf = (query: LedgerMirror["Type"]["query"]) =>
+  Effect.gen(function* () {
+    const [events] = yield* query(
+      "SELECT count(*) AS events, min(startMs) AS first, max(startMs) AS last, sum(runs) AS runs FROM events",
+      {}
+    )
+    const problems = yield* query("SELECT segment, sum(lines) AS lines FROM problems GROUP BY segment", {})
+    const [losses] = yield* query("SELECT sum(count) AS lost FROM losses", {})
+    const number = (value: string | null | undefined) => (value === null || value === undefined ? null : Number(value))
+    return {
+      lines: problems.reduce((sum, { lines }) => sum + Number(lines), 0),
+      files: problems.map(({ segment }) => segment ?? ""),
+      state: {
+        events: number(events?.events) ?? 0,
+        runs: number(events?.runs) ?? 0,
+        firstStartMs: number(events?.first),
+        lastStartMs: number(events?.last),
+        lost: number(losses?.lost) ?? 0
+      }
+    }
+  })
+
+const decodeRun = Schema.decodeUnknownOption(Run)
+const decodeCompleted = Schema.decodeUnknownOption(CompletedRun)
+const decodeAmendment = Schema.decodeUnknownOption(Ledger.OutcomeAmendment)
+
+const recordsIn = (lines: ReadonlyArray<string>, eventId: string, customerId: string): EventRecords => {
+  const records: Array<RunRecord.RunRecord> = []
+  const amendments: Array<Ledger.OutcomeAmendment> = []
+  for (const text of lines) {
+    const line = JSON.parse(text) as Readonly<Record<string, unknown>>
+    if (line["v"] !== 1) continue
+    if (line["type"] === "started") {
+      records.push(...Option.toArray(Option.map(decodeRun(line["run"]), (run) => RunRecord.started(run))))
+    }
+    if (line["type"] === "completed") {
+      records.push(...Option.toArray(Option.map(decodeCompleted(line["completed"]), RunRecord.fromCompleted)))
+    }
+    if (line["type"] === "amended") amendments.push(...Option.toArray(decodeAmendment(line["amendment"])))
+  }
+  return {
+    records: RunRecord.distinct(records.filter(({ run }) => run.eventId === eventId && run.customerId === customerId)),
+    amendments: amendments.filter(
+      (amendment) =>
+        amendment.eventId === eventId && (amendment.customerId === undefined || amendment.customerId === customerId)
+    )
+  }
+}

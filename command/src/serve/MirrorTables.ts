@@ -1,0 +1,190 @@
+/**
+ * The tables of the ledger in memory: `runs` and `calls` as they are recorded, and `events`, which are derived from them. What
+ * each figure means is that of `botanu-effect/report`.
+ */
+
+const tables = `
+CREATE TABLE runs (
+  runId VARCHAR, eventId VARCHAR, customerId VARCHAR, workflow VARCHAR, environment VARCHAR, tenantId VARCHAR,
+  parentRunId VARCHAR, rootRunId VARCHAR, attempt INTEGER, startMs BIGINT, isCompleted BOOLEAN, status VARCHAR,
+  outcome STRUCT(status VARCHAR, "valueType" VARCHAR, "valueAmount" DOUBLE, reason VARCHAR, "errorType" VARCHAR),
+  errorClass VARCHAR, cancellationReason VARCHAR, endMs BIGINT, durationMs DOUBLE, usd DECIMAL(38, 18), calls BIGINT,
+  unpricedCalls BIGINT, segment VARCHAR
+);
+CREATE TABLE calls (
+  runId VARCHAR, eventId VARCHAR, customerId VARCHAR, name VARCHAR, provider VARCHAR, model VARCHAR, step VARCHAR,
+  durationMs DOUBLE, tokens BIGINT, usd DECIMAL(38, 18), isUnpriced BOOLEAN, reason VARCHAR, missing VARCHAR[], usage JSON
+);
+CREATE TABLE amendments (
+  eventId VARCHAR, customerId VARCHAR,
+  outcome STRUCT(status VARCHAR, "valueType" VARCHAR, "valueAmount" DOUBLE, reason VARCHAR, "errorType" VARCHAR),
+  atMs BIGINT, line BIGINT, segment VARCHAR
+);
+CREATE TABLE events (
+  eventId VARCHAR, customerId VARCHAR, workflow VARCHAR, environment VARCHAR, tenantId VARCHAR, startMs BIGINT,
+  durationMs DOUBLE, status VARCHAR, isAmended BOOLEAN, reason VARCHAR, valueType VARCHAR, valueAmount DOUBLE,
+  attempts VARCHAR[], durations DOUBLE[], runs BIGINT, calls BIGINT, unpricedCalls BIGINT, usd DECIMAL(38, 18),
+  usdBeforeFinal DECIMAL(38, 18), unpricedBeforeFinal BIGINT
+);
+CREATE TABLE workflows (workflow VARCHAR, median DECIMAL(38, 18), p95 DECIMAL(38, 18));
+CREATE TABLE touched (eventId VARCHAR, customerId VARCHAR);
+CREATE TABLE abandoned (segment VARCHAR);
+CREATE TABLE problems (segment VARCHAR, lines BIGINT);
+CREATE TABLE losses (count BIGINT);
+CREATE SEQUENCE lineNumbers
+`
+
+/** Makes the tables, statement by statement. */
+export const create: ReadonlyArray<string> = tables.split(";").map((statement) => statement.trim())
+
+const runType = `STRUCT("runId" VARCHAR, "workflow" VARCHAR, "eventId" VARCHAR, "customerId" VARCHAR,
+  "environment" VARCHAR, "tenantId" VARCHAR, "parentRunId" VARCHAR, "rootRunId" VARCHAR, "attempt" INTEGER,
+  "startTime" VARCHAR)`
+
+const outcomeType = `STRUCT("status" VARCHAR, "valueType" VARCHAR, "valueAmount" DOUBLE, "reason" VARCHAR, "errorType" VARCHAR)`
+
+const callType = `STRUCT("usage" JSON,
+  "cost" STRUCT("_tag" VARCHAR, "usd" VARCHAR, "reason" VARCHAR, "missing" VARCHAR[]))`
+
+const completedType = `STRUCT("run" ${runType}, "status" VARCHAR, "outcome" ${outcomeType}, "errorClass" VARCHAR,
+  "cancellationReason" VARCHAR, "endTime" VARCHAR, "durationMs" DOUBLE,
+  "totals" STRUCT("usd" VARCHAR, "calls" BIGINT, "unpricedCalls" BIGINT), "usages" ${callType}[])`
+
+const amendmentType = `STRUCT("eventId" VARCHAR, "customerId" VARCHAR, "outcome" ${outcomeType}, "at" VARCHAR)`
+
+const msOf = (text: string): string => `epoch_ms(TRY_CAST(${text} AS TIMESTAMPTZ))`
+
+const isRun = `v = 1 AND (type = 'started' AND run.runId IS NOT NULL AND ${msOf("run.startTime")} IS NOT NULL
+  OR type = 'completed' AND completed.run.runId IS NOT NULL AND ${msOf("completed.run.startTime")} IS NOT NULL
+  AND TRY_CAST(completed.totals.usd AS DECIMAL(38, 18)) IS NOT NULL)`
+
+/**
+ * Adds the lines of the files `$files` to the tables, and notes the events that they are about. `$segment` names the segment
+ * where the files are parts of one. A line that was cut by a crash comes as a row of NULLs.
+ */
+export const load: ReadonlyArray<string> = [
+  `CREATE OR REPLACE TEMP TABLE lines AS
+  SELECT nextval('lineNumbers') AS line, coalesce($segment, filename) AS segment, v, type,
+    CASE type WHEN 'started' THEN run ELSE completed.run END AS run, completed, amendment, count, coalesce(${isRun}, false) AS isRun
+  FROM read_json($files, format = 'newline_delimited', ignore_errors = true, maximum_object_size = 268435456,
+    filename = true, columns = {v: 'INTEGER', type: 'VARCHAR', run: '${runType}', completed: '${completedType}',
+      amendment: '${amendmentType}', count: 'BIGINT'})`,
+  // A completed line replaces that of the start and an earlier completed line of the run.
+  `CREATE OR REPLACE TEMP TABLE fresh AS
+  SELECT * FROM lines WHERE isRun
+  QUALIFY row_number() OVER (
+    PARTITION BY run.runId ORDER BY type = 'completed' DESC, CASE type WHEN 'completed' THEN -line ELSE line END
+  ) = 1`,
+  `DELETE FROM fresh WHERE type = 'started' AND run.runId IN (SELECT runId FROM runs)`,
+  `INSERT INTO touched SELECT DISTINCT run.eventId, run.customerId FROM fresh`,
+  // The run may have been of another event, where a record was wrong.
+  `INSERT INTO touched SELECT eventId, customerId FROM runs SEMI JOIN fresh ON fresh.run.runId = runs.runId`,
+  `DELETE FROM runs WHERE runId IN (SELECT run.runId FROM fresh)`,
+  `DELETE FROM calls WHERE runId IN (SELECT run.runId FROM fresh)`,
+  `INSERT INTO runs
+  SELECT run.runId, run.eventId, run.customerId, run.workflow, run.environment, run.tenantId, run.parentRunId,
+    run.rootRunId, run.attempt, ${msOf("run.startTime")}, type = 'completed', completed.status, completed.outcome,
+    completed.errorClass, completed.cancellationReason, ${msOf("completed.endTime")}, completed.durationMs,
+    TRY_CAST(completed.totals.usd AS DECIMAL(38, 18)), completed.totals.calls, completed.totals.unpricedCalls, segment
+  FROM fresh`,
+  `INSERT INTO calls
+  SELECT runId, eventId, customerId, coalesce(u.responseModel, u.model, u.provider), u.provider,
+    coalesce(u.responseModel, u.model), coalesce(u.step, u.operation), u.durationMs,
+    coalesce(u.inputTokens, 0) + coalesce(u.outputTokens, 0), coalesce(TRY_CAST(cost.usd AS DECIMAL(38, 18)), 0),
+    cost._tag = 'Unpriced', cost.reason, cost.missing, CASE cost._tag WHEN 'Unpriced' THEN usage END
+  FROM (
+    SELECT runId, eventId, customerId, call.cost AS cost, call.usage AS usage,
+      json_transform(call.usage, '{"provider": "VARCHAR", "operation": "VARCHAR", "step": "VARCHAR", "model": "VARCHAR",
+        "responseModel": "VARCHAR", "durationMs": "DOUBLE", "inputTokens": "BIGINT", "outputTokens": "BIGINT"}') AS u
+    FROM (SELECT run.runId AS runId, run.eventId AS eventId, run.customerId AS customerId,
+      unnest(completed.usages) AS call FROM fresh WHERE type = 'completed')
+  )`,
+  `INSERT INTO amendments
+  SELECT amendment.eventId, amendment.customerId, amendment.outcome, ${msOf("amendment.at")}, line, segment
+  FROM lines WHERE v = 1 AND type = 'amended' AND amendment.eventId IS NOT NULL AND ${msOf("amendment.at")} IS NOT NULL`,
+  `INSERT INTO touched
+  SELECT DISTINCT r.eventId, r.customerId FROM runs r JOIN lines l ON l.amendment.eventId = r.eventId
+    AND (l.amendment.customerId IS NULL OR l.amendment.customerId = r.customerId) WHERE l.type = 'amended'`,
+  `INSERT INTO losses SELECT count FROM lines WHERE v = 1 AND type = 'lost' AND count IS NOT NULL`,
+  `INSERT INTO problems
+  SELECT segment, count(*) FROM lines
+  WHERE NOT isRun AND NOT coalesce(v = 1 AND (type IN ('lost', 'writer') OR type = 'amended' AND amendment.eventId IS NOT NULL), false)
+  GROUP BY segment`,
+  "DROP TABLE lines",
+  "DROP TABLE fresh"
+]
+
+/** Takes `$abandoned` as the segments whose process is gone, and notes the events that this is about. */
+export const abandon: ReadonlyArray<string> = [
+  "CREATE OR REPLACE TABLE abandoned AS SELECT unnest($abandoned) AS segment",
+  "INSERT INTO touched SELECT DISTINCT eventId, customerId FROM runs WHERE NOT isCompleted"
+]
+
+/** Derives the events that were touched once more. */
+export const derive: ReadonlyArray<string> = [
+  "DELETE FROM events WHERE (eventId, customerId) IN (SELECT (eventId, customerId) FROM touched)",
+  `INSERT INTO events
+  WITH scope AS (
+    -- A run without an end is lost where its process is gone.
+    SELECT * REPLACE (CASE WHEN isCompleted THEN status WHEN segment IN (SELECT segment FROM abandoned) THEN 'lost'
+      ELSE 'running' END AS status)
+    FROM runs SEMI JOIN touched USING (eventId, customerId)
+  ),
+  related AS (
+    SELECT r.*, p.runId IS NULL AS isOutermost FROM scope r
+    LEFT JOIN scope p ON p.runId = r.parentRunId AND p.eventId = r.eventId AND p.customerId = r.customerId
+  ),
+  -- Where parents go round in a circle, every run of the event is in a chain.
+  members AS (
+    SELECT * FROM related QUALIFY isOutermost OR NOT bool_or(isOutermost) OVER (PARTITION BY eventId, customerId)
+  ),
+  chains AS (
+    SELECT eventId, customerId, arg_min(startMs, (attempt, startMs, runId)) AS firstStart,
+      arg_min(runId, (attempt, startMs, runId)) AS firstId,
+      arg_min({'workflow': workflow, 'environment': environment, 'tenantId': tenantId}, (attempt, startMs, runId)) AS first,
+      arg_max({'isCompleted': isCompleted, 'status': status, 'outcome': outcome, 'startMs': startMs,
+        'errorClass': errorClass, 'cancellationReason': cancellationReason}, (attempt, startMs, runId)) AS final
+    FROM members GROUP BY eventId, customerId, rootRunId
+  ),
+  recorded AS (
+    SELECT eventId, customerId, arg_min(first, (firstStart, firstId)) AS first,
+      arg_max(final, (firstStart, firstId)) AS final
+    FROM chains GROUP BY eventId, customerId
+  ),
+  tries AS (
+    SELECT eventId, customerId, list(status ORDER BY startMs, runId) AS attempts,
+      coalesce(list(durationMs) FILTER (isCompleted), []) AS durations
+    FROM members WHERE isOutermost GROUP BY eventId, customerId
+  ),
+  sums AS (
+    SELECT r.eventId, r.customerId, min(r.startMs) AS startMs,
+      CASE WHEN bool_and(r.isCompleted) THEN max(r.endMs) - min(r.startMs) END AS durationMs, count(*) AS runs,
+      coalesce(sum(r.calls), 0) AS calls, coalesce(sum(r.unpricedCalls), 0) AS unpricedCalls,
+      coalesce(sum(r.usd), 0) AS usd,
+      coalesce(sum(r.usd) FILTER (r.startMs < f.final.startMs), 0) AS usdBeforeFinal,
+      coalesce(sum(r.unpricedCalls) FILTER (r.startMs < f.final.startMs), 0) AS unpricedBeforeFinal
+    FROM related r JOIN recorded f USING (eventId, customerId) GROUP BY r.eventId, r.customerId
+  ),
+  amended AS (
+    SELECT s.eventId, s.customerId, arg_max(a.outcome, (a.atMs, a.line)) AS outcome
+    FROM amendments a JOIN sums s ON s.eventId = a.eventId AND (a.customerId IS NULL OR a.customerId = s.customerId)
+    GROUP BY s.eventId, s.customerId
+  )
+  SELECT s.eventId, s.customerId, r.first.workflow, r.first.environment, r.first.tenantId, s.startMs, s.durationMs,
+    CASE WHEN a.outcome IS NOT NULL THEN a.outcome.status WHEN r.final.isCompleted THEN r.final.outcome.status
+      ELSE r.final.status END AS status,
+    a.outcome IS NOT NULL,
+    CASE WHEN a.outcome IS NOT NULL THEN coalesce(a.outcome.errorType, a.outcome.reason)
+      ELSE coalesce(r.final.outcome.errorType, r.final.errorClass, r.final.cancellationReason, r.final.outcome.reason,
+        CASE r.final.status WHEN 'timeout' THEN 'deadline' END) END,
+    CASE WHEN a.outcome IS NOT NULL THEN a.outcome.valueType ELSE r.final.outcome.valueType END,
+    CASE WHEN a.outcome IS NOT NULL THEN a.outcome.valueAmount ELSE r.final.outcome.valueAmount END,
+    coalesce(t.attempts, []), coalesce(t.durations, []), s.runs, s.calls, s.unpricedCalls, s.usd, s.usdBeforeFinal,
+    s.unpricedBeforeFinal
+  FROM sums s JOIN recorded r USING (eventId, customerId) LEFT JOIN tries t USING (eventId, customerId)
+  LEFT JOIN amended a USING (eventId, customerId)`,
+  "DELETE FROM touched",
+  `CREATE OR REPLACE TABLE workflows AS
+  SELECT workflow, CAST(quantile_disc(usd, 0.5) AS DECIMAL(38, 18)) AS median, CAST(quantile_disc(usd, 0.95) AS DECIMAL(38, 18)) AS p95
+  FROM events WHERE status IS NOT NULL AND status NOT IN ('running', 'lost') GROUP BY workflow`
+]

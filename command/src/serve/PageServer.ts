@@ -1,0 +1,190 @@
+/**
+ * The server of the page: the data API, and the files of the page.
+ */
+import { HttpApiBuilder, HttpServerResponse } from "@effect/platform"
+import type { Ledger } from "botanu-effect/ledger"
+import { Clock, Effect, Layer, Schedule, Stream } from "effect"
+import type { CommandError } from "../CommandError.js"
+import * as DelimitedText from "../terminal/DelimitedText.js"
+import * as EventDetail from "./EventDetail.js"
+import { LedgerMirror, type MirrorState } from "./LedgerMirror.js"
+import * as MirrorQuery from "./MirrorQuery.js"
+import * as Page from "./PageApi.js"
+import * as PageAssets from "./PageAssets.js"
+import * as Trust from "./Trust.js"
+
+export interface PageOptions extends Trust.TrustOptions {
+  /** The name of the ledger on the page. */
+  readonly ledger: string
+  readonly version: string
+  /** Where the trace of an event is, with `{traceId}` in it. */
+  readonly traceUrl: string | undefined
+  /** Amends an outcome; absent where that is not allowed. */
+  readonly amend: Ledger.Ledger["Type"]["amendOutcome"] | undefined
+  /** Where the files of the page are. */
+  readonly assets: string
+}
+
+const api = (options: PageOptions) =>
+  HttpApiBuilder.group(Page.PageApi, "ledger", (handlers) =>
+    Effect.map(LedgerMirror, (mirror) => {
+      const { query } = mirror
+      const statusOf = (state: MirrorState): Page.Status => ({
+        ...state,
+        ledger: options.ledger,
+        version: options.version,
+        traceUrl: options.traceUrl ?? null,
+        canAmend: options.amend !== undefined
+      })
+      const keyOf = ({ customerId, eventId }: { readonly eventId: string; readonly customerId?: string | undefined }) =>
+        Effect.gen(function* () {
+          if (customerId !== undefined) return { eventId, customerId }
+          const { events, similar } = yield* away(MirrorQuery.find(query, eventId))
+          const [key] = events.filter((found) => found.eventId === eventId)
+          return key ?? (yield* new Page.NotInLedger({ eventId, similar }))
+        })
+      return handlers
+        .handle("status", () => Effect.map(mirror.state, statusOf))
+        .handle("live", () => Effect.succeed(liveResponse(mirror.changes, statusOf)))
+        .handle("overview", ({ urlParams: { stack = "workflow", ...selection } }) =>
+          Effect.gen(function* () {
+            const now = yield* Clock.currentTimeMillis
+            const until = selection.until ?? now
+            const since = selection.since ?? until - 30 * 86_400_000
+            return yield* away(MirrorQuery.overview(query, { ...selection, since, until }, stack))
+          })
+        )
+        .handle("events", ({ urlParams: { limit = 100, offset = 0, order, sort, ...selection } }) =>
+          away(MirrorQuery.events(query, selection, { sort, order }, offset, limit))
+        )
+        .handle("eventsCsv", ({ urlParams: { order, sort, ...selection } }) =>
+          Effect.map(away(MirrorQuery.events(query, selection, { sort, order }, 0, mostRows)), ({ rows }) =>
+            HttpServerResponse.text(`${csvOf(rows).join("\r\n")}\r\n`, {
+              contentType: "text/csv; charset=utf-8",
+              headers: { "content-disposition": 'attachment; filename="events.csv"' }
+            })
+          )
+        )
+        .handle("event", ({ urlParams }) =>
+          Effect.gen(function* () {
+            const { customerId, eventId } = yield* keyOf(urlParams)
+            const row = yield* away(MirrorQuery.eventRow(query, eventId, customerId))
+            const detail = row && EventDetail.of(yield* away(mirror.records(eventId, customerId)))
+            if (row === undefined || detail === undefined) {
+              const { similar } = yield* away(MirrorQuery.find(query, eventId))
+              return yield* new Page.NotInLedger({ eventId, similar })
+            }
+            return { ...row, ...detail }
+          })
+        )
+        .handle("position", ({ urlParams: { customerId, eventId, order, sort, ...selection } }) =>
+          Effect.catchTag(keyOf({ eventId, customerId }), "NotInLedger", () =>
+            Effect.succeed({ eventId, customerId: customerId ?? "" })
+          ).pipe(Effect.flatMap((key) => away(MirrorQuery.position(query, key, selection, { sort, order }))))
+        )
+        .handle("find", ({ urlParams: { id } }) => away(MirrorQuery.find(query, id)))
+        .handle("values", ({ urlParams: { begin = "", field } }) => away(MirrorQuery.values(query, field, begin)))
+        .handle("unpriced", ({ urlParams }) =>
+          Effect.map(away(MirrorQuery.prices(query, urlParams)), (prices) => ({ ...prices, repriced: null }))
+        )
+        .handle("amend", ({ payload }) =>
+          Effect.gen(function* () {
+            if (options.amend === undefined) {
+              return yield* new Page.Refused({ problem: "outcomes can be amended where the server has --allow-amend" })
+            }
+            yield* keyOf(payload)
+            const { by, customerId, eventId, reason, status } = payload
+            yield* options
+              .amend(eventId, { status, reason }, { by, ...(customerId !== undefined && { customerId }) })
+              .pipe(Effect.mapError(({ message }) => new Page.Refused({ problem: message })))
+            yield* mirror.refresh
+          })
+        )
+    })
+  )
+
+/** A ledger that cannot be read now. */
+const away = <A, R>(effect: Effect.Effect<A, CommandError, R>): Effect.Effect<A, Page.LedgerAway, R> =>
+  Effect.mapError(effect, ({ message }) => new Page.LedgerAway({ problem: message }))
+
+/** A row is about 300 bytes: what a browser and this process hold without trouble. */
+const mostRows = 1_000_000
+
+const csvTitles = [
+  "event",
+  "customer",
+  "workflow",
+  "tenant",
+  "environment",
+  "started",
+  "durationMs",
+  "outcome",
+  "amended",
+  "reason",
+  "valueType",
+  "valueAmount",
+  "attempts",
+  "runs",
+  "calls",
+  "unpricedCalls",
+  "usd",
+  "usdBeforeFinal"
+]
+
+const csvOf = (rows: ReadonlyArray<Page.EventRow>): ReadonlyArray<string> =>
+  DelimitedText.csv(
+    csvTitles,
+    rows.map((row) => [
+      row.eventId,
+      row.customerId,
+      row.workflow,
+      row.tenantId ?? "",
+      row.environment,
+      new Date(row.startMs).toISOString(),
+      row.durationMs ?? "",
+      row.status ?? "none",
+      row.isAmended ? "yes" : "no",
+      row.reason ?? "",
+      row.valueType ?? "",
+      row.valueAmount ?? "",
+      row.attempts.join(" "),
+      row.runs,
+      row.calls,
+      row.unpricedCalls,
+      row.usd,
+      row.usdBeforeFinal
+    ])
+  )
+
+const encoder = new TextEncoder()
+
+/** Server-sent events: the state now, and with each change, at most once a second. */
+const liveResponse = (changes: Stream.Stream<MirrorState>, statusOf: (state: MirrorState) => Page.Status) => {
+  const states = changes.pipe(
+    Stream.debounce("50 millis"),
+    Stream.throttle({ cost: () => 1, units: 1, duration: "1 second", burst: 1, strategy: "shape" }),
+    Stream.map((state) => `event: status\ndata: ${JSON.stringify(statusOf(state))}\n\n`)
+  )
+  // A comment now and then, so that a connection that is gone is noticed on both sides.
+  const beats = Stream.fromSchedule(Schedule.spaced("15 seconds")).pipe(Stream.map(() => ": here\n\n"))
+  return HttpServerResponse.stream(
+    Stream.make("retry: 2000\n\n").pipe(
+      Stream.concat(Stream.merge(states, beats)),
+      Stream.map((text) => encoder.encode(text))
+    ),
+    { contentType: "text/event-stream", headers: { "cache-control": "no-store" } }
+  )
+}
+
+/** Serves the page on the `HttpServer` in the context. */
+export const layer = (options: PageOptions) =>
+  Layer.unwrapEffect(
+    Effect.map(PageAssets.handler(options.assets), (assets) =>
+      HttpApiBuilder.serve(Trust.middleware(options)).pipe(
+        Layer.provide(HttpApiBuilder.Router.use((router) => router.get("/*", assets))),
+        Layer.provide(HttpApiBuilder.middlewareOpenApi({ path: "/api/openapi.json" })),
+        Layer.provide(HttpApiBuilder.api(Page.PageApi)),
+        Layer.provide(api(options))
+      )
+    )
+  )

@@ -1,0 +1,91 @@
+/**
+ * The page, served by this process, and ledgers for it.
+ */
+import { appendFile, mkdtemp, rm } from "node:fs/promises"
+import { createServer } from "node:http"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { HttpServer } from "@effect/platform"
+import { NodeContext, NodeHttpServer } from "@effect/platform-node"
+import { Ledger } from "botanu-effect/ledger"
+import { Effect, Exit, Layer, Scope } from "effect"
+import { write } from "../../../bench/ledger/GeneratedLedger.js"
+import { build } from "../../page/build.mjs"
+import * as LedgerMirror from "../../src/serve/LedgerMirror.js"
+import * as PageServer from "../../src/serve/PageServer.js"
+
+/** Something to close after all tests of a file. */
+export type Close = () => Promise<unknown>
+
+/** A page that is served. */
+export interface Served {
+  readonly url: string
+  readonly close: Close
+  /** Reads from the data API. */
+  readonly get: <A>(path: string) => Promise<A>
+}
+
+/** An empty folder. */
+export const makeFolder = async (closes: Array<Close>): Promise<string> => {
+  const folder = await mkdtemp(join(tmpdir(), "botanu-page-"))
+  closes.push(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** The files of the page, bundled. */
+export const makeAssets = async (closes: Array<Close>): Promise<string> => {
+  const folder = await makeFolder(closes)
+  await build(folder)
+  return folder
+}
+
+/** The last moment of the generated ledger. */
+export const end = Date.UTC(2026, 10, 26)
+
+/** A generated ledger of 60 days. */
+export const makeGenerated = async (closes: Array<Close>, runs: number): Promise<string> => {
+  const folder = await makeFolder(closes)
+  write(folder, { seed: 20261126, runs, days: 60, end, customers: 40 })
+  return folder
+}
+
+export const serve = async (
+  ledger: string,
+  assets: string,
+  options: Partial<PageServer.PageOptions> & { readonly allowAmend?: boolean } = {}
+): Promise<Served> => {
+  const scope = await Effect.runPromise(Scope.make())
+  const context = await Effect.gen(function* () {
+    const writer = options.allowAmend
+      ? yield* Layer.build(Ledger.layer({ directory: ledger, flushMillis: 20 })).pipe(
+          Effect.flatMap((context) => Effect.provide(Ledger.Ledger, context))
+        )
+      : undefined
+    return yield* Layer.build(
+      PageServer.layer({
+        host: "127.0.0.1",
+        token: undefined,
+        ledger: "./botanu-ledger",
+        version: "0.0.0",
+        traceUrl: "https://traces.example.com/{traceId}",
+        amend: writer?.amendOutcome,
+        ...options,
+        assets
+      }).pipe(
+        Layer.provide(LedgerMirror.layerDirectory({ ledger, pollMillis: 50 })),
+        Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { port: 0, host: "127.0.0.1" }))
+      )
+    )
+  }).pipe(Scope.extend(scope), Effect.provide(NodeContext.layer), Effect.runPromise)
+  const { address } = await Effect.runPromise(Effect.provide(HttpServer.HttpServer, context))
+  const url = `http://127.0.0.1:${address._tag === "TcpAddress" ? address.port : 0}`
+  const headers = options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }
+  const get = async <A>(path: string): Promise<A> =>
+    (await (await fetch(`${url}/api/${path}`, { headers })).json()) as A
+  while ((await get<{ state: string }>("status")).state === "loading") await new Promise((go) => setTimeout(go, 20))
+  return { url, get, close: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
+}
+
+/** Adds lines to the ledger, as a program does that runs now. */
+export const append = (ledger: string, lines: ReadonlyArray<string>): Promise<void> =>
+  appendFile(join(ledger, "2026-02-02", "writer-1.jsonl"), lines.map((line) => `${line}\n`).join(""))
