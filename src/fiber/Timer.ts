@@ -34,7 +34,7 @@ export class Timer {
       })
       this.sleeping = Effect.runFork(elapsed)
     }
-    fiber.currentScheduler.scheduleTask(start, 0, fiber)
+    fiber.currentScheduler.scheduleTask(start, 0)
   }
 
   stop(): void {
