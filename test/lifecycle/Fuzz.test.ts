@@ -7,7 +7,8 @@
  */
 import { expect, it } from "@effect/vitest"
 import { Cause, Effect, Exit, FastCheck, Fiber, FiberRef, FiberRefs, Option, Schedule, Stream } from "effect"
-import { currentForkScope, type ForkScope } from "../../src/fiber/FiberRegion.js"
+import { type ForkScope, internals } from "../../src/fiber/FiberInternals.js"
+import { currentForkScope } from "../../src/fiber/FiberRegion.js"
 import { Botanu, type CompletedRun, RunContext, RunExporter } from "../../src/index.js"
 import { completedRuns } from "../observed.js"
 import { ids } from "../runs.js"
@@ -123,8 +124,7 @@ interface Ended {
 const endingItsChildren = (work: Work): Work =>
   Effect.withFiberRuntime((fiber) => {
     const children = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
-    const own = fiber as unknown as { readonly scope: () => ForkScope }
-    const outer = Option.getOrElse(fiber.getFiberRef(currentForkScope), () => own.scope())
+    const outer = Option.getOrElse(fiber.getFiberRef(currentForkScope), () => internals(fiber).scope())
     const scope: ForkScope = {
       fiberId: outer.fiberId,
       add: (flags, child) => {
