@@ -3,10 +3,10 @@
  */
 
 import { TerminalText } from "botanu-effect/report"
-import * as Figures from "../support-desk/Figures.js"
-import { inkOf } from "../support-desk/StatusInk.js"
-import { paint, type Screen, widest } from "../support-desk/Terminal.js"
 import type { Attempt } from "./Attempt.js"
+import * as Figures from "./Figures.js"
+import { inkOf } from "./StatusInk.js"
+import { paint, type Screen, widest } from "./Terminal.js"
 
 const { pad, visible } = TerminalText
 

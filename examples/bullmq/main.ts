@@ -4,12 +4,12 @@
 
 import { TerminalText } from "botanu-effect/report"
 import { Clock, Console, Effect, Either } from "effect"
-import * as Figures from "../support-desk/Figures.js"
-import * as Signals from "../support-desk/Signals.js"
-import { screenOf } from "../support-desk/Terminal.js"
 import { encodeJson } from "./Attempt.js"
+import * as Figures from "./Figures.js"
 import * as RunTree from "./RunTree.js"
+import * as Signals from "./Signals.js"
 import * as Story from "./Story.js"
+import { screenOf } from "./Terminal.js"
 
 const { pad, visible } = TerminalText
 

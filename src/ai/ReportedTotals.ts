@@ -29,6 +29,7 @@ export const totalsOf = (
   parts: ReadonlyArray<ReportedPart>
 ): Totals | undefined => {
   const present = parts.filter(({ amount }) => amount > 0)
+  if (present.length === 0) return !total || reported.input + reported.output === total ? reported : undefined
   const readings = readingsOf(reported, present).filter(
     ({ input, output }) => total === undefined || total === 0 || input + output === total
   )

@@ -93,6 +93,7 @@ interface Shelf {
 export class PriceIndex {
   private readonly shelves = new Map<UsageKind, Shelf>()
   private readonly deployments: ReadonlyMap<string, string>
+  private readonly names = { overrides: new NameCache(overrideNames), others: new NameCache(listNames) }
 
   constructor(prices: ReadonlyArray<CheckedPrice>, deployments: Readonly<Record<string, string>>) {
     this.deployments = new Map(Object.entries(deployments))
@@ -110,7 +111,8 @@ export class PriceIndex {
     const shelf = this.shelves.get(usage.kind)
     if (shelf === undefined) return undefined
     return (
-      this.findIn(shelf.overrides, overrideNames, usage, payer) ?? this.findIn(shelf.others, listNames, usage, payer)
+      this.findIn(shelf.overrides, this.names.overrides, usage, payer) ??
+      this.findIn(shelf.others, this.names.others, usage, payer)
     )
   }
 
@@ -150,9 +152,9 @@ export class PriceIndex {
     if (alias !== undefined) getOrAdd(names, alias, emptyNamed).alias.push(price)
   }
 
-  private findIn(owners: Names, namesFor: NamesFor, usage: Usage, payer: Payer): Lookup {
+  private findIn(owners: Names, known: NameCache, usage: Usage, payer: Payer): Lookup {
     if (owners.size === 0) return undefined
-    const looked = namesFor(usage, this.deployments)
+    const looked = known.namesFor(usage, this.deployments)
     for (const owner of ownersOf(payer, owners)) {
       const names = owners.get(owner)
       if (names === undefined) continue
@@ -168,6 +170,26 @@ export class PriceIndex {
 }
 
 type NamesFor = (usage: Usage, deployments: ReadonlyMap<string, string>) => ReadonlyArray<string>
+
+/** Programs call a handful of models, over and over. Bounded, should models ever be made up. */
+const maxCached = 1000
+
+/** Remembers the names for the models of a usage. */
+class NameCache {
+  private readonly known = new Map<string, ReadonlyArray<string>>()
+
+  constructor(private readonly compute: NamesFor) {}
+
+  namesFor(usage: Usage, deployments: ReadonlyMap<string, string>): ReadonlyArray<string> {
+    // No field holds a line break.
+    const key = `${usage.provider}\n${usage.model ?? ""}\n${usage.responseModel ?? ""}`
+    const answer = this.known.get(key)
+    if (answer !== undefined) return answer
+    const names = this.compute(usage, deployments)
+    if (this.known.size < maxCached) this.known.set(key, names)
+    return names
+  }
+}
 
 /** The names of prices with a source: the model behind a deployment, the one that answered, the one that was asked for, and any. */
 const listNames: NamesFor = ({ model, provider, responseModel }, deployments) => {

@@ -16,6 +16,9 @@ const controlCharacter = /[\p{Cc}\u2028\u2029]/u
 // 64 code points are at most 256 bytes of UTF-8, so nothing needs to be counted.
 const surelyFits = /^[^\p{Cc}\u2028\u2029]{1,64}$/u
 
+// Most texts are plain, and this expression takes a fraction of the time.
+const isPlain = /^[\x20-\x7e]{1,64}$/
+
 const utf8Length = (text: string): number => {
   let bytes = 0
   for (const character of text) {
@@ -28,7 +31,7 @@ const utf8Length = (text: string): number => {
 /** What was expected of `value` as the text of a field; `undefined` when it is as it should be. */
 export const refusal = (value: unknown): string | undefined => {
   if (typeof value !== "string") return "expected text"
-  if (surelyFits.test(value)) return undefined
+  if (isPlain.test(value) || surelyFits.test(value)) return undefined
   if (value === "") return "expected non-empty text"
   if (controlCharacter.test(value)) return "expected text without control characters"
   if (value.length > maxTextBytes || utf8Length(value) > maxTextBytes) {
