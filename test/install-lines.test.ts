@@ -2,9 +2,11 @@
  * The `npm install` lines of our pages: they name the versions that are tested here, and all that the page's programs import.
  */
 import { describe, expect, it } from "vitest"
+import command from "../command/package.json" with { type: "json" }
 import manifest from "../package.json" with { type: "json" }
 import { installsOn, packagesIn, pages, programsOn, read } from "./markdown.js"
 
+const ownPackages = [manifest.name, command.name]
 const tested: Readonly<Record<string, string>> = manifest.devDependencies
 
 const nameAndVersion = (spec: string): readonly [name: string, version: string] => {
@@ -24,7 +26,7 @@ describe.each(withPrograms)("%s", (page) => {
   it("installs the versions that are tested", () => {
     const isOpenTelemetry3 = (line: ReadonlyArray<string>) => line.includes("@opentelemetry/core@3")
     const specs = [first, ...others.filter((line) => !isOpenTelemetry3(line))].flat()
-    for (const spec of specs.filter((spec) => spec !== manifest.name)) {
+    for (const spec of specs.filter((spec) => !ownPackages.includes(spec))) {
       const [name, version] = nameAndVersion(spec)
       expect(`${tested[name]}.`, spec).toSatisfy((installed: string) => installed.startsWith(`${version}.`))
       expect(version, spec).not.toBe("")

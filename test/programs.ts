@@ -49,11 +49,11 @@ export const writePrograms = (folder: string, programs: ReadonlyArray<Program>):
   }
   return {
     compile: async () => {
-      await node("node_modules/typescript/bin/tsc", "--noEmit", "-p", path)
+      await node(root, "node_modules/typescript/bin/tsc", "--noEmit", "-p", path)
     },
     run: async (...files) => {
       await bundled()
-      return node(...importsOf(files.map((file) => join(path, "built", file.replace(/\.ts$/, ".mjs")))))
+      return node(path, ...importsOf(files.map((file) => join(path, "built", file.replace(/\.ts$/, ".mjs")))))
     },
     remove: () => rmSync(path, { recursive: true, force: true })
   }
@@ -62,9 +62,9 @@ export const writePrograms = (folder: string, programs: ReadonlyArray<Program>):
 const importsOf = ([first, ...others]: ReadonlyArray<string>): ReadonlyArray<string> =>
   first === undefined ? [] : [...others.flatMap((file) => ["--import", file]), first]
 
-const node = async (...args: ReadonlyArray<string>) => {
+const node = async (cwd: string, ...args: ReadonlyArray<string>) => {
   try {
-    return await promisify(execFile)(process.execPath, args, { cwd: root, timeout: patienceMillis })
+    return await promisify(execFile)(process.execPath, args, { cwd, timeout: patienceMillis })
   } catch (error) {
     const { message, stderr, stdout } = error as Error & { readonly stderr: string; readonly stdout: string }
     throw new Error(`${stdout}${stderr}` || message)

@@ -2,10 +2,11 @@
  * The command as it is published, installed beside the library as it is published. It needs `npm run build` and
  * `npm run build:command` first, and the package registry.
  */
-import { cp, mkdir, readFile, writeFile } from "node:fs/promises"
+import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import manifest from "../../command/package.json" with { type: "json" }
+import { installsOn, programsOn, read } from "../markdown.js"
 import { bin, install, makeProject, type Project, remove, root, run } from "./project.js"
 
 let project: Project
@@ -20,6 +21,9 @@ const packCommand = async ({ folder, tarball }: Project): Promise<string> => {
   await run(copy, "npm", "pack", "--ignore-scripts", "--pack-destination", folder)
   return join(folder, `${manifest.name}-${manifest.version}.tgz`)
 }
+
+/** A report without what differs from day to day and from machine to machine: its first line, and durations in seconds. */
+const withoutTimes = (report: string) => report.replace(/^.*\n/, "").replaceAll(/ +\d+\.\d(?= +0\.\d{4} )/g, " s")
 
 beforeAll(async () => {
   project = await makeProject()
@@ -49,6 +53,25 @@ describe("the command that is installed", () => {
     expect(report).toContain("Customer Support")
     const event = await run(project.folder, bin("botanu", project.folder), "event", "ticket-42")
     expect(event).toContain("success")
+  })
+
+  it("shows a newcomer his first report, step by step", async () => {
+    const page = read("docs/getting-started.md")
+    const [program] = programsOn(page)
+    await install(
+      project,
+      installsOn(page)
+        .flat()
+        .filter((name) => name.startsWith("tsx"))
+    )
+    await writeFile(join(project.folder, "answer.ts"), program?.code ?? "")
+    await rm(join(project.folder, "botanu-ledger"), { recursive: true, force: true })
+    expect(await run(project.folder, bin("tsx", project.folder), "answer.ts")).toBe(
+      "3 tickets are in ./botanu-ledger\n"
+    )
+    const [, shown = ""] = page.match(/^```text\n(\.\/botanu-ledger .*?)^```$/ms) ?? []
+    expect(withoutTimes(await run(project.folder, bin("botanu", project.folder), "report"))).toBe(withoutTimes(shown))
+    expect(await run(project.folder, bin("botanu", project.folder), "event", "ticket-43")).toContain("Attempt 2")
   })
 
   it("holds nothing of the sources of the library", async () => {
