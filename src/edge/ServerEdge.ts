@@ -17,7 +17,8 @@ import { RunContext } from "../RunContext.js"
 import type { DeadlineExceeded } from "../run/Deadline.js"
 import type { InvalidRunContext } from "../run/NewRun.js"
 import type { Run } from "../run/Run.js"
-import { type WorkflowOptions, workflow } from "../Workflow.js"
+import { runOf, type WorkflowRequest } from "../tracking/WorkflowRun.js"
+import type { WorkflowOptions } from "../WorkflowOptions.js"
 
 /**
  * A request as a run of its own: the workflow and its options. The server of a request does not retry it.
@@ -136,6 +137,6 @@ const withEdge = (context: Context.Context<never>, edge: RequestEdge) => {
 /** `work` as a run of its own, which it is given. */
 export const inOwnRun = <A, E, R>(
   work: (run: Run) => Effect.Effect<A, E, R>,
-  { workflow: name, ...options }: RequestRun<A>
+  options: RequestRun<A>
 ): Effect.Effect<A, E | DeadlineExceeded | InvalidRunContext, Exclude<R, RunContext>> =>
-  workflow(Effect.flatMap(RunContext, work), name, options)
+  runOf(Effect.flatMap(RunContext, work) as Effect.Effect<A, E>, options as WorkflowRequest) as never

@@ -56,7 +56,7 @@ export const forRegion = (
     before = refs
     const locals = new Map(refs.locals)
     hold(locals, id, FiberRef.currentContext, context)
-    hold(locals, id, currentForkScope, Option.some(region))
+    hold(locals, id, currentForkScope, region.asForkScope)
     if (onSpans !== undefined) hold(locals, id, FiberRef.currentTracerSpanAnnotations, onSpans)
     if (onLogs !== undefined) hold(locals, id, FiberRef.currentLogAnnotations, onLogs)
     if (services !== undefined) hold(locals, id, DefaultServices.currentServices, services)
@@ -76,7 +76,7 @@ export const forRegion = (
     const annotations = (own: Annotations) => (held: Annotations, now: Annotations) =>
       changedAlike(held, own, now, isOwnAnnotation)
     setBack(FiberRef.currentContext, context, (held, now) => withChangesOf(held, context, now))
-    setBack(currentForkScope, Option.some(region))
+    setBack(currentForkScope, region.asForkScope)
     if (onSpans !== undefined) setBack(FiberRef.currentTracerSpanAnnotations, onSpans, annotations(onSpans))
     if (onLogs !== undefined) setBack(FiberRef.currentLogAnnotations, onLogs, annotations(onLogs))
     if (services !== undefined) setBack(DefaultServices.currentServices, services, withTracerOf)

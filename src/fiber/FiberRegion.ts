@@ -2,7 +2,7 @@
  * A region of a fiber's work that can be interrupted by itself: afterwards the fiber goes on as if it had not been
  * interrupted. Fibers that are forked in the region belong to it.
  */
-import { Cause, Effect, Fiber, type FiberId, FiberRef, GlobalValue, Option, type RuntimeFlags } from "effect"
+import { Cause, Effect, Fiber, type FiberId, FiberRef, GlobalValue, Hash, Option, type RuntimeFlags } from "effect"
 import type { AnyFiber } from "./CurrentFiber.js"
 import { type ForkScope, internals } from "./FiberInternals.js"
 
@@ -14,6 +14,8 @@ export const currentForkScope: FiberRef.FiberRef<Option.Option<ForkScope>> = Glo
 )
 
 export class FiberRegion implements ForkScope {
+  /** What the reference holds in this region. */
+  readonly asForkScope: Option.Option<ForkScope> = Option.some(this)
   private readonly outer: ForkScope
   private readonly children = new Set<AnyFiber>()
   private interruption: Cause.Cause<never> | undefined = undefined
@@ -21,6 +23,11 @@ export class FiberRegion implements ForkScope {
   /** A region of what `fiber` does next. */
   constructor(private readonly fiber: AnyFiber) {
     this.outer = Option.getOrElse(fiber.getFiberRef(currentForkScope), () => internals(fiber).scope())
+  }
+
+  /** Effect compares what references hold, by their hashes first: one that it makes itself stays in a table until a full collection. */
+  [Hash.symbol](): number {
+    return 0
   }
 
   get fiberId(): FiberId.FiberId {

@@ -172,13 +172,15 @@ const maxIdMillis = 2 ** 48 - 1
 
 /** An id at an instant of the clock, which a UUIDv7 holds as 48 bits of milliseconds. */
 const idAt = (fiber: AnyFiber, millis: number): Either.Either<RunId, FieldText.FieldProblem> => {
-  const expected = `expected a time that a UUIDv7 can hold, from 1970 to the year 10889, got ${FieldText.quote(millis)} ms`
-  if (!(millis >= 0 && millis <= maxIdMillis)) return Either.left(invalid("clock", expected))
+  if (!(millis >= 0 && millis <= maxIdMillis)) return Either.left(invalid("clock", expectedTime(millis)))
   return Either.try({
     try: () => Context.get(fiber.currentContext, Generator).unsafeMake(millis),
-    catch: (error) => invalid("clock", `${expected}: ${FieldText.quote(error)}`)
+    catch: (error) => invalid("clock", `${expectedTime(millis)}: ${FieldText.quote(error)}`)
   })
 }
+
+const expectedTime = (millis: number): string =>
+  `expected a time that a UUIDv7 can hold, from 1970 to the year 10889, got ${FieldText.quote(millis)} ms`
 
 const environmentOf = (
   settings: SettingsResult,

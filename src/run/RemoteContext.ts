@@ -2,7 +2,7 @@
  * What came in beside a run that was received: what goes out again with the run and with the runs inside of it, and the span of
  * the sender.
  */
-import { GlobalValue, type Tracer } from "effect"
+import type { Tracer } from "effect"
 import { type Baggage, empty } from "../baggage/BaggageMembers.js"
 import { makeUnsafe } from "../schema/SchemaRecord.js"
 import { Run } from "./Run.js"
@@ -23,8 +23,13 @@ export interface RemoteContext extends Forwarded {
   readonly step: string | undefined
 }
 
-// Shared by the copies of this package that a process may hold: one may read what another one sends.
-const remoteContexts = GlobalValue.globalValue("botanu/RemoteContexts", () => new WeakMap<Run, RemoteContext>())
+/**
+ * Where a run holds what came in beside it. The copies of this package that a process may hold share it: one may read what another
+ * one sends. A property costs a fraction of a WeakMap, which is gone through by every collection.
+ */
+const key = Symbol.for("botanu/RemoteContext")
+
+const contextOf = (run: Run): RemoteContext | undefined => (run as { readonly [key]?: RemoteContext | undefined })[key]
 
 const nothing: RemoteContext = {
   foreignBaggage: empty,
@@ -36,7 +41,8 @@ const nothing: RemoteContext = {
 
 /** Remembers what came in beside a run that was received. */
 export const remember = (run: Run, context: RemoteContext): void => {
-  remoteContexts.set(run, context)
+  // Not enumerable: it is no field of the record.
+  Object.defineProperty(run, key, { value: context })
 }
 
 /** The run without its deadline and its cancellation, with what came in beside it. */
@@ -44,19 +50,19 @@ export const withoutLimits = (run: Run): Run => {
   if (run.deadline === undefined && !run.cancelled) return run
   const { cancelledAt: _, deadline: __, ...fields } = run
   const unlimited = makeUnsafe(Run, { ...fields, cancelled: false })
-  const context = remoteContexts.get(run)
+  const context = contextOf(run)
   if (context !== undefined) remember(unlimited, context)
   return unlimited
 }
 
 /** Whether a run came in, from another process or from a message. */
-export const isReceived = (run: Run): boolean => remoteContexts.has(run)
+export const isReceived = (run: Run): boolean => contextOf(run) !== undefined
 
 /** What goes out again with a run; nothing where it did not come in. */
-export const forwardedWith = (run: Run | undefined): Forwarded => (run && remoteContexts.get(run)) ?? nothing
+export const forwardedWith = (run: Run | undefined): Forwarded => (run && contextOf(run)) ?? nothing
 
 /** The step in which the sender of a run sent it. */
-export const remoteStepOf = (run: Run): string | undefined => remoteContexts.get(run)?.step
+export const remoteStepOf = (run: Run): string | undefined => contextOf(run)?.step
 
 /** The span under which the sender of a run sent it. */
-export const remoteSpanOf = (run: Run): Tracer.ExternalSpan | undefined => remoteContexts.get(run)?.span
+export const remoteSpanOf = (run: Run): Tracer.ExternalSpan | undefined => contextOf(run)?.span

@@ -188,10 +188,25 @@ export interface GeneratorService {
  * @since 0.1.0
  * @category constructors
  */
-export const makeGenerator = (random?: RandomSource): GeneratorService => {
+export const makeGenerator = (random: RandomSource = cryptographic()): GeneratorService => {
   const generator = new V7Generator(random)
   return {
     unsafeMake: (epochMillis) => generator.generateOrResetWithTs(Math.floor(epochMillis)).toString() as RunId
+  }
+}
+
+/** Draws many words at once: a draw costs more than an id. */
+const cryptographic = (): RandomSource => {
+  const words = new Uint32Array(256)
+  let next = words.length
+  return {
+    nextUint32: () => {
+      if (next === words.length) {
+        crypto.getRandomValues(words)
+        next = 0
+      }
+      return words[next++] as number
+    }
   }
 }
 
