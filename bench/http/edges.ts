@@ -10,6 +10,8 @@ export interface Edge {
   readonly name: string
   /** What requests bring. */
   readonly headers: Readonly<Record<string, string>>
+  /** The most CPU time of a request that is aimed at, as a multiple of that without the middleware. */
+  readonly cpuAim?: number
   readonly served: (app: App) => Layer.Layer<HttpServer.HttpServer>
 }
 
@@ -43,6 +45,7 @@ export const edges: Readonly<Record<string, Edge>> = {
   asRun: {
     name: "no run, so a run of its own",
     headers: {},
+    cpuAim: 1.25,
     served: (app) => app.served((app) => Effect.orDie(asRun(app)))
   }
 }

@@ -57,11 +57,25 @@ const haveChanged = (refs: FiberRefs.FiberRefs, before: FiberRefs.FiberRefs): bo
   return false
 }
 
-/** A run has these to itself: inherited, they would put it on what its caller does afterwards. */
+/**
+ * A run has these to itself: inherited, they would put it on what its caller does afterwards. So has a fiber the flags with which
+ * it was started.
+ */
 const isOwn = (ref: unknown): boolean =>
   ref === FiberRef.currentContext ||
   ref === FiberRef.currentTracerSpanAnnotations ||
-  ref === FiberRef.currentLogAnnotations
+  ref === FiberRef.currentLogAnnotations ||
+  ref === runtimeFlagsRef()
+
+let knownRuntimeFlagsRef: unknown
+
+/** The reference in which a fiber shows its runtime flags. Effect does not export it: it is the only number of a new fiber. */
+export const runtimeFlagsRef = (): unknown => {
+  knownRuntimeFlagsRef ??= Array.from(Effect.runFork(Effect.void).getFiberRefs().locals).find(
+    ([, [[, value]]]) => typeof value === "number"
+  )?.[0]
+  return knownRuntimeFlagsRef
+}
 
 const withoutOwn = (refs: FiberRefs.FiberRefs): FiberRefs.FiberRefs =>
   refs.pipe(

@@ -20,6 +20,7 @@ import {
   Runtime,
   Tracer
 } from "effect"
+import { runtimeFlagsRef } from "../../src/fiber/ChildFiber.js"
 import { setRefFor } from "../../src/fiber/CurrentFiber.js"
 import { internals } from "../../src/fiber/FiberInternals.js"
 import { currentForkScope } from "../../src/fiber/FiberRegion.js"
@@ -116,6 +117,18 @@ describe("the references of a fiber", () => {
       expect(yield* Fiber.await(child)).toEqual(Exit.succeed(own))
       expect(caller.getFiberRef(FiberRef.currentLogAnnotations)).toBe(before)
       expect(yield* Effect.logAnnotations).toBe(before)
+    })
+  )
+
+  it.effect("show the runtime flags in one of them, which is the only number of a new fiber", () =>
+    Effect.gen(function* () {
+      const numbers = (fiber: Fiber.RuntimeFiber<unknown, unknown>) =>
+        Array.from(fiber.getFiberRefs().locals).filter(([, [[, value]]]) => typeof value === "number")
+      expect(numbers(Effect.runFork(Effect.void)).map(([ref]) => ref)).toEqual([runtimeFlagsRef()])
+      const seen = Effect.withFiberRuntime<unknown>((fiber) =>
+        Effect.succeed(numbers(fiber).find(([ref]) => ref === runtimeFlagsRef())?.[1][0][1])
+      )
+      expect(yield* Effect.uninterruptible(seen)).not.toBe(yield* Effect.interruptible(seen))
     })
   )
 
