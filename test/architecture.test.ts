@@ -50,7 +50,7 @@ const integrations: Record<string, ReadonlyArray<string>> = {
   ],
   platform: ["@effect/platform"],
   rpc: ["@effect/platform", "@effect/rpc"],
-  sql: ["@effect/sql"],
+  sql: ["@effect/platform", "@effect/sql"],
   workflow: ["@effect/workflow"]
 }
 

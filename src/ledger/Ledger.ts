@@ -2,13 +2,12 @@
  * A ledger of runs: a directory of append-only files of JSON lines, written by any number of processes.
  */
 import { type Error, FileSystem, type Path } from "@effect/platform"
-import { Context, DateTime, Effect, Either, Layer, Stream } from "effect"
-import { activate } from "../lifecycle/ActiveExporters.js"
+import { Context, Effect, Either, Layer, Stream } from "effect"
 import * as RunRecord from "../report/RunRecord.js"
-import { InvalidOutcome, make as makeOutcome, type OutcomeDetails } from "../run/OutcomeRecord.js"
+import type { InvalidOutcome, OutcomeDetails } from "../run/OutcomeRecord.js"
 import type { RunStatus } from "../run/RunStatus.js"
-import { quote, refusal } from "../schema/FieldText.js"
-import { decode, type LineProblem, lineVersion, OutcomeAmendment } from "./LedgerLine.js"
+import { decode, type LineProblem, type OutcomeAmendment } from "./LedgerLine.js"
+import { amendOutcome, recordRuns } from "./Recording.js"
 import { orIfGone, segments } from "./Segment.js"
 import * as SegmentWriter from "./SegmentWriter.js"
 
@@ -122,39 +121,8 @@ export const layer = (options: Options): Layer.Layer<Ledger, Error.PlatformError
         flushMillis: options.flushMillis ?? 200,
         maxQueued: options.maxQueued ?? 10_000
       })
-      yield* activate(
-        {
-          started: (run) => writer.append({ v: lineVersion, type: "started", run }),
-          export: (completed) => writer.append({ v: lineVersion, type: "completed", completed }),
-          flush: writer.flush
-        },
-        { name: "ledger" }
-      )
-      return {
-        flush: writer.flush,
-        amendOutcome: (eventId, { status, ...details }, { by, customerId }) =>
-          Effect.gen(function* () {
-            for (const [field, value] of Object.entries({
-              eventId,
-              by,
-              ...(customerId !== undefined && { customerId })
-            })) {
-              const expected = refusal(value)
-              if (expected === undefined) continue
-              return yield* new InvalidOutcome({ field, problem: `${expected}, got ${quote(value)}` })
-            }
-            const outcome = yield* makeOutcome(status, details)
-            const at = yield* DateTime.now
-            const amendment = new OutcomeAmendment({
-              eventId,
-              outcome,
-              by,
-              at,
-              ...(customerId !== undefined && { customerId })
-            })
-            yield* writer.append({ v: lineVersion, type: "amended", amendment })
-          })
-      }
+      yield* recordRuns(writer, "ledger")
+      return { flush: writer.flush, amendOutcome: amendOutcome(writer.append) }
     })
   )
 

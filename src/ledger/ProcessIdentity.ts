@@ -2,7 +2,7 @@
  * Which process this is, and whether another one of this machine is alive.
  */
 import { FileSystem } from "@effect/platform"
-import { Effect, GlobalValue } from "effect"
+import { Effect, GlobalValue, type Scope } from "effect"
 
 /** A process, as far as the platform knows it. */
 export interface ProcessIdentity {
@@ -38,10 +38,12 @@ export const current: Effect.Effect<ProcessIdentity, never, FileSystem.FileSyste
 /** The ids of the writers of this process. */
 const ownWriters = GlobalValue.globalValue("botanu/Ledger/writers", () => new Set<string>())
 
-/** Notes a writer as one of this process. */
-export const register = (writer: string): void => {
-  ownWriters.add(writer)
-}
+/** Notes a writer as one of this process, as long as the scope lasts. */
+export const register = (writer: string): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => ownWriters.add(writer)),
+    () => Effect.sync(() => ownWriters.delete(writer))
+  )
 
 /** Whether the process of a writer is known to be gone. */
 export const isGone = (writer: string, of: ProcessIdentity, here: ProcessIdentity): boolean => {

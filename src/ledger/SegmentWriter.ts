@@ -21,6 +21,7 @@ export interface WriterOptions {
 export interface SegmentWriter {
   /** Unique to this writer; the first part of the names of its segments. */
   readonly id: string
+  readonly process: ProcessIdentity.ProcessIdentity
   /** Takes a line, or counts it as lost where the queue is full. Does not wait. */
   readonly append: (line: LedgerLine) => Effect.Effect<void>
   /** Writes all lines that were taken. When it succeeds they are in the file, with durability `disk` on the disk. */
@@ -39,7 +40,7 @@ export const make = (
     const files = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const writer = yield* RunId.make
-    ProcessIdentity.register(writer)
+    yield* ProcessIdentity.register(writer)
     const process = yield* ProcessIdentity.current
     const one = yield* Effect.makeSemaphore(1)
     // A directory that cannot be made is found at start, not with the first run.
@@ -52,6 +53,8 @@ export const make = (
     let written: Array<string> = []
     /** The segment that was opened last. */
     let latest: string | undefined
+    /** When that showed last that this writer is there. */
+    let shownMillis = 0
 
     const close = Effect.suspend(() => {
       const { scope } = open ?? {}
@@ -59,10 +62,15 @@ export const make = (
       return scope === undefined ? Effect.void : Scope.close(scope, Exit.void)
     })
 
+    /** Whether no other process can take this one for gone, and its segment for one that is left behind. */
+    const isShown = (now: number): boolean => now - shownMillis < Segment.silenceMillis / 2
+
     const openFor = (now: number) =>
       Effect.gen(function* () {
         const day = Segment.dayOf(now)
-        if (open !== undefined && open.day === day && open.bytes < options.maxSegmentBytes) return open
+        if (open !== undefined && open.day === day && open.bytes < options.maxSegmentBytes && isShown(now)) {
+          return open
+        }
         yield* close
         const folder = path.join(options.directory, day)
         yield* files.makeDirectory(folder, { recursive: true })
@@ -72,6 +80,7 @@ export const make = (
         const file = yield* Scope.extend(files.open(segment, { flag: "a" }), scope)
         written.push(segment)
         latest = segment
+        shownMillis = now
         open = { day, file, scope, bytes: 0 }
         return open
       })
@@ -92,6 +101,7 @@ export const make = (
         const bytes = encoder.encode(lines.map((line) => `${encode(line)}\n`).join(""))
         yield* segment.file.writeAll(bytes)
         segment.bytes += bytes.length
+        shownMillis = now
         if (options.durability === "disk") yield* segment.file.sync
       }).pipe(
         Effect.tapErrorCause(() => {
@@ -124,12 +134,17 @@ export const make = (
     )
     yield* Effect.forkScoped(Effect.forever(Effect.delay(flushOrWarn, options.flushMillis)))
     const showPresence = Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      latest === undefined ? Effect.void : Effect.ignore(files.utimes(latest, new Date(now), new Date(now)))
+      latest === undefined || !isShown(now)
+        ? Effect.void
+        : Effect.map(files.utimes(latest, new Date(now), new Date(now)), () => {
+            shownMillis = now
+          }).pipe(Effect.ignore)
     )
     yield* Effect.forkScoped(Effect.forever(Effect.delay(showPresence, Segment.heartbeatMillis)))
 
     return {
       id: writer,
+      process,
       append: (line) =>
         Effect.sync(() => {
           if (queued.length >= options.maxQueued) lost += 1

@@ -3,8 +3,10 @@
  */
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
-import { DateTime, Effect } from "effect"
+import { DateTime, Effect, Option } from "effect"
 import { encode, type LedgerLine } from "../ledger/LedgerLine.js"
+import type { ProcessIdentity } from "../ledger/ProcessIdentity.js"
+import { stateOf } from "./DatabaseTrouble.js"
 
 /** A line as text, and the month in which the run in it started: `2026-11`. */
 export interface IngestedLine {
@@ -18,20 +20,23 @@ export const fromLine = (line: LedgerLine): IngestedLine => {
   return { text: encode(line), month: run && monthOf(DateTime.formatIso(run.startTime)) }
 }
 
-/** A line of a file; `undefined` where it was cut. */
-export const fromText = (text: string): IngestedLine | undefined => {
-  let json: { readonly run?: StartedRun; readonly completed?: { readonly run?: StartedRun } } | null
+/** A line of a file; none where it was cut, or holds nothing for the database. */
+export const fromText = (text: string): Option.Option<IngestedLine> => {
+  let line: TextLine | null
   try {
-    json = JSON.parse(text)
+    line = JSON.parse(text)
   } catch {
-    return undefined
+    return Option.none()
   }
-  const start = (json?.run ?? json?.completed?.run)?.startTime
-  return { text, month: start === undefined ? undefined : monthOf(start) }
+  if (line?.type === undefined || line.type === "writer") return Option.none()
+  const start = (line.run ?? line.completed?.run)?.startTime
+  return Option.some({ text, month: start === undefined ? undefined : monthOf(start) })
 }
 
-interface StartedRun {
-  readonly startTime?: string
+interface TextLine {
+  readonly type?: string
+  readonly run?: { readonly startTime?: string }
+  readonly completed?: { readonly run?: { readonly startTime?: string } }
 }
 
 /** The months of years above 9999 have more digits. */
@@ -64,6 +69,24 @@ export class Ingestion {
     )
   }
 
+  /** Notes that a writer is there. */
+  notePresence(writer: string, { host, pid }: ProcessIdentity): Effect.Effect<void, SqlError> {
+    const { schema, sql } = this
+    return Effect.asVoid(
+      sql`INSERT INTO ${sql.literal(schema)}.writers (writer, host, pid) VALUES (${writer}::uuid, ${host ?? null}, ${pid ?? null})
+        ON CONFLICT (writer) DO UPDATE SET seen_at = now()`.withoutTransform
+    )
+  }
+
+  /** Notes that a writer is gone of which the database may never have heard. */
+  noteGone(writer: string): Effect.Effect<void, SqlError> {
+    const { schema, sql } = this
+    return Effect.asVoid(
+      sql`INSERT INTO ${sql.literal(schema)}.writers (writer, started_at, seen_at) VALUES (${writer}::uuid, 'epoch', 'epoch')
+        ON CONFLICT (writer) DO NOTHING`.withoutTransform
+    )
+  }
+
   private ingest(lines: ReadonlyArray<IngestedLine>, writer: string): Effect.Effect<void, SqlError> {
     const { schema, sql } = this
     return Effect.suspend(() => {
@@ -90,10 +113,4 @@ export class Ingestion {
 
 const checkViolation = "23514"
 
-const isWithoutPartition = ({ cause }: SqlError): boolean => codeOf(cause) === checkViolation
-
-/** The SQLSTATE of an error of the database; `undefined` where the trouble is another, such as a lost connection. */
-export const codeOf = (cause: unknown): string | undefined => {
-  if (typeof cause !== "object" || cause === null || !("code" in cause)) return undefined
-  return typeof cause.code === "string" && /^[0-9A-Z]{5}$/.test(cause.code) ? cause.code : undefined
-}
+const isWithoutPartition = (error: SqlError): boolean => stateOf(error) === checkViolation

@@ -46,5 +46,11 @@ export const migrate = (
         )`)
       return yield* Migrator.make({})({ loader, table })
     })
-    return (yield* sql.withTransaction(migrated)).map(([id]) => id)
+    const versions = yield* sql.withTransaction(migrated).pipe(
+      // The migrator dies of a migration that fails.
+      Effect.catchAllDefect((defect) =>
+        defect instanceof Migrator.MigrationError ? Effect.fail(defect) : Effect.die(defect)
+      )
+    )
+    return versions.map(([id]) => id)
   })

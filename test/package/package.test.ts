@@ -76,7 +76,7 @@ describe("the core", () => {
 /** What each folder of `src/` may import beside the core. */
 const integrations: Record<string, ReadonlyArray<string>> = {
   ledger: ["@effect/platform"],
-  sql: ["@effect/sql"],
+  sql: ["@effect/platform", "@effect/sql"],
   report: [],
   platform: ["@effect/platform"],
   rpc: ["@effect/platform", "@effect/rpc"],

@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs"
 import { SqlClient } from "@effect/sql"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Exit } from "effect"
+import { Cause, Effect, Exit, Option } from "effect"
 import { fromText, Ingestion } from "../../src/sql/Ingestion.js"
 import { LedgerSql } from "../../src/sql/index.js"
 import { latestVersion, migrate } from "../../src/sql/Migrations.js"
@@ -21,7 +21,7 @@ const lines = readFileSync(new URL("../ledger/lines-v1.jsonl", import.meta.url),
 
 const ingested = Effect.flatMap(SqlClient.SqlClient, (sql) =>
   new Ingestion(sql, "botanu").write(
-    lines.flatMap((line) => fromText(line) ?? []),
+    lines.flatMap((line) => Option.toArray(fromText(line))),
     "019abc12-def3-7890-abcd-0000000000ff"
   )
 )
