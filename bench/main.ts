@@ -4,6 +4,7 @@
  */
 import { Effect } from "effect"
 import { childSpans } from "./child-spans.js"
+import { durable } from "./durable.js"
 import { baggage, runHeaders, runSchemas } from "./headers.js"
 import { hostileHeaders } from "./hostile-headers.js"
 import { ids } from "./ids.js"
@@ -31,6 +32,7 @@ const measurements: ReadonlyArray<Measurement> = [
   ...tracers.flatMap(usages),
   ...prices,
   ...[...runHeaders, ...runSchemas, ...baggage, ...hostileHeaders, ...ids].map(timed),
+  ...durable,
   ...memory
 ]
 

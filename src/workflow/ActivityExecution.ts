@@ -185,9 +185,9 @@ const cutOff = (fiber: AnyFiber, { name }: Activity.Any, executions: number): Re
 /** What the fiber puts on spans and log lines, with the step: a compensation has only the annotations of the body. */
 const annotationsFor = (fiber: AnyFiber) => {
   const step = currentStep(fiber.currentContext)
+  if (step === undefined) return undefined
   const onSpans = fiber.getFiberRef(FiberRef.currentTracerSpanAnnotations)
   const onLogs = fiber.getFiberRef(FiberRef.currentLogAnnotations)
-  if (step === undefined) return { onSpans, onLogs }
   return { onSpans: HashMap.set(onSpans, Key.step, step.name), onLogs: HashMap.set(onLogs, Key.step, step.name) }
 }
 

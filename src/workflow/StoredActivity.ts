@@ -88,13 +88,16 @@ export interface Stored {
 
 /** Reads a stored result, also one of an engine without this layer. */
 export const read = (stored: Exit.Exit<unknown, unknown>): Stored => {
-  const envelope = decodeEnvelope(Exit.isSuccess(stored) ? stored.value : Cause.squash(stored.cause))
+  const result: unknown = Exit.isSuccess(stored) ? stored.value : Cause.squash(stored.cause)
+  // Most results have nothing beside them.
+  const isEnvelope = typeof result === "object" && result !== null && versionKey in result
+  const envelope = isEnvelope ? decodeEnvelope(result) : Option.none()
   if (Option.isNone(envelope)) return { exit: stored, record: Either.right(undefined), stoppedBy: undefined }
-  const { record, result } = envelope.value
+  const { record, result: inside } = envelope.value
   return {
-    exit: exitOf(result),
+    exit: exitOf(inside),
     record: Either.mapLeft(decodeRecord(record), ({ message }) => message),
-    stoppedBy: result._tag === "Stopped" ? result.by : undefined
+    stoppedBy: inside._tag === "Stopped" ? inside.by : undefined
   }
 }
 

@@ -25,6 +25,9 @@ const terminations = Number(process.env["TERMINATIONS"] ?? 1)
 const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000)
 const patienceMillis = 60_000 + 30_000 * (kills + terminations)
 
+/** How long a runner may take to end by itself. */
+const graceMillis = 8_000
+
 const freePort = async (): Promise<number> => {
   const probe = createServer().listen(0, "127.0.0.1")
   await once(probe, "listening")
@@ -57,7 +60,10 @@ class Runners {
     if (child === undefined || child.exitCode !== null) return
     const exited = once(child, "exit")
     child.kill(signal)
+    // What supervisors do with a process that takes too long.
+    const grace = setTimeout(() => child.kill("SIGKILL"), graceMillis)
     await exited
+    clearTimeout(grace)
   }
 
   async endAll(): Promise<void> {
