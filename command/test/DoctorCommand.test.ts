@@ -41,7 +41,7 @@ describe("botanu doctor", () => {
     ])
     const { code, out } = await botanu(["doctor", "--ledger", ledger])
     expect(code).toBe(1)
-    expect(countOf(out, "runs without an end")).toBe("1")
+    expect(countOf(out, "runs that are running")).toBe("1")
     expect(out).toContain("botanu event refund-1")
     expect(countOf(out, "records lost by writers")).toBe("7")
     expect(countOf(out, "clock skew over 1 s")).toBe("1")

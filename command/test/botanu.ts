@@ -37,7 +37,8 @@ export const botanu = async (args: ReadonlyArray<string>, setting: Setting = {})
     isUtf8: true,
     hasColour: setting.hasColour ?? false,
     print: (lines) => Effect.sync(() => out.push(...lines)),
-    complain: (line) => Effect.sync(() => err.push(line))
+    complain: (line) => Effect.sync(() => err.push(line)),
+    working: (effect) => effect
   })
   const code = await main(["node", "botanu", ...args]).pipe(
     Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(setting.env ?? {})))),

@@ -23,6 +23,8 @@ export interface CallOptions {
   readonly end?: number
   readonly durationMs?: number
   readonly status?: Usage.UsageStatus
+  readonly inputTokens?: number
+  readonly outputTokens?: number
   readonly errorType?: string
 }
 
@@ -103,6 +105,8 @@ const recorded = (call: CallOptions, end: number): Usage.RecordedUsage =>
       status: call.status ?? "success",
       requests: 1,
       ...(call.durationMs !== undefined && { durationMs: call.durationMs }),
+      ...(call.inputTokens !== undefined && { inputTokens: call.inputTokens }),
+      ...(call.outputTokens !== undefined && { outputTokens: call.outputTokens }),
       ...(call.errorType !== undefined && { errorType: call.errorType })
     }),
     cost:

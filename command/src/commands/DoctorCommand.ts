@@ -19,7 +19,8 @@ export const doctor: Effect.Effect<number, CommandError, LedgerStore | Screen> =
   const checks = checksOf({
     health,
     runs: yield* Findings.runCount,
-    endless: yield* Findings.endless,
+    running: yield* Findings.endless("running"),
+    lost: yield* Findings.endless("lost"),
     skewed: yield* Findings.skewed,
     unpricedCalls: unpriced.reduce((sum, { calls }) => sum + calls, 0)
   })
@@ -41,7 +42,9 @@ export const doctor: Effect.Effect<number, CommandError, LedgerStore | Screen> =
       return `${check === undefined ? "    " : mark(check.isWarning && check.count > 0)}   ${line}`.trimEnd()
     }),
     ...(unpriced.length === 0 ? [] : ["", ...unpricedLines(unpriced, columns)]),
-    warnings === 0 ? "no warnings" : plural(warnings, "warning")
+    warnings === 0
+      ? "no warnings"
+      : `${plural(warnings, "warning")}${unpriced.length === 0 ? "" : ". Next: botanu reprice --prices FILE"}`
   ])
   return warnings === 0 ? exitCodes.ok : exitCodes.findings
 })
@@ -49,7 +52,8 @@ export const doctor: Effect.Effect<number, CommandError, LedgerStore | Screen> =
 interface Facts {
   readonly health: Health
   readonly runs: number
-  readonly endless: Findings.RunCount
+  readonly running: Findings.RunCount
+  readonly lost: Findings.RunCount
   readonly skewed: Findings.RunCount
   readonly unpricedCalls: number
 }
@@ -61,7 +65,8 @@ interface Check {
   readonly advice: string
 }
 
-const checksOf = ({ endless, health, runs, skewed, unpricedCalls }: Facts): ReadonlyArray<Check> => {
+const checksOf = (facts: Facts): ReadonlyArray<Check> => {
+  const { health, lost, running, runs, skewed, unpricedCalls } = facts
   const lines = (problem: string, name: string, advice: string): Check => {
     const found = health.problems.find((one) => one.problem === problem)
     const [first = "", ...others] = (found?.places ?? []).map(TerminalText.visible)
@@ -69,9 +74,7 @@ const checksOf = ({ endless, health, runs, skewed, unpricedCalls }: Facts): Read
     return { name, count: found?.lines ?? 0, isWarning: true, advice: `${advice}, in ${where}` }
   }
   const seeEvent = ({ eventId = "" }: Findings.RunCount) => `botanu event ${TerminalText.visible(eventId)}`
-  return [
-    { name: "runs that read back", count: runs, isWarning: false, advice: "" },
-    lines("cut", "lines cut by a crash", "skipped"),
+  const rare = [
     lines("newer_version", "lines of a later version", "skipped, update botanu"),
     lines("invalid", "lines that are not valid", "skipped"),
     {
@@ -80,19 +83,15 @@ const checksOf = ({ endless, health, runs, skewed, unpricedCalls }: Facts): Read
       isWarning: true,
       advice: "the disk was slow, full or gone"
     },
-    {
-      name: "runs without an end",
-      count: endless.runs,
-      isWarning: true,
-      advice: `running, or lost with their process: ${seeEvent(endless)}`
-    },
+    { name: "runs that are running", count: running.runs, isWarning: false, advice: `in no rate: ${seeEvent(running)}` }
+  ]
+  return [
+    { name: "runs that read back", count: runs, isWarning: false, advice: "" },
+    lines("cut", "lines cut by a crash", "skipped"),
+    ...rare.filter(({ count }) => count > 0),
+    { name: "runs without an end", count: lost.runs, isWarning: true, advice: `lost, process gone: ${seeEvent(lost)}` },
     { name: "calls without a price", count: unpricedCalls, isWarning: true, advice: "in no sum; below, by model" },
-    {
-      name: "clock skew over 1 s",
-      count: skewed.runs,
-      isWarning: true,
-      advice: `synchronize the clocks of the hosts: ${seeEvent(skewed)}`
-    }
+    { name: "clock skew over 1 s", count: skewed.runs, isWarning: true, advice: `set the clocks: ${seeEvent(skewed)}` }
   ]
 }
 

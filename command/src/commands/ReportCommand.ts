@@ -13,14 +13,12 @@ import * as GroupKey from "../query/GroupKey.js"
 import { LedgerStore } from "../store/LedgerStore.js"
 import * as DelimitedText from "../terminal/DelimitedText.js"
 import * as Paint from "../terminal/Paint.js"
+import type * as Rows from "../terminal/Rows.js"
 import { Screen } from "../terminal/Screen.js"
 import * as TextTable from "../terminal/TextTable.js"
 import { checkLimit, type EventOptions, filterOf, quoted, usageError } from "./EventOptions.js"
 import * as ReportGroup from "./ReportGroup.js"
 import * as ReportHead from "./ReportHead.js"
-
-export const formats = ["table", "json", "csv", "markdown"] as const
-export type Format = (typeof formats)[number]
 
 /** What a report is about, as the command line has it. */
 export interface ReportOptions extends EventOptions {
@@ -28,7 +26,7 @@ export interface ReportOptions extends EventOptions {
   readonly by: string
   readonly sort: ReportGroup.Sort | undefined
   readonly limit: number | undefined
-  readonly format: Format
+  readonly format: Rows.Format
 }
 
 /** Prints the figures of each group. */

@@ -19,16 +19,17 @@ export const runCount: Effect.Effect<number, CommandError, LedgerStore> = Effect
   return Cells.count(row?.runs)
 })
 
-/** Runs that started and have not completed. */
-export const endless: Effect.Effect<RunCount, CommandError, LedgerStore> = Effect.gen(function* () {
-  const { dialect, query } = yield* LedgerStore
-  const [row] = yield* query({
-    from: ["runs"],
-    text: `SELECT count(*) AS runs, ${dialect.first("event_id", ["start_time", "run_id"])} AS event_id
-      FROM runs WHERE NOT is_completed`
+/** Runs that started and have not completed: those that are running, or those whose process is gone. */
+export const endless = (status: "running" | "lost"): Effect.Effect<RunCount, CommandError, LedgerStore> =>
+  Effect.gen(function* () {
+    const { dialect, query } = yield* LedgerStore
+    const [row] = yield* query({
+      from: ["runs"],
+      text: `SELECT count(*) AS runs, ${dialect.first("event_id", ["start_time", "run_id"])} AS event_id
+      FROM runs WHERE NOT is_completed AND run_status = '${status}'`
+    })
+    return { runs: Cells.count(row?.runs), eventId: Cells.text(row?.event_id) }
   })
-  return { runs: Cells.count(row?.runs), eventId: Cells.text(row?.event_id) }
-})
 
 const toleratedSkewMillis = 1000
 

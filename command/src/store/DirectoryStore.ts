@@ -81,6 +81,13 @@ export const open = (
     }
   })
 
+/** Makes all tables in a database, which then holds the ledger as it is now. */
+export const materialize = (
+  database: DuckDb.DuckDb,
+  directory: string
+): Effect.Effect<void, CommandError, FileSystem.FileSystem | Path.Path> =>
+  Effect.flatMap(segments(directory), (segments) => Effect.asVoid(loaded(database, segments, "quantities")))
+
 const depthOf: Readonly<Partial<Record<Relation, Depth>>> = {
   usages: "calls",
   charges: "calls",
@@ -95,7 +102,8 @@ const isSame = (one: ReadonlyArray<Ledger.Segment>, other: ReadonlyArray<Ledger.
     return segment?.path === path && segment.bytes === bytes && segment.isAbandoned === isAbandoned
   })
 
-const asText = (row: DuckDb.Row): Row =>
+/** The texts of the values of a row. */
+export const asText = (row: DuckDb.Row): Row =>
   Object.fromEntries(
     Object.entries(row).map(([name, value]) => [
       name,

@@ -1,7 +1,13 @@
 /**
  * DuckDB in this process, in memory.
  */
-import { type DuckDBConnection, DuckDBInstance, type DuckDBValue, listValue } from "@duckdb/node-api"
+import {
+  type DuckDBConnection,
+  DuckDBInstance,
+  type DuckDBValue,
+  listValue,
+  type StatementType
+} from "@duckdb/node-api"
 import { TerminalText } from "botanu-effect/report"
 import { Effect, type Scope } from "effect"
 import { CommandError, exitCodes } from "../CommandError.js"
@@ -17,6 +23,10 @@ export interface DuckDb {
     statement: string,
     parameters?: Readonly<Record<string, Parameter>>
   ) => Effect.Effect<ReadonlyArray<Row>, CommandError>
+  /** How many statements a text has, and of what type the first is. Nothing is executed. */
+  readonly kindOf: (
+    text: string
+  ) => Effect.Effect<{ readonly statements: number; readonly type: StatementType | undefined }, CommandError>
 }
 
 /** A connection, closed with the scope. A connection sees what others have committed. */
@@ -37,7 +47,15 @@ export const open: Effect.Effect<{ readonly connect: Connect }, CommandError, Sc
     )
     yield* attempt(() => connection.run("SET TimeZone = 'UTC'"))
     const database: DuckDb = {
-      query: (statement, parameters = {}) => attempt(() => rowsOf(connection, statement, parameters))
+      query: (statement, parameters = {}) => attempt(() => rowsOf(connection, statement, parameters)),
+      kindOf: (text) =>
+        attempt(async () => {
+          const extracted = await connection.extractStatements(text)
+          const first = extracted.count === 0 ? undefined : await extracted.prepare(0)
+          const kind = { statements: extracted.count, type: first?.statementType }
+          first?.destroySync()
+          return kind
+        })
     }
     return database
   })

@@ -22,7 +22,8 @@ export const segments = (
     return yield* Ledger.segments(directory)
   }).pipe(Effect.catchTags({ BadArgument: unreadable, SystemError: unreadable }))
 
-const unreadable = ({ message }: { readonly message: string }): CommandError =>
+/** Trouble with files. */
+export const unreadable = ({ message }: { readonly message: string }): CommandError =>
   new CommandError({
     message: `the ledger cannot be read: ${TerminalText.visible(message)}`,
     exitCode: exitCodes.trouble

@@ -146,7 +146,8 @@ const needs: Readonly<Record<Relation, ReadonlyArray<string>>> = {
   amendments: ["amendments"]
 }
 
-const relationsOf = (from: ReadonlyArray<Relation>, schema: string): string => {
+/** Common table expressions for tables of a schema. */
+export const relationsOf = (from: ReadonlyArray<Relation>, schema: string): string => {
   const names = new Set(from.flatMap((relation) => needs[relation]))
   const all = tables(schema)
   return Object.keys(all)
@@ -200,7 +201,8 @@ const tables = (s: string): Readonly<Record<string, string>> => ({
 /** `invalid_schema_name`, and `undefined_table`. */
 const noTables: ReadonlySet<unknown> = new Set(["3F000", "42P01"])
 
-const problemOf = ({ name }: Location, error: SqlError): CommandError => {
+/** What a refusal of the database means for a user. */
+export const problemOf = ({ name }: Location, error: SqlError): CommandError => {
   const { code, message } = causeOf(error)
   return noTables.has(code)
     ? new CommandError({
@@ -219,7 +221,8 @@ const unreachable = (name: string, error: unknown): CommandError =>
     exitCode: exitCodes.trouble
   })
 
-const causeOf = (error: unknown): { readonly code?: unknown; readonly message: string } => {
+/** What the driver says of an error. */
+export const causeOf = (error: unknown): { readonly code?: unknown; readonly message: string } => {
   const cause = typeof error === "object" && error !== null && "cause" in error ? error.cause : error
   const code = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
   const text = cause instanceof Error ? cause.message : String(cause)

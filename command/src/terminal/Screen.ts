@@ -2,6 +2,7 @@
  * Where the command writes to, and what it can show.
  */
 import { Context, Effect, Layer } from "effect"
+import * as Progress from "./Progress.js"
 
 /** The standard output and the standard error of the command. */
 export class Screen extends Context.Tag("botanu/command/Screen")<
@@ -16,6 +17,8 @@ export class Screen extends Context.Tag("botanu/command/Screen")<
     readonly print: (lines: ReadonlyArray<string>) => Effect.Effect<void>
     /** Writes one line to the standard error. */
     readonly complain: (line: string) => Effect.Effect<void>
+    /** Shows that work goes on, where it takes longer than a second and the standard error is a terminal. */
+    readonly working: Progress.Progress["during"]
   }
 >() {}
 
@@ -44,10 +47,13 @@ export const abilitiesOf = ({ columns, env, isTerminal }: Surroundings) => {
 export const layerProcess: Layer.Layer<Screen> = Layer.sync(Screen, () => {
   const { stderr, stdout } = process
   const abilities = abilitiesOf({ env: process.env, isTerminal: stdout.isTTY === true, columns: stdout.columns })
+  const progress =
+    stderr.isTTY === true ? Progress.make((text) => write(stderr, text), abilities.isUtf8) : Progress.none
   return {
     ...abilities,
-    print: (lines) => write(stdout, lines.map((line) => `${line}\n`).join("")),
-    complain: (line) => write(stderr, `${line}\n`)
+    print: (lines) => Effect.zipRight(progress.end, write(stdout, lines.map((line) => `${line}\n`).join(""))),
+    complain: (line) => Effect.zipRight(progress.end, write(stderr, `${line}\n`)),
+    working: progress.during
   }
 })
 

@@ -1,0 +1,102 @@
+/**
+ * `botanu import FILE…`: runs of the Botanu SDKs for other languages, from the files that the OpenTelemetry Collector writes.
+ */
+import { FileSystem, type Path } from "@effect/platform"
+import { type CompletedRun, PriceBook } from "botanu-effect"
+import { Figures, TerminalText } from "botanu-effect/report"
+import { Effect, Stream } from "effect"
+import { CommandError, exitCodes } from "../CommandError.js"
+import { SpanCollection } from "../otlp/ImportedRun.js"
+import { spansOf } from "../otlp/OtlpSpan.js"
+import { LedgerStore, type Parameter } from "../store/LedgerStore.js"
+import * as LedgerWriter from "../store/LedgerWriter.js"
+import { Screen } from "../terminal/Screen.js"
+import { priceBook } from "./RepriceCommand.js"
+
+/** Writes the runs that are not in the ledger yet. */
+export const importFiles = (options: {
+  readonly ledger: string
+  readonly files: ReadonlyArray<string>
+  readonly prices: string | undefined
+}): Effect.Effect<void, CommandError, LedgerStore | Screen | FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function* () {
+    const { complain, print } = yield* Screen
+    const prices = options.prices === undefined ? PriceBook.empty : yield* priceBook(options.prices)
+    const spans = new SpanCollection()
+    let unreadable = 0
+    for (const file of options.files) {
+      yield* linesIn(file).pipe(
+        Stream.runForEach((line) =>
+          Effect.sync(() => {
+            if (line.trim() === "") return
+            const found = spansOf(line)
+            if (found === undefined) unreadable += 1
+            else for (const span of found) spans.add(span)
+          })
+        )
+      )
+    }
+    const { refused, runs, withoutRun } = spans.completed(prices)
+    const known = yield* knownOf(runs)
+    const fresh = runs.filter(({ run }) => !known.has(run.runId))
+    for (let index = 0; index < fresh.length; index += runsAtOnce) {
+      yield* LedgerWriter.write(options.ledger, { completed: fresh.slice(index, index + runsAtOnce) })
+    }
+    const calls = fresh.reduce((sum, { totals }) => sum + totals.calls, 0)
+    const unpriced = fresh.reduce((sum, { totals }) => sum + totals.unpricedCalls, 0)
+    yield* print([
+      `${Figures.count(fresh.length)} runs imported, ${Figures.count(calls)} calls${unpriced === 0 ? "" : `, ${Figures.count(unpriced)} without a price${options.prices === undefined ? " (--prices FILE)" : ""}`}`,
+      ...(runs.length > fresh.length
+        ? [`${Figures.count(runs.length - fresh.length)} runs were in the ledger already`]
+        : [])
+    ])
+    if (unreadable > 0) yield* complain(`botanu: ${Figures.count(unreadable)} lines are no JSON, and are left out`)
+    if (withoutRun > 0) {
+      yield* complain(
+        `botanu: ${Figures.count(withoutRun)} spans are of runs whose own span is in none of the files, and are left out`
+      )
+    }
+    if (refused.length > 0) {
+      yield* complain(
+        `botanu: ${Figures.count(refused.length)} runs are not valid, and are left out; the first: ${TerminalText.visible(refused[0] ?? "").slice(0, 160)}`
+      )
+    }
+  })
+
+const runsAtOnce = 20_000
+
+const linesIn = (file: string): Stream.Stream<string, CommandError, FileSystem.FileSystem> =>
+  Stream.unwrap(Effect.map(FileSystem.FileSystem, (files) => files.stream(file))).pipe(
+    Stream.decodeText(),
+    Stream.splitLines,
+    Stream.mapError(
+      ({ message }) =>
+        new CommandError({
+          message: `${TerminalText.visible(file)} cannot be read: ${TerminalText.visible(message)}`,
+          exitCode: exitCodes.trouble
+        })
+    )
+  )
+
+/** Of these runs, the ids of those that have completed in the ledger. */
+const knownOf = (runs: ReadonlyArray<CompletedRun>): Effect.Effect<ReadonlySet<string>, CommandError, LedgerStore> =>
+  Effect.gen(function* () {
+    const { query } = yield* LedgerStore
+    const known = new Set<string>()
+    for (let index = 0; index < runs.length; index += idsAtOnce) {
+      const parameters: Record<string, Parameter> = {}
+      for (const [number, { run }] of runs.slice(index, index + idsAtOnce).entries())
+        parameters[`id${number}`] = run.runId
+      const rows = yield* query({
+        from: ["runs"],
+        text: `SELECT run_id FROM runs WHERE is_completed AND run_id IN (${Object.keys(parameters)
+          .map((name) => `$${name}::uuid`)
+          .join(", ")})`,
+        parameters
+      })
+      for (const { run_id } of rows) known.add(run_id ?? "")
+    }
+    return known
+  })
+
+const idsAtOnce = 500

@@ -1,0 +1,61 @@
+/**
+ * Statements of a user over a ledger, which can read the ledger and do nothing else.
+ */
+import { StatementType } from "@duckdb/node-api"
+import type { FileSystem, Path } from "@effect/platform"
+import * as SqlClient from "@effect/sql/SqlClient"
+import { TerminalText } from "botanu-effect/report"
+import { Context, Effect } from "effect"
+import { CommandError, exitCodes } from "../CommandError.js"
+import * as DirectoryStore from "./DirectoryStore.js"
+import * as DuckDb from "./DuckDb.js"
+import { type Row, relations } from "./LedgerStore.js"
+import * as PostgresStore from "./PostgresStore.js"
+
+/** The rows of one statement that selects. Anything else is refused. */
+export const select = (
+  location: string,
+  text: string
+): Effect.Effect<ReadonlyArray<Row>, CommandError, FileSystem.FileSystem | Path.Path> =>
+  Effect.scoped(PostgresStore.isUrl(location) ? selectInDatabase(location, text) : selectInDirectory(location, text))
+
+const selectInDirectory = (location: string, text: string) =>
+  Effect.gen(function* () {
+    const database = yield* DuckDb.make
+    yield* DirectoryStore.materialize(database, location)
+    // From here on no statement reaches a file or the network, and none changes that.
+    yield* database.query("SET enable_external_access = false")
+    yield* database.query("SET lock_configuration = true")
+    const kind = yield* Effect.mapError(database.kindOf(text), reasonOf)
+    if (kind.statements !== 1) return yield* refused("expected one statement")
+    if (kind.type !== StatementType.SELECT && kind.type !== StatementType.EXPLAIN) {
+      return yield* refused("only SELECT is allowed: the ledger is read, not changed")
+    }
+    const rows = yield* Effect.mapError(database.query(text), reasonOf)
+    return rows.map(DirectoryStore.asText)
+  })
+
+const selectInDatabase = (location: string, text: string) =>
+  Effect.gen(function* () {
+    const database = yield* PostgresStore.locationOf(location)
+    const client = yield* PostgresStore.client(database, "reads")
+    const sql = Context.get(client, SqlClient.SqlClient)
+    // As a subquery it cannot be a command, and with a parameter it cannot be more than one statement.
+    const wrapped = `WITH ${PostgresStore.relationsOf(relations, database.schema)}
+      SELECT selected.* FROM (${text.replace(/;\s*$/, "")}
+      ) AS selected WHERE $1::text IS NULL`
+    return yield* Effect.mapError(sql.unsafe<Row>(wrapped, [null]).withoutTransform, (error) => {
+      const problem = PostgresStore.problemOf(database, error)
+      return problem.exitCode === exitCodes.usage ? problem : reasonOf(problem)
+    })
+  })
+
+const refused = (reason: string): CommandError =>
+  new CommandError({
+    message: `the statement is refused: ${TerminalText.visible(reason)}`,
+    exitCode: exitCodes.usage
+  })
+
+/** The first line of what a database says, without what the command puts before it. */
+const reasonOf = ({ message }: CommandError): CommandError =>
+  refused(message.replace(/^(DuckDB cannot read the ledger|PostgreSQL refuses): /, "").replace(/\\u000a.*/, ""))

@@ -1,0 +1,284 @@
+/**
+ * Runs of other programs, from lines of the OpenTelemetry Collector's file exporter.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { FastCheck } from "effect"
+import { describe, expect, it, onTestFinished } from "vitest"
+import { spansOf } from "../../src/otlp/OtlpSpan.js"
+import { actsOnTerminal, botanu, ledgerOf } from "../botanu.js"
+import { stores } from "../stores.js"
+
+type Value = string | number | boolean
+
+const attributesOf = (attributes: Readonly<Record<string, Value>>) =>
+  Object.entries(attributes).map(([key, value]) => ({
+    key,
+    value:
+      typeof value === "string"
+        ? { stringValue: value }
+        : typeof value === "boolean"
+          ? { boolValue: value }
+          : Number.isInteger(value)
+            ? { intValue: String(value) }
+            : { doubleValue: value }
+  }))
+
+const nanos = (second: number) => String(BigInt(1_770_000_000 + second) * 1_000_000_000n)
+
+interface SpanOptions {
+  readonly name: string
+  readonly start: number
+  readonly end: number
+  readonly attributes: Readonly<Record<string, Value>>
+  readonly events?: ReadonlyArray<{ readonly name: string; readonly attributes: Readonly<Record<string, Value>> }>
+  readonly isError?: boolean
+}
+
+const span = ({ attributes, end, events = [], isError = false, name, start }: SpanOptions) => ({
+  traceId: "5b8efff798038103d269b633813fc60c",
+  spanId: "eee19b7ec3c1b174",
+  name,
+  kind: 2,
+  startTimeUnixNano: nanos(start),
+  endTimeUnixNano: nanos(end),
+  attributes: attributesOf(attributes),
+  events: events.map((event) => ({
+    name: event.name,
+    timeUnixNano: nanos(end),
+    attributes: attributesOf(event.attributes)
+  })),
+  status: isError ? { code: 2 } : {}
+})
+
+const lineOf = (spans: ReadonlyArray<object>) =>
+  JSON.stringify({
+    resourceSpans: [{ resource: { attributes: [] }, scopeSpans: [{ scope: { name: "botanu" }, spans }] }]
+  })
+
+const run = "0190b0c4-1111-4222-8333-444455556666"
+const ids = {
+  "botanu.run_id": run,
+  "botanu.workflow": "Customer Support",
+  "botanu.event_id": "ticket-1",
+  "botanu.customer_id": "bigretail"
+}
+
+/** A run as the SDK for Python records it: its calls have the attributes of that SDK. */
+const python = [
+  span({
+    name: "chat quill-2",
+    start: 1,
+    end: 2,
+    attributes: {
+      ...ids,
+      "gen_ai.operation.name": "chat",
+      "gen_ai.provider.name": "openai",
+      "gen_ai.request.model": "quill-2",
+      "gen_ai.usage.input_tokens": 1000,
+      "gen_ai.usage.output_tokens": 10,
+      "botanu.usage.cached_tokens": 400,
+      "botanu.vendor.request_id": "req-1"
+    }
+  }),
+  span({
+    name: "db.postgresql.select",
+    start: 2,
+    end: 3,
+    attributes: {
+      ...ids,
+      "db.system": "postgresql",
+      "db.operation": "SELECT",
+      "db.name": "shop",
+      "botanu.data.rows_returned": 7
+    }
+  }),
+  span({
+    name: "botanu.run/Customer Support",
+    start: 0,
+    end: 4,
+    attributes: {
+      ...ids,
+      "botanu.environment": "production",
+      "botanu.tenant_id": "acme",
+      "botanu.attempt": 2,
+      "botanu.root_run_id": "0190b0c4-1111-4222-8333-444455550000",
+      "botanu.outcome": "failed",
+      "botanu.outcome.reason_code": "no_answer",
+      "botanu.outcome.value_amount": 0.5,
+      "botanu.team": "support"
+    },
+    events: [
+      { name: "botanu.run.completed", attributes: { status: "failed", duration_ms: 4000, error_class: "NoAnswer" } }
+    ],
+    isError: true
+  })
+]
+
+const folder = (): string => {
+  const path = mkdtempSync(join(tmpdir(), "botanu-import-"))
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}
+
+const fileOf = (lines: ReadonlyArray<string>): string => {
+  const path = join(folder(), "traces.jsonl")
+  writeFileSync(path, lines.map((line) => `${line}\n`).join(""))
+  return path
+}
+
+describe.each(stores())("into $name", { timeout: 60_000 }, (store) => {
+  it("a run of another SDK comes with its calls, wherever they are in the files, and once", async () => {
+    const ledger = await store.ledgerOf([])
+    // The spans of calls come before that of their run, on lines of their own.
+    const file = fileOf([lineOf(python.slice(0, 1)), lineOf(python.slice(1)), ""])
+    const prices = join(folder(), "prices.json")
+    writeFileSync(
+      prices,
+      JSON.stringify({
+        "quill-2": {
+          litellm_provider: "openai",
+          mode: "chat",
+          input_cost_per_token: 0.000001,
+          output_cost_per_token: 0.00001,
+          cache_read_input_token_cost: 0.0000005
+        }
+      })
+    )
+    const first = await botanu(["import", file, "--prices", prices, "--ledger", ledger])
+    expect(first).toMatchObject({ code: 0, err: "" })
+    expect(first.out).toBe("1 runs imported, 2 calls, 1 without a price")
+    const { out } = await botanu(["event", "ticket-1", "--json", "--ledger", ledger])
+    const [event] = JSON.parse(out)
+    expect(event).toMatchObject({
+      status: "failure",
+      cost: { usd: "0.0009", calls: 2, unpricedCalls: 1 },
+      runs: [
+        {
+          run: {
+            runId: run,
+            attempt: 2,
+            tenantId: "acme",
+            environment: "production",
+            rootRunId: "0190b0c4-1111-4222-8333-444455550000"
+          },
+          status: "failure",
+          errorClass: "NoAnswer",
+          outcome: { status: "failure", reason: "no_answer", valueAmount: 0.5 },
+          durationMs: 4000,
+          traceId: "5b8efff798038103d269b633813fc60c",
+          annotations: { team: "support" },
+          usages: [
+            {
+              usage: {
+                kind: "llm",
+                provider: "openai",
+                inputTokens: 1000,
+                cacheReadTokens: 400,
+                providerRequestId: "req-1",
+                durationMs: 1000
+              }
+            },
+            {
+              usage: {
+                kind: "database",
+                provider: "postgresql",
+                operation: "SELECT",
+                database: "shop",
+                rowsReturned: 7
+              }
+            }
+          ]
+        }
+      ]
+    })
+    const again = await botanu(["import", file, file, "--ledger", ledger])
+    expect(again.out).toBe("0 runs imported, 0 calls\n1 runs were in the ledger already")
+    expect(JSON.parse((await botanu(["report", "--format", "json", "--ledger", ledger])).out)).toMatchObject([
+      { events: 1, runs: 1, calls: 2 }
+    ])
+  })
+})
+
+describe("an import", () => {
+  it("takes the cost that a span of this library reports", async () => {
+    const ledger = await ledgerOf([])
+    const call = span({
+      name: "render",
+      start: 1,
+      end: 2,
+      attributes: {
+        ...ids,
+        "botanu.usage.kind": "compute",
+        "botanu.usage.provider": "fleet",
+        "botanu.usage.operation": "render",
+        "botanu.usage.cost_usd": 0.000012
+      }
+    })
+    const own = span({
+      name: "botanu.run/X",
+      start: 0,
+      end: 3,
+      attributes: { ...ids, "botanu.outcome.status": "success" }
+    })
+    await botanu(["import", fileOf([lineOf([call, own])]), "--ledger", ledger])
+    expect(JSON.parse((await botanu(["report", "--format", "json", "--ledger", ledger])).out)).toMatchObject([
+      { usd: "0.000012", successes: 1, unpricedCalls: 0 }
+    ])
+  })
+
+  it("says what it leaves out", async () => {
+    const ledger = await ledgerOf([])
+    const { "botanu.customer_id": _, ...withoutCustomer } = ids
+    const file = fileOf([
+      "{",
+      "7",
+      lineOf([
+        span({
+          name: "chat",
+          start: 0,
+          end: 1,
+          attributes: {
+            ...ids,
+            "botanu.run_id": "0190b0c4-0000-4222-8333-444455556666",
+            "gen_ai.request.model": "quill-2"
+          }
+        })
+      ]),
+      lineOf([
+        span({
+          name: "botanu.run/X",
+          start: 0,
+          end: 1,
+          attributes: { ...withoutCustomer, "botanu.workflow": "\u001b[2J" }
+        })
+      ]),
+      JSON.stringify({ resourceMetrics: [] })
+    ])
+    const { err, out } = await botanu(["import", file, "--ledger", ledger])
+    expect(out).toBe("0 runs imported, 0 calls")
+    expect(err).toContain("2 lines are no JSON, and are left out")
+    expect(err).toContain("1 spans are of runs whose own span is in none of the files")
+    expect(err).toContain("1 runs are not valid, and are left out")
+    expect(err).not.toMatch(actsOnTerminal)
+  })
+
+  it("says that a file is not there", async () => {
+    const { code, err } = await botanu(["import", "/nowhere/at-all.jsonl", "--ledger", await ledgerOf([])])
+    expect(code).toBe(3)
+    expect(err).toContain("/nowhere/at-all.jsonl cannot be read")
+  })
+})
+
+describe("a line of spans", () => {
+  it("is read without a fault, whatever it holds", () => {
+    FastCheck.assert(
+      FastCheck.property(FastCheck.json(), FastCheck.string(), (json, text) => {
+        expect(() => spansOf(json)).not.toThrow()
+        expect(() => spansOf(text)).not.toThrow()
+        expect(() => spansOf(`{"resourceSpans":[{"scopeSpans":[{"spans":[${json}]}]}]}`)).not.toThrow()
+      })
+    )
+  })
+})
