@@ -32,13 +32,15 @@ export const Charges = ({ data, selected }: { readonly data: EventDetail; readon
   const row = data.rows.find(({ id }) => id === selected)
   const inside = new Set(row === undefined ? data.rows.map(({ id }) => id) : [row.id])
   for (const { id, parent } of data.rows) if (parent !== null && inside.has(parent)) inside.add(id)
-  const calls = data.charges.filter((call) => inside.has(call.row))
+  const calls = data.charges.filter(
+    (call) => inside.has(call.row) && (call.isUnpriced || call.charges.length > 0 || Number(call.usd) > 0)
+  )
   const models = sumsOf(calls)
   const meters = models.flatMap((model) => Array.from(model.meters.values()))
   const isTokens = meters.every(({ unit }) => /token/i.test(unit))
   const unpriced = calls.filter(({ isUnpriced }) => isUnpriced).length
   const total = calls.reduce((sum, { usd }) => BigDecimal.sum(sum, decimal(usd)), decimal("0"))
-  const places = Math.min(10, Math.max(4, ...meters.map(({ usd }) => placesOfExact(usd))))
+  const places = Math.min(7, Math.max(4, ...meters.map(({ usd }) => placesOfExact(usd))))
   return (
     <section class="charged">
       <div class="head">

@@ -49,8 +49,6 @@ export const EventView = ({
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return
-      if (event.target instanceof Element && event.target.closest("[role=treegrid]") !== null && event.key !== "c")
-        return
       const href =
         event.key === "j" ? neighbour(position?.next) : event.key === "k" ? neighbour(position?.previous) : undefined
       if (href !== undefined) go(href)
@@ -360,7 +358,13 @@ const KeyFigures = ({ data, now }: { readonly data: EventDetail | undefined; rea
         ) : event.toMedian === null ? (
           <>
             <p class="big">–</p>
-            <p class="delta">{data?.median === null ? "no other event has ended" : "known when it has ended"}</p>
+            <p class="delta">
+              {isUnknown(event)
+                ? "its cost is not known"
+                : data?.median === null
+                  ? "no other event has ended"
+                  : "known when it has ended"}
+            </p>
           </>
         ) : (
           <>

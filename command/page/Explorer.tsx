@@ -460,6 +460,12 @@ const Rows = ({
   const total = data?.totals.events ?? 12
   const body = useRef<HTMLTableSectionElement>(null)
   const pages = useRef(new Map<number, ReadonlyArray<EventRow> | "asked">())
+  const paged = useRef(data)
+  if (paged.current !== data) {
+    // What was read of an earlier state of the ledger goes with it.
+    paged.current = data
+    pages.current = new Map()
+  }
   if (data !== undefined && !pages.current.has(0)) pages.current.set(0, data.rows)
   const [, setLoaded] = useState(0)
   const [isNarrow, setNarrow] = useState(() => matchMedia(narrow).matches)
@@ -499,15 +505,16 @@ const Rows = ({
   const [first, last] = [range[0], Math.min(range[1], total)]
   useEffect(() => {
     if (data === undefined) return
+    const known = pages.current
     for (let page = Math.floor(first / pageRows); page * pageRows < last; page++) {
-      if (pages.current.has(page)) continue
-      pages.current.set(page, "asked")
+      if (known.has(page)) continue
+      known.set(page, "asked")
       request<Events>("events", { ...query, offset: page * pageRows, limit: pageRows }).then(
         ({ rows }) => {
-          pages.current.set(page, rows)
+          known.set(page, rows)
           setLoaded((count) => count + 1)
         },
-        () => pages.current.delete(page)
+        () => known.delete(page)
       )
     }
   }, [first, last, data])

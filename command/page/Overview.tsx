@@ -18,6 +18,7 @@ import {
   columnText,
   isUnknown,
   Mark,
+  meterAmount,
   meterText,
   Name,
   placesOf,
@@ -486,12 +487,12 @@ export const whyText = ({ missing, reason }: Pick<Unpriced, "reason" | "missing"
 export const quantityText = ({ calls, missing, quantities }: Unpriced): string => {
   const [only] = missing
   if (missing.length === 1 && only !== undefined && quantities[only] !== undefined) {
-    return `${Figures.large(quantities[only])} ${meterText(only)}`
+    return meterAmount(quantities[only], only)
   }
   const tokens = (quantities["inputTokens"] ?? 0) + (quantities["outputTokens"] ?? 0)
   if (tokens > 0) return `${Figures.large(tokens)} tokens`
   const [name, amount] = Object.entries(quantities)[0] ?? []
-  return name === undefined ? plural(calls, "request") : `${Figures.large(amount ?? 0)} ${meterText(name)}`
+  return name === undefined ? plural(calls, "request") : meterAmount(amount ?? 0, name)
 }
 
 const WithoutPrice = ({

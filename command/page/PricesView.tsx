@@ -9,7 +9,7 @@ import { whyText } from "./Overview.js"
 import type { ViewProperties } from "./Page.js"
 import { useData, useLasting } from "./PageData.js"
 import { carried, periodText, queryOf } from "./Selection.js"
-import { isUnknown, meterText, Name, plural, Skeleton, Spend, Unknown, usd } from "./Text.js"
+import { isUnknown, meterAmount, Name, plural, Skeleton, Spend, Unknown, usd } from "./Text.js"
 
 export const PricesView = ({ location, period, revision }: ViewProperties) => {
   const { data, isLoading } = useData<Prices>("unpriced", queryOf(location, period), revision)
@@ -105,9 +105,7 @@ const Unpriced = ({ data, events }: { readonly data: Prices; readonly events: Ev
                   {Object.entries(row.quantities).length === 0
                     ? plural(row.calls, "request")
                     : Object.entries(row.quantities).map(([name, amount]) => (
-                        <div key={name}>
-                          {Figures.large(amount)} {meterText(name)}
-                        </div>
+                        <div key={name}>{meterAmount(amount, name)}</div>
                       ))}
                 </td>
                 <td class="n at-860">{Number(row.usd) === 0 ? <Unknown>no price</Unknown> : usd(row.usd)}</td>

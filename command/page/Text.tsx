@@ -194,4 +194,10 @@ export const meterText = (meter: string): string =>
     .replace(/([a-z])([A-Z0-9])/g, "$1 $2")
     .toLowerCase()
 
+/** An amount of a meter: `2,400 queries`, `1 query`. */
+export const meterAmount = (amount: number, meter: string): string => {
+  const unit = meterText(meter)
+  return `${Figures.large(amount)} ${amount === 1 ? unit.replace(/ies$/, "y").replace(/s$/, "") : unit}`
+}
+
 export const copy = (text: string): Promise<void> => navigator.clipboard.writeText(text)

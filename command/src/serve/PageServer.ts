@@ -1,13 +1,15 @@
 /**
  * The server of the page: the data API, and the files of the page.
  */
-import { HttpApiBuilder, HttpServerResponse } from "@effect/platform"
-import type { Ledger } from "botanu-effect/ledger"
+import { createServer } from "node:http"
+import { HttpApiBuilder, HttpServer, HttpServerResponse } from "@effect/platform"
+import { NodeHttpServer } from "@effect/platform-node"
+import { Ledger } from "botanu-effect/ledger"
 import { Clock, Effect, Layer, Schedule, Stream } from "effect"
-import type { CommandError } from "../CommandError.js"
+import { CommandError, exitCodes } from "../CommandError.js"
 import * as DelimitedText from "../terminal/DelimitedText.js"
 import * as EventDetail from "./EventDetail.js"
-import { LedgerMirror, type MirrorState } from "./LedgerMirror.js"
+import { LedgerMirror, layerDirectory, type MirrorState } from "./LedgerMirror.js"
 import * as MirrorQuery from "./MirrorQuery.js"
 import * as Page from "./PageApi.js"
 import * as PageAssets from "./PageAssets.js"
@@ -176,8 +178,48 @@ const liveResponse = (changes: Stream.Stream<MirrorState>, statusOf: (state: Mir
   )
 }
 
+/** Where the page listens, and which ledger it shows. */
+export interface Listening extends Omit<PageOptions, "amend"> {
+  /** The directory of the ledger. */
+  readonly directory: string
+  /** The port; 0 takes a free one. */
+  readonly port: number
+  readonly allowAmend: boolean
+  /** How often the ledger is looked at, in milliseconds. */
+  readonly pollMillis?: number
+}
+
+/** Serves the page until the scope closes, and gives its port. */
+export const listen = (options: Listening) =>
+  Effect.gen(function* () {
+    const amend = options.allowAmend
+      ? (yield* Layer.build(Ledger.layer({ directory: options.directory, flushMillis: 50 })).pipe(
+          Effect.flatMap((context) => Effect.provide(Ledger.Ledger, context)),
+          Effect.mapError(({ message }) => new CommandError({ message, exitCode: exitCodes.trouble }))
+        )).amendOutcome
+      : undefined
+    const server = createServer()
+    const { address } = yield* Effect.flatMap(
+      Layer.build(
+        layer({ ...options, amend }).pipe(
+          Layer.provide(
+            layerDirectory({
+              ledger: options.directory,
+              ...(options.pollMillis !== undefined && { pollMillis: options.pollMillis })
+            })
+          ),
+          Layer.provideMerge(NodeHttpServer.layer(() => server, { host: options.host, port: options.port }))
+        )
+      ),
+      (context) => Effect.provide(HttpServer.HttpServer, context)
+    )
+    // A page that listens would keep the server open for ever.
+    yield* Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
+    return address._tag === "TcpAddress" ? address.port : options.port
+  })
+
 /** Serves the page on the `HttpServer` in the context. */
-export const layer = (options: PageOptions) =>
+const layer = (options: PageOptions) =>
   Layer.unwrapEffect(
     Effect.map(PageAssets.handler(options.assets), (assets) =>
       HttpApiBuilder.serve(Trust.middleware(options)).pipe(

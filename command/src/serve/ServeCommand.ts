@@ -1,15 +1,11 @@
 /**
  * `botanu serve`: the page over a ledger.
  */
-import { createServer } from "node:http"
-import { Command, type CommandExecutor, type FileSystem, HttpServer, type Path } from "@effect/platform"
-import { NodeHttpServer } from "@effect/platform-node"
-import { Ledger } from "botanu-effect/ledger"
+import { Command, type CommandExecutor, type FileSystem, type Path } from "@effect/platform"
 import { TerminalText } from "botanu-effect/report"
-import { Effect, Layer } from "effect"
+import { Effect } from "effect"
 import { CommandError, exitCodes } from "../CommandError.js"
 import { Screen } from "../terminal/Screen.js"
-import * as LedgerMirror from "./LedgerMirror.js"
 import * as PageAssets from "./PageAssets.js"
 import * as PageServer from "./PageServer.js"
 import * as Trust from "./Trust.js"
@@ -43,31 +39,23 @@ export const serve = (
       if (options.traceUrl !== undefined && !isTraceUrl(options.traceUrl)) {
         return yield* usage("--trace-url: expected an address of http or https with {traceId} in it")
       }
-      const amend = options.allowAmend
-        ? (yield* Layer.build(Ledger.layer({ directory: options.ledger, flushMillis: 50 })).pipe(
-            Effect.flatMap((context) => Effect.provide(Ledger.Ledger, context)),
-            Effect.mapError(({ message }) => new CommandError({ message, exitCode: exitCodes.trouble }))
-          )).amendOutcome
-        : undefined
-      const server = NodeHttpServer.layer(() => createServer(), { host: options.host, port: options.port })
-      const page = PageServer.layer({
+      const port = yield* PageServer.listen({
         host: options.host,
+        port: options.port,
         token: options.token,
+        directory: options.ledger,
         ledger: options.ledger,
         version: options.version,
         traceUrl: options.traceUrl,
-        amend,
+        allowAmend: options.allowAmend,
         assets: PageAssets.directory
-      }).pipe(Layer.provide(LedgerMirror.layerDirectory({ ledger: options.ledger })), Layer.provideMerge(server))
-      const context = yield* Layer.build(page).pipe(
+      }).pipe(
         Effect.catchTag("ServeError", ({ cause }) =>
           usage(
             `cannot listen on ${options.host}:${options.port}: ${cause instanceof Error ? cause.message : String(cause)}`
           )
         )
       )
-      const { address } = yield* Effect.provide(HttpServer.HttpServer, context)
-      const port = address._tag === "TcpAddress" ? address.port : options.port
       const host = options.host.includes(":") ? `[${options.host}]` : options.host
       const token = options.token === undefined ? "" : `/?token=${encodeURIComponent(options.token)}`
       const url = `http://${host}:${port}${token}`

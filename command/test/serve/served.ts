@@ -2,16 +2,12 @@
  * The page, served by this process, and ledgers for it.
  */
 import { appendFile, mkdtemp, rm } from "node:fs/promises"
-import { createServer } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { HttpServer } from "@effect/platform"
-import { NodeContext, NodeHttpServer } from "@effect/platform-node"
-import { Ledger } from "botanu-effect/ledger"
-import { Effect, Exit, Layer, Scope } from "effect"
+import { NodeContext } from "@effect/platform-node"
+import { Effect, Exit, Scope } from "effect"
 import { write } from "../../../bench/ledger/GeneratedLedger.js"
 import { build } from "../../page/build.mjs"
-import * as LedgerMirror from "../../src/serve/LedgerMirror.js"
 import * as PageServer from "../../src/serve/PageServer.js"
 
 /** Something to close after all tests of a file. */
@@ -52,33 +48,23 @@ export const makeGenerated = async (closes: Array<Close>, runs: number): Promise
 export const serve = async (
   ledger: string,
   assets: string,
-  options: Partial<PageServer.PageOptions> & { readonly allowAmend?: boolean } = {}
+  options: Partial<PageServer.Listening> = {}
 ): Promise<Served> => {
   const scope = await Effect.runPromise(Scope.make())
-  const context = await Effect.gen(function* () {
-    const writer = options.allowAmend
-      ? yield* Layer.build(Ledger.layer({ directory: ledger, flushMillis: 20 })).pipe(
-          Effect.flatMap((context) => Effect.provide(Ledger.Ledger, context))
-        )
-      : undefined
-    return yield* Layer.build(
-      PageServer.layer({
-        host: "127.0.0.1",
-        token: undefined,
-        ledger: "./botanu-ledger",
-        version: "0.0.0",
-        traceUrl: "https://traces.example.com/{traceId}",
-        amend: writer?.amendOutcome,
-        ...options,
-        assets
-      }).pipe(
-        Layer.provide(LedgerMirror.layerDirectory({ ledger, pollMillis: 50 })),
-        Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { port: 0, host: "127.0.0.1" }))
-      )
-    )
+  const port = await PageServer.listen({
+    host: "127.0.0.1",
+    port: 0,
+    token: undefined,
+    directory: ledger,
+    ledger: "./botanu-ledger",
+    version: "0.0.0",
+    traceUrl: "https://traces.example.com/{traceId}",
+    allowAmend: false,
+    pollMillis: 50,
+    assets,
+    ...options
   }).pipe(Scope.extend(scope), Effect.provide(NodeContext.layer), Effect.runPromise)
-  const { address } = await Effect.runPromise(Effect.provide(HttpServer.HttpServer, context))
-  const url = `http://127.0.0.1:${address._tag === "TcpAddress" ? address.port : 0}`
+  const url = `http://127.0.0.1:${port}`
   const headers = options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }
   const get = async <A>(path: string): Promise<A> =>
     (await (await fetch(`${url}/api/${path}`, { headers })).json()) as A
