@@ -6,7 +6,7 @@ import type { BudgetMeter } from "../cost/Budget.js"
 import { type AnyFiber, clockOf } from "../fiber/CurrentFiber.js"
 import { forwardedWith } from "../run/RemoteContext.js"
 import type { Run } from "../run/Run.js"
-import { Event, runSpanName } from "../wire/Wire.js"
+import { Attribute, Event, runSpanName } from "../wire/Wire.js"
 import { exportStartFor } from "./ActiveExporters.js"
 import { add } from "./ActiveRuns.js"
 import { currentRun } from "./CurrentRun.js"
@@ -26,6 +26,8 @@ export interface OpenRun {
 }
 
 export interface OpenOptions {
+  /** Whether the run has an outcome in any case. */
+  readonly autoOutcome?: boolean | undefined
   readonly spanKind?: Tracer.SpanKind | undefined
   /** What the run may spend. */
   readonly budgetMeter?: BudgetMeter | undefined
@@ -62,11 +64,21 @@ export const open = (
     attempted(trouble, "recording the start of a run on its span", () => {
       span.event(Event.started, startNanos, { run_id: run.runId, workflow: run.workflow })
       for (const [key, value] of business) span.attribute(key, value)
+      reserveEnd(span, options)
     })
     attempted(trouble, "registering the metrics of a workflow", () => registerMetricsFor(run.workflow, fiber))
     attempted(trouble, "exporting the start of a run", () => exportStartFor(run, fiber))
     return { scope, span, startNanos, business, trouble }
   })
+}
+
+/**
+ * A span that has as many attributes as it may have drops new ones, and takes new values of those that it has. So those of the end of
+ * a run are put on it at its start.
+ */
+const reserveEnd = (span: Tracer.Span, { autoOutcome }: OpenOptions): void => {
+  span.attribute(Attribute.durationMs, 0)
+  if (autoOutcome !== false) span.attribute(Attribute.outcomeStatus, "unknown")
 }
 
 const openSpan = (

@@ -69,9 +69,21 @@ export const addFor = (fiber: AnyFiber, { run, scope, span }: RecordTarget, usag
     warnFor(fiber, late(usage, cost))
     return
   }
+  const isFirst = scope.usageTotals === undefined
   scope.usageTotals ??= new UsageTotals()
   scope.usageTotals.add(makeUnsafe(RecordedUsage, { usage, cost }))
+  if (isFirst) reserveTotals(scope, scope.usageTotals)
   spend(fiber, scope, cost)
+}
+
+/** The span of the run has its totals from the first call on: it may have no room for them when the run ends. */
+const reserveTotals = ({ span }: RunScope, { totals }: UsageTotals): void => {
+  if (span?._tag !== "Span") return
+  try {
+    for (const [key, value] of Object.entries(totals.toSpanAttributes())) span.attribute(key, value)
+  } catch {
+    // A tracer that throws is no reason for the program to fail. It is asked again when the run ends.
+  }
 }
 
 const costOf = (fiber: AnyFiber, run: Run, usage: Usage): Cost => {
