@@ -31,6 +31,24 @@ const newestOf = (name, range) => {
     .at(-1)
 }
 
+/** What `@effect/opentelemetry` of this line allows of a peer that both have: its tests cannot run with more. */
+const allowedHere = JSON.parse(
+  readFileSync(join(root, "node_modules/@effect/opentelemetry/package.json"), "utf8")
+).peerDependencies
+
+const newestHereOf = (name, range) => {
+  const isOpenTelemetry = name.startsWith("@opentelemetry/")
+  if (/^@opentelemetry\/(core|context-async-hooks)$/.test(name)) return newestOf(name, "^2.0.0")
+  if (/^@opentelemetry\/exporter-/.test(name)) return newestOf(name, allowedHere["@opentelemetry/sdk-logs"])
+  return newestOf(name, isOpenTelemetry ? (allowedHere[name] ?? range) : range)
+}
+
+/** OpenTelemetry 3 under what needs no SDK of it; the tests bring one of version 2, which has its own. */
+const openTelemetry3 = () =>
+  Object.fromEntries(
+    ["@opentelemetry/core", "@opentelemetry/context-async-hooks"].map((name) => [name, newestOf(name, "^3.0.0")])
+  )
+
 /** Each peer at the version that `versionOf` gives. */
 const peers = (versionOf) =>
   Object.fromEntries(Object.entries(peerDependencies).map(([name, range]) => [name, versionOf(name, range)]))
@@ -53,7 +71,13 @@ const sets = isCore
         title: "the lowest peers",
         versions: { ...lowestCompanions(), ...peers((_, range) => lowestOf(range)) }
       },
-      { title: "the newest peers", versions: peers(newestOf) }
+      { title: "the newest peers", versions: peers(newestHereOf) },
+      {
+        title: "OpenTelemetry 3",
+        versions: openTelemetry3(),
+        nests: true,
+        tests: ["test/opentelemetry/RunOpenTelemetry", "test/opentelemetry/RunContextSpanProcessor", "test/interop/"]
+      }
     ]
 
 /** What is about the project as it is here, and not about what it runs with. */
@@ -69,8 +93,12 @@ const coreTests = () =>
   })
 
 /** Installs the versions, unless that was done before, and gives the folder. */
-const install = (versions) => {
-  const installed = { ...manifest, devDependencies: { ...devDependencies, ...versions }, overrides: versions }
+const install = (versions, nests) => {
+  const installed = {
+    ...manifest,
+    devDependencies: { ...devDependencies, ...versions },
+    ...(!nests && { overrides: versions })
+  }
   const key = createHash("sha256").update(JSON.stringify(installed)).digest("hex").slice(0, 12)
   const folder = join(tmpdir(), `botanu-peers-${key}`)
   const complete = join(folder, "node_modules/.complete")
@@ -78,7 +106,13 @@ const install = (versions) => {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder)
   writeFileSync(join(folder, "package.json"), JSON.stringify(installed))
-  const options = ["--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"]
+  const options = [
+    "--prefer-offline",
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    ...(nests ? ["--legacy-peer-deps"] : [])
+  ]
   execFileSync("npm", ["install", ...options], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] })
   writeFileSync(complete, "")
   return folder
@@ -95,16 +129,16 @@ const copyProject = (folder) => {
 const installedHere = (name) =>
   JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")).version
 
-const run = ({ title, versions }) => {
+const run = ({ nests = false, tests: only, title, versions }) => {
   const different = Object.entries(versions).filter(([name, version]) => installedHere(name) !== version)
   console.log(`\n${title}: ${different.map((pair) => pair.join("@")).join(", ") || "those that are installed here"}`)
   // The other tests run with these.
   if (different.length === 0) return true
-  const folder = install(versions)
+  const folder = install(versions, nests)
   copyProject(folder)
   const tests = isCore
     ? ["--typecheck.enabled=false", ...coreTests()]
-    : [...["package/**", ...projectTests].flatMap((path) => ["--exclude", `test/${path}`])]
+    : [...(only ?? []), ...["package/**", ...projectTests].flatMap((path) => ["--exclude", `test/${path}`])]
   const { status } = spawnSync("npx", ["vitest", "run", ...vitestArguments, ...tests], {
     cwd: folder,
     stdio: "inherit"
