@@ -31,7 +31,9 @@ export interface Programs {
 export const writePrograms = (folder: string, programs: ReadonlyArray<Program>): Programs => {
   // Within the project, so that programs find what they import. Compilers look into no folder whose name begins with a dot.
   const path = join(root, "test", folder)
-  mkdirSync(path, { recursive: true })
+  // What programs leave behind in it goes with them.
+  const temporary = join(path, "tmp")
+  mkdirSync(temporary, { recursive: true })
   for (const { code, file } of programs) writeFileSync(join(path, file), code)
   const files = programs.map(({ file }) => file)
   const compilerOptions = { noUnusedLocals: false }
@@ -49,11 +51,12 @@ export const writePrograms = (folder: string, programs: ReadonlyArray<Program>):
   }
   return {
     compile: async () => {
-      await node(root, "node_modules/typescript/bin/tsc", "--noEmit", "-p", path)
+      await node({ cwd: root }, "node_modules/typescript/bin/tsc", "--noEmit", "-p", path)
     },
     run: async (...files) => {
       await bundled()
-      return node(path, ...importsOf(files.map((file) => join(path, "built", file.replace(/\.ts$/, ".mjs")))))
+      const built = files.map((file) => join(path, "built", file.replace(/\.ts$/, ".mjs")))
+      return node({ cwd: path, env: { ...process.env, TMPDIR: temporary } }, ...importsOf(built))
     },
     remove: () => rmSync(path, { recursive: true, force: true })
   }
@@ -62,9 +65,12 @@ export const writePrograms = (folder: string, programs: ReadonlyArray<Program>):
 const importsOf = ([first, ...others]: ReadonlyArray<string>): ReadonlyArray<string> =>
   first === undefined ? [] : [...others.flatMap((file) => ["--import", file]), first]
 
-const node = async (cwd: string, ...args: ReadonlyArray<string>) => {
+const node = async (
+  options: { readonly cwd: string; readonly env?: NodeJS.ProcessEnv },
+  ...args: ReadonlyArray<string>
+) => {
   try {
-    return await promisify(execFile)(process.execPath, args, { cwd, timeout: patienceMillis })
+    return await promisify(execFile)(process.execPath, args, { ...options, timeout: patienceMillis })
   } catch (error) {
     const { message, stderr, stdout } = error as Error & { readonly stderr: string; readonly stdout: string }
     throw new Error(`${stdout}${stderr}` || message)
