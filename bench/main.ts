@@ -8,6 +8,7 @@ import { durable } from "./durable.js"
 import { baggage, runHeaders, runSchemas } from "./headers.js"
 import { hostileHeaders } from "./hostile-headers.js"
 import { ids } from "./ids.js"
+import { ledgers } from "./ledgers.js"
 import { type Comparison, type Measurement, measure } from "./measure.js"
 import { memory } from "./memory.js"
 import { prices } from "./prices.js"
@@ -33,6 +34,7 @@ const measurements: ReadonlyArray<Measurement> = [
   ...prices,
   ...[...runHeaders, ...runSchemas, ...baggage, ...hostileHeaders, ...ids].map(timed),
   ...durable,
+  ...ledgers,
   ...memory
 ]
 

@@ -17,7 +17,7 @@ import { processProgram } from "../bundle.js"
 import { clientOf, rows, useServer } from "./database.js"
 
 const processes = 4
-const runsOfEach = Number(process.env["RUNS"] ?? 500)
+const runsOfEach = Number(process.env["RUNS"] ?? 300)
 
 const server = useServer()
 const writer = await processProgram(new URL("writer.ts", import.meta.url))
