@@ -101,7 +101,7 @@ const enter = (
     const enteredAt = yield* DateTime.now
     const instance = yield* WorkflowEngine.WorkflowInstance
     const sender = yield* incoming(entry.field)
-    const { isFirstEntry, stored } = yield* begun(durable, entry, sender)
+    const { isFirstEntry, stored } = yield* begun(durable, entry, sender, enteredAt)
     const { refused, run, span } = stored
     const budget = options.budget && Either.getOrUndefined(validate(options.budget))
     // What runs after the body needs what is there before it.
@@ -152,9 +152,10 @@ type StoredRun = typeof StoredRun.Type
 const beginning = "botanu/run"
 
 const begun = (
-  { engine }: Durable,
+  { engine, history }: Durable,
   entry: Entry,
-  sender: Sender
+  sender: Sender,
+  enteredAt: DateTime.Utc
 ): Effect.Effect<{ readonly stored: StoredRun; readonly isFirstEntry: boolean }, InvalidRunContext, Instance> =>
   Effect.gen(function* () {
     // An id that is not the sender's is stored first: what is exported of a run must not be of an id that a crash forgets.
@@ -165,7 +166,13 @@ const begun = (
       return begin(engine, entry, sender, runId)
     })
     const stored = yield* once(engine, { name: beginning, success: StoredRun, error: InvalidRunContext, make })
-    return { stored, isFirstEntry }
+    if (!isFirstEntry) return { stored, isFirstEntry }
+    // A process that was killed may have gone on before its result was stored.
+    const address = { workflow: entry.workflow.name, executionId: entry.executionId, activity: beginning, attempt: 1 }
+    const isAgain = yield* Effect.catchAllCause(history.wasRequestedBefore(address, enteredAt), () =>
+      Effect.succeed(true)
+    )
+    return { stored, isFirstEntry: !isAgain }
   })
 
 const begin = (

@@ -103,7 +103,11 @@ describe("executions on three runners", () => {
   const interruptedBy = async (orderId: string, signal: "SIGKILL" | "SIGTERM", afterMillis: number): Promise<void> => {
     orders.push(orderId)
     const done = client.runPromise(
+      // The end of a runner may interrupt a caller that waits for it. Who executes the order again gets its result.
       Order.execute({ orderId, provider: models.url }).pipe(
+        Effect.sandbox,
+        Effect.retry({ times: 3, while: Cause.isInterruptedOnly }),
+        Effect.unsandbox,
         Effect.catchAllCause((cause) => Effect.dieMessage(`${orderId}: ${Cause.pretty(cause)}`)),
         Logger.withMinimumLogLevel(LogLevel.Error)
       )
@@ -157,9 +161,13 @@ const expectCounted = (record: RunRecord.RunRecord, { served }: ModelServer, ord
   const usages = record.completed?.usages ?? []
   const calls = served.filter((call) => call.orderId === orderId)
   const known = usages.filter(({ usage }) => usage.providerRequestId !== undefined)
-  expect(known.length).toBe(activities.length)
+  // More where an execution was interrupted and began again in one process, which knows what it consumed.
+  expect(known.length).toBeGreaterThanOrEqual(activities.length)
   const ids = known.map(({ usage }) => usage.providerRequestId)
   expect(new Set(ids).size).toBe(ids.length)
+  for (const activity of activities) {
+    expect(calls.some((call) => call.activity === activity && ids.includes(call.callId))).toBe(true)
+  }
   const tokens = calls
     .filter(({ callId }) => ids.includes(callId))
     .reduce((sum, { inputTokens }) => sum + inputTokens, 0)
