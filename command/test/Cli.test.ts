@@ -39,6 +39,23 @@ describe("the command line", () => {
     expect((await botanu(["event", "ticket-42", "--ledger", "/nowhere"], { env })).code).toBe(2)
   })
 
+  it("never shows the password of a database, and says what cannot be reached", async () => {
+    const { code, err, out } = await botanu(["report", "--ledger", "postgres://shop:secret@127.0.0.1:1/ledger"])
+    expect(code).toBe(3)
+    expect(err.split("\n")).toHaveLength(1)
+    expect(err).toContain("no connection to postgres://shop:***@127.0.0.1:1/ledger")
+    expect(out + err).not.toContain("secret")
+  })
+
+  it.each(["postgres://h/db?schema=a%3Bdrop", "postgres://h/db?schema=", "postgres://[bad/db"])(
+    "refuses the location %s",
+    async (location) => {
+      const { code, err } = await botanu(["report", "--ledger", location])
+      expect(code).toBe(2)
+      expect(err).toMatch(/^botanu: --ledger: expected/)
+    }
+  )
+
   it("writes no escape sequence of an argument to the terminal", async () => {
     const ledger = await ledgerOf([])
     for (const args of [["\u001b[31mfrob"], ["event", "\u001b]0;title\u0007", "--ledger", ledger]]) {

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path"
 import { NodeContext } from "@effect/platform-node"
 import type { Ledger } from "botanu-effect/ledger"
 import type { RunRecord } from "botanu-effect/report"
-import { ConfigProvider, Effect, Layer } from "effect"
+import { ConfigProvider, Effect, Fiber, Layer } from "effect"
 import { onTestFinished } from "vitest"
 import { main } from "../src/Cli.js"
 import { Screen } from "../src/terminal/Screen.js"
@@ -30,6 +30,21 @@ export interface Setting {
 
 /** Runs the command with these arguments. */
 export const botanu = async (args: ReadonlyArray<string>, setting: Setting = {}): Promise<Printed> => {
+  const { command, err, out } = prepared(args, setting)
+  const code = await Effect.runPromise(command)
+  return { out: out.join("\n"), err: err.join("\n"), code }
+}
+
+/** Starts the command, which goes on until it is stopped. `out` grows meanwhile. */
+export const starting = (
+  args: ReadonlyArray<string>
+): { readonly out: ReadonlyArray<string>; readonly stop: () => Promise<unknown> } => {
+  const { command, out } = prepared(args, {})
+  const fiber = Effect.runFork(command)
+  return { out, stop: () => Effect.runPromise(Fiber.interrupt(fiber)) }
+}
+
+const prepared = (args: ReadonlyArray<string>, setting: Setting) => {
   const out: Array<string> = []
   const err: Array<string> = []
   const screen = Layer.succeed(Screen, {
@@ -40,12 +55,11 @@ export const botanu = async (args: ReadonlyArray<string>, setting: Setting = {})
     complain: (line) => Effect.sync(() => err.push(line)),
     working: (effect) => effect
   })
-  const code = await main(["node", "botanu", ...args]).pipe(
+  const command = main(["node", "botanu", ...args]).pipe(
     Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(setting.env ?? {})))),
-    Effect.provide([NodeContext.layer, screen]),
-    Effect.runPromise
+    Effect.provide([NodeContext.layer, screen])
   )
-  return { out: out.join("\n"), err: err.join("\n"), code }
+  return { command, err, out }
 }
 
 /** The lines of records, as a writer of this version writes them. */
