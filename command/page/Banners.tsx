@@ -60,7 +60,9 @@ export const EmptyLedger = ({ ledger }: { readonly ledger: string }) => (
     <h1>No runs in {ledger} yet</h1>
     <p class="mute">Add the ledger to your program. The first run appears here within a second.</p>
     <pre>
-      <code>{`Ledger.layer({ directory: ${JSON.stringify(ledger)} })`}</code>
+      <code>
+        {/^postgres/.test(ledger) ? "LedgerSql.layer()" : `Ledger.layer({ directory: ${JSON.stringify(ledger)} })`}
+      </code>
     </pre>
   </div>
 )

@@ -131,7 +131,7 @@ const Repriced = ({ data: { repriced, unpriced } }: { readonly data: Prices }) =
       {repriced === null ? (
         <p class="mute">
           Start the page with a price file to see it: <code>botanu serve --prices FILE</code>. To write the prices into
-          the ledger: <code>botanu reprice --prices FILE</code>
+          the ledger: <code>botanu reprice --prices FILE --write</code>
         </p>
       ) : (
         <>
@@ -164,7 +164,7 @@ const Repriced = ({ data: { repriced, unpriced } }: { readonly data: Prices }) =
             {repriced.unpricedCalls === 0
               ? ""
               : `${plural(repriced.unpricedCalls, "call")} would still have no price. `}
-            Nothing is written. To write it: <code>botanu reprice --prices FILE</code>
+            Nothing is written. To write it: <code>botanu reprice --prices FILE --write</code>
           </p>
         </>
       )}

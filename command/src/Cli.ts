@@ -386,6 +386,11 @@ const serveCommand = Command.make(
     allowAmend: Options.boolean("allow-amend").pipe(
       Options.withDescription("Lets readers of the page amend outcomes. Without it the page only reads")
     ),
+    prices: Options.text("prices").pipe(
+      Options.withDescription("A price file: the page shows what it would add to the sums"),
+      Options.optional,
+      Options.map(Option.getOrUndefined)
+    ),
     traceUrl: Options.text("trace-url").pipe(
       Options.withDescription("Where traces are: https://traces.example.com/{traceId}"),
       Options.optional,

@@ -61,6 +61,8 @@ export interface MirrorOptions {
   readonly ledger: string
   /** How often the ledger is looked at, in milliseconds. @default 500 */
   readonly pollMillis?: number
+  /** Brings what is new elsewhere into the directory, before each look at it. */
+  readonly pull?: Effect.Effect<void, CommandError>
 }
 
 const retryMillis = 2000
@@ -119,6 +121,7 @@ export const layerDirectory = (
         })
 
       const look = Effect.gen(function* () {
+        yield* options.pull ?? Effect.void
         const now = yield* Clock.currentTimeMillis
         const segments = yield* LedgerDirectory.segments(options.ledger)
         const before = yield* SubscriptionRef.get(state)

@@ -387,6 +387,27 @@ export const prices = (query: Query, selection: Page.Selection): Answer<Omit<Pag
     }
   })
 
+/** Calls without a price, with what they consumed. */
+export const unpricedUsages = (query: Query, selection: Page.Selection) => {
+  const conditions = conditionsOf(selection)
+  return Effect.map(
+    query(
+      `SELECT c.name AS name, c.reason AS reason, CAST(c.usage AS VARCHAR) AS usage, c.usd AS usd, e.customerId AS customerId, e.tenantId AS tenantId
+      FROM calls c JOIN events e USING (eventId, customerId) WHERE c.isUnpriced AND ${whereOf(conditions)}`,
+      parametersOf(conditions)
+    ),
+    (rows) =>
+      rows.map((row) => ({
+        name: row["name"] ?? "",
+        reason: row["reason"] ?? "",
+        usage: row["usage"] ?? "null",
+        usd: usdOf(row["usd"]),
+        customerId: row["customerId"] ?? "",
+        tenantId: textOf(row["tenantId"]) ?? undefined
+      }))
+  )
+}
+
 /** How a list of events is sorted. */
 export interface Order {
   readonly sort?: Page.SortKey | undefined

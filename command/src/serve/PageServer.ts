@@ -7,12 +7,15 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { Ledger } from "botanu-effect/ledger"
 import { Clock, Effect, Layer, Schedule, Stream } from "effect"
 import { CommandError, exitCodes } from "../CommandError.js"
+import * as PostgresStore from "../store/PostgresStore.js"
 import * as DelimitedText from "../terminal/DelimitedText.js"
+import * as DatabaseMirror from "./DatabaseMirror.js"
 import * as EventDetail from "./EventDetail.js"
 import { LedgerMirror, layerDirectory, type MirrorState } from "./LedgerMirror.js"
 import * as MirrorQuery from "./MirrorQuery.js"
 import * as Page from "./PageApi.js"
 import * as PageAssets from "./PageAssets.js"
+import * as PriceCheck from "./PriceCheck.js"
 import * as Trust from "./Trust.js"
 
 export interface PageOptions extends Trust.TrustOptions {
@@ -23,6 +26,8 @@ export interface PageOptions extends Trust.TrustOptions {
   readonly traceUrl: string | undefined
   /** Amends an outcome; absent where that is not allowed. */
   readonly amend: Ledger.Ledger["Type"]["amendOutcome"] | undefined
+  /** What a price file would add is shown where there is one. */
+  readonly prices?: PriceCheck.PriceCheck | undefined
   /** Where the files of the page are. */
   readonly assets: string
 }
@@ -87,7 +92,12 @@ const api = (options: PageOptions) =>
         .handle("find", ({ urlParams: { id } }) => away(MirrorQuery.find(query, id)))
         .handle("values", ({ urlParams: { begin = "", field } }) => away(MirrorQuery.values(query, field, begin)))
         .handle("unpriced", ({ urlParams }) =>
-          Effect.map(away(MirrorQuery.prices(query, urlParams)), (prices) => ({ ...prices, repriced: null }))
+          Effect.gen(function* () {
+            const prices = yield* away(MirrorQuery.prices(query, urlParams))
+            if (options.prices === undefined) return { ...prices, repriced: null }
+            const calls = yield* away(MirrorQuery.unpricedUsages(query, urlParams))
+            return { ...prices, repriced: PriceCheck.of(options.prices, calls) }
+          })
         )
         .handle("amend", ({ payload }) =>
           Effect.gen(function* () {
@@ -180,7 +190,7 @@ const liveResponse = (changes: Stream.Stream<MirrorState>, statusOf: (state: Mir
 
 /** Where the page listens, and which ledger it shows. */
 export interface Listening extends Omit<PageOptions, "amend"> {
-  /** The directory of the ledger. */
+  /** The directory of the ledger, or the URL of a database. */
   readonly directory: string
   /** The port; 0 takes a free one. */
   readonly port: number
@@ -203,10 +213,12 @@ export const listen = (options: Listening) =>
       Layer.build(
         layer({ ...options, amend }).pipe(
           Layer.provide(
-            layerDirectory({
-              ledger: options.directory,
-              ...(options.pollMillis !== undefined && { pollMillis: options.pollMillis })
-            })
+            PostgresStore.isUrl(options.directory)
+              ? DatabaseMirror.layer(options.directory)
+              : layerDirectory({
+                  ledger: options.directory,
+                  ...(options.pollMillis !== undefined && { pollMillis: options.pollMillis })
+                })
           ),
           Layer.provideMerge(NodeHttpServer.layer(() => server, { host: options.host, port: options.port }))
         )

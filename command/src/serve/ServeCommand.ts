@@ -5,6 +5,8 @@ import { Command, type CommandExecutor, type FileSystem, type Path } from "@effe
 import { TerminalText } from "botanu-effect/report"
 import { Effect } from "effect"
 import { CommandError, exitCodes } from "../CommandError.js"
+import { priceBook } from "../commands/RepriceCommand.js"
+import * as PostgresStore from "../store/PostgresStore.js"
 import { Screen } from "../terminal/Screen.js"
 import * as PageAssets from "./PageAssets.js"
 import * as PageServer from "./PageServer.js"
@@ -17,6 +19,7 @@ export interface ServeOptions {
   readonly open: boolean
   readonly token: string | undefined
   readonly allowAmend: boolean
+  readonly prices: string | undefined
   readonly traceUrl: string | undefined
   readonly version: string
 }
@@ -39,12 +42,20 @@ export const serve = (
       if (options.traceUrl !== undefined && !isTraceUrl(options.traceUrl)) {
         return yield* usage("--trace-url: expected an address of http or https with {traceId} in it")
       }
+      const isDatabase = PostgresStore.isUrl(options.ledger)
+      if (isDatabase && options.allowAmend) {
+        return yield* usage("--allow-amend: expected a ledger in a directory; amend in a database with botanu amend")
+      }
+      const name = isDatabase ? (yield* PostgresStore.locationOf(options.ledger)).name : options.ledger
+      const prices =
+        options.prices === undefined ? undefined : { source: options.prices, book: yield* priceBook(options.prices) }
       const port = yield* PageServer.listen({
         host: options.host,
         port: options.port,
         token: options.token,
         directory: options.ledger,
-        ledger: options.ledger,
+        ledger: name,
+        prices,
         version: options.version,
         traceUrl: options.traceUrl,
         allowAmend: options.allowAmend,
@@ -59,7 +70,7 @@ export const serve = (
       const host = options.host.includes(":") ? `[${options.host}]` : options.host
       const token = options.token === undefined ? "" : `/?token=${encodeURIComponent(options.token)}`
       const url = `http://${host}:${port}${token}`
-      yield* print([`${TerminalText.visible(options.ledger)}   ${url}   end with Ctrl-C`])
+      yield* print([`${TerminalText.visible(name)}   ${url}   end with Ctrl-C`])
       if (options.open) yield* Effect.ignore(Command.exitCode(opening(url)))
       return yield* Effect.never
     })

@@ -27,7 +27,7 @@ beforeAll(async () => {
   ledger = await makeGenerated(closes, 1500)
   page = await serve(ledger, assets)
   closes.push(page.close)
-})
+}, 60_000)
 
 afterAll(async () => {
   for (const close of closes.reverse()) await close()
