@@ -49,7 +49,7 @@ const models = Layer.unwrapEffect(
   })
 )
 
-// In full mode, a deadline and the number of an attempt reach the other service too.
+// In full mode, deadlines and numbers of attempts reach the other service too.
 const fullPropagation = Layer.effect(
   BotanuConfig.BotanuConfig,
   Effect.map(BotanuConfig.config, (settings) => ({ ...settings, propagationMode: "full" as const }))
@@ -80,10 +80,10 @@ The ledger is ${directory}. What next:
   npm run botanu -- report --by customer      # or model, step, tenant, outcome, team …
   npm run botanu -- event T-1032              # an event that passed its budget
   npm run botanu -- event T-1017              # one that its customer withdrew
-  npm run botanu -- doctor                    # what is not known, and why`)
+  npm run botanu -- doctor                    # what is not known, and why
+  npm run botanu -- serve --open              # all of it as a page`)
 })
 
-// Warnings go where the progress goes, a line each.
 const toStandardError = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))
 
 NodeRuntime.runMain(Effect.provide(program, [NodeContext.layer, toStandardError]), {

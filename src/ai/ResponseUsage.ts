@@ -13,14 +13,16 @@ import { count, isRecord, record, text } from "./UnknownJson.js"
 /** What the `response-metadata` and `finish` parts report, where those have come, and the tools that the provider ran. */
 export const consumptionIn = (parts: unknown): Consumption => {
   if (!Array.isArray(parts)) return {}
-  const known: Array<Consumption> = [toolsIn(parts)]
+  let known: Consumption | undefined = parts.some(isToolCall) ? toolsIn(parts) : undefined
   for (const part of parts) {
     if (!isRecord(part)) continue
-    if (part["type"] === "response-metadata") known.push(identityIn(part))
-    else if (part["type"] === "finish") known.push(usageIn(part))
+    const said = part["type"] === "response-metadata" ? identityIn(part) : part["type"] === "finish" && usageIn(part)
+    if (said) known = known === undefined ? merge(said) : joined(known, said)
   }
-  return known.reduce(joined)
+  return known ?? {}
 }
+
+const isToolCall = (part: unknown): boolean => isRecord(part) && part["type"] === "tool-call"
 
 const identityIn = (part: Record<string, unknown>): Consumption => ({
   providerRequestId: optionalText(part["id"]),
@@ -57,6 +59,7 @@ const usageIn = (part: Record<string, unknown>): Consumption => {
   if (usage === undefined) return {}
   const metadata = record(part["metadata"])
   const finishReason = text(part["reason"])
+  if (metadata === undefined || isEmpty(metadata)) return { ...commonUsage(usage), finishReason }
   const anthropic = anthropicUsage(record(metadata?.["anthropic"])?.["usage"])
   // The metadata of a streamed answer is that of its beginning; the output tokens are reported after it.
   if (anthropic.inputTokens !== undefined) {
@@ -74,6 +77,11 @@ const usageIn = (part: Record<string, unknown>): Consumption => {
   }
 }
 
+const isEmpty = (metadata: Record<string, unknown>): boolean => {
+  for (const _ in metadata) return false
+  return true
+}
+
 const openAiTier = (metadata: Record<string, unknown> | undefined): Consumption => {
   const serviceTier = text(record(metadata?.["openai"])?.["serviceTier"])
   return serviceTier === undefined ? {} : { serviceTier }
@@ -88,7 +96,11 @@ const commonUsage = (usage: Record<string, unknown>): Consumption => {
   if (input === undefined || output === undefined) {
     return { inputTokens: input, cacheReadTokens, outputTokens: output, reasoningTokens }
   }
-  const totals = totalsOf({ input, output }, count(usage["totalTokens"]), [
+  const total = count(usage["totalTokens"])
+  if (!cacheReadTokens && !reasoningTokens && (!total || total === input + output)) {
+    return { inputTokens: input, cacheReadTokens, outputTokens: output, reasoningTokens }
+  }
+  const totals = totalsOf({ input, output }, total, [
     { amount: cacheReadTokens ?? 0, side: "input", placement: "inside" },
     { amount: reasoningTokens ?? 0, side: "output", placement: "inside" }
   ])

@@ -85,11 +85,9 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
       this.add("requests", usage.requests ?? 0, rates.byUnit.request as R)
       return
     }
-    const overlaps = this.overlaps()
-    for (const row of rows) {
-      const quantity = usage[row.name]
-      if (quantity !== undefined) this.meter(row, quantity, overlaps)
-    }
+    const { hasParts, present } = presentIn(usage)
+    const overlaps = hasParts ? this.overlaps() : undefined
+    for (const row of present) this.meter(row, usage[row.name] as number, hasParts, overlaps)
     this.named("toolCalls", usage.toolCalls, rates.toolCalls)
     this.named("other", usage.other, rates.other)
     if (usage.uncounted !== undefined) for (const name of usage.uncounted) this.refuse(this.uncounted, name)
@@ -103,19 +101,26 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
     return this.unpriced.length > 0 || this.uncounted.length > 0
   }
 
-  private meter(row: Row, quantity: number, overlaps: ReadonlyMap<MeterName, Overlap> | undefined): void {
+  private meter(
+    row: Row,
+    quantity: number,
+    hasParts: boolean,
+    overlaps: ReadonlyMap<MeterName, Overlap> | undefined
+  ): void {
     const { inherits, isIncidental, measuredAs, measures, name, parts, unit } = row
     if (overlaps?.get(name)?.isUnknown) return
     let rest = quantity
-    for (const { factor, name } of parts) rest += factor * (this.usage[name] ?? overlaps?.get(name)?.least ?? 0)
+    if (hasParts) {
+      for (const { factor, name } of parts) rest += factor * (this.usage[name] ?? overlaps?.get(name)?.least ?? 0)
+    }
     if (rest === 0) return
     const rate = this.rates.byUnit[unit] ?? (inherits === undefined ? undefined : this.rates.byUnit[inherits])
     // Another measure of the same thing is charged in its place.
     if (measuredAs.some((other) => this.isCharged(other)) || (rate === undefined && isIncidental)) return
     const inside = measuredAs.find((other) => this.isInsideTotal(other))
     if (inside !== undefined) {
-      // What the total holds of it need not be known where all of the total has one price.
-      if (!this.isPricedAsTotal(inside)) this.refuse(this.uncounted, inside)
+      // What the total holds of it need not be known where all of the total has one price, and the thing none of its own.
+      if (rate !== undefined || !this.isPricedAsTotal(inside)) this.refuse(this.uncounted, inside)
       return
     }
     if (rate === undefined) {
@@ -275,6 +280,22 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
   }
 }
 
+/** The meters that a usage names, in the order of the table, and whether any is a part of another. Most usages name a few. */
+const presentIn = (usage: Quantities): { readonly present: ReadonlyArray<Row>; readonly hasParts: boolean } => {
+  const present: Array<Row> = []
+  let hasParts = false
+  let isOrdered = true
+  for (const name in usage) {
+    const row = byName.get(name as MeterName)
+    if (row === undefined || usage[row.name] === undefined) continue
+    const last = present[present.length - 1]
+    if (last !== undefined && last.index > row.index) isOrdered = false
+    present.push(row)
+    hasParts ||= row.totals.length > 0
+  }
+  return { present: isOrdered ? present : present.sort((a, b) => a.index - b.index), hasParts }
+}
+
 /** What a usage must say, for its cost at some rates to be known. */
 interface Expectation {
   /** Totals of tokens with a price. */
@@ -320,6 +341,7 @@ interface Overlap {
 
 /** A row of the table, ready for use. */
 interface Row {
+  readonly index: number
   readonly name: MeterName
   readonly unit: Unit
   readonly inherits: Unit | undefined
@@ -365,9 +387,10 @@ export const decimalPlacesOf = ({ perUnit = 1 }: MeterRow): number | undefined =
   return 10 ** places === perUnit ? places : undefined
 }
 
-const rows: ReadonlyArray<Row> = meterNames.map((name) => {
+const rows: ReadonlyArray<Row> = meterNames.map((name, index) => {
   const row = meterOf(name)
   return {
+    index,
     name,
     unit: row.unit as Unit,
     inherits: row.inherits === undefined ? undefined : (meterOf(row.inherits as MeterName).unit as Unit),

@@ -153,6 +153,18 @@ describe("measures of one thing", () => {
       "0.04, no_price_for_kind of images"
     ],
     [
+      "images without a price are tokens of a total that has one price",
+      { inputImages: 2, inputTokens: 100, outputTokens: 0 },
+      { usd: { ...text, inputImageToken: "0.01" } },
+      "1"
+    ],
+    [
+      "images with a price may be charged beside such tokens, or not",
+      { inputImages: 2, inputTokens: 100, outputTokens: 0 },
+      { usd: { ...text, inputImageToken: "0.01", inputImage: "0.0004" } },
+      "1, no_usage of inputImageTokens"
+    ],
+    [
       "pixels without a price are those of the images that have one",
       { images: 1, pixels: 1_048_576 },
       { usd: { image: "0.04" } },
