@@ -83,6 +83,7 @@ export const forRegion = (
     const interrupted = FiberRefs.getOrDefault(refs, FiberRef.interruptedCause)
     const rest = region.without(interrupted)
     if (rest !== interrupted) hold(locals, id, FiberRef.interruptedCause, rest)
+    region.release()
     return FiberRefs.unsafeMake(locals)
   })
   return { enter, leave }

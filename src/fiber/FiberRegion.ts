@@ -16,13 +16,17 @@ export const currentForkScope: FiberRef.FiberRef<Option.Option<ForkScope>> = Glo
 export class FiberRegion implements ForkScope {
   /** What the reference holds in this region. */
   readonly asForkScope: Option.Option<ForkScope> = Option.some(this)
-  private readonly outer: ForkScope
+  readonly fiberId: FiberId.FiberId
+  private fiber: AnyFiber | undefined
+  private outer: ForkScope | undefined
   private readonly children = new Set<AnyFiber>()
   private interruption: Cause.Cause<never> | undefined = undefined
 
   /** A region of what `fiber` does next. */
-  constructor(private readonly fiber: AnyFiber) {
+  constructor(fiber: AnyFiber) {
+    this.fiber = fiber
     this.outer = Option.getOrElse(fiber.getFiberRef(currentForkScope), () => internals(fiber).scope())
+    this.fiberId = this.outer.fiberId
   }
 
   /** Effect compares what references hold, by their hashes first: one that it makes itself stays in a table until a full collection. */
@@ -30,20 +34,27 @@ export class FiberRegion implements ForkScope {
     return 0
   }
 
-  get fiberId(): FiberId.FiberId {
-    return this.outer.fiberId
+  /**
+   * The region is over. It lets go of its fiber: fibers that were forked in it, and those that they fork, keep it among their
+   * references.
+   */
+  release(): void {
+    this.fiber = undefined
+    this.outer = undefined
+    this.children.clear()
   }
 
   /** A fiber that is forked in the region is one of the region, and is the fiber's child as it would be without. */
   add(runtimeFlags: RuntimeFlags.RuntimeFlags, child: AnyFiber): void {
-    this.outer.add(runtimeFlags, child)
+    this.outer?.add(runtimeFlags, child)
+    if (this.fiber === undefined) return
     this.children.add(child)
     child.addObserver(() => this.children.delete(child))
   }
 
   /** Interrupts the fiber in this region, and the fibers that were forked in the region. Only the first call counts. */
   interrupt(by: FiberId.FiberId): void {
-    if (this.interruption !== undefined) return
+    if (this.interruption !== undefined || this.fiber === undefined) return
     const fiber = internals(this.fiber)
     const cause = Cause.interrupt(by)
     this.interruption = cause
@@ -67,9 +78,9 @@ export class FiberRegion implements ForkScope {
   /** Interrupts the fibers that were forked in the region, and waits for them; nothing where there is none. */
   endChildren(): Effect.Effect<void> | undefined {
     if (this.children.size === 0) return undefined
-    return Effect.suspend(() => {
+    return Effect.withFiberRuntime((fiber) => {
       const children = Array.from(this.children)
-      for (const child of children) child.unsafeInterruptAsFork(this.fiber.id())
+      for (const child of children) child.unsafeInterruptAsFork(fiber.id())
       const ended = Effect.forEach(children, Fiber.await, { discard: true })
       return Effect.flatMap(ended, () => this.endChildren() ?? Effect.void)
     })

@@ -70,7 +70,8 @@ export const whileItLasts = <A, E, R>(
     if (deadline === undefined && values === undefined) {
       // Nothing here stops the work.
       scope.work = { fiber, isInterruptible: RuntimeFlags.interruptible(runtimeFlags) }
-      return yieldAfter(fiber, withWrappedTracer(fiber, work))
+      const ended = Effect.onExit(withWrappedTracer(fiber, work), () => letGo(scope))
+      return yieldAfter(fiber, ended)
     }
     const region = new FiberRegion(fiber)
     scope.work = { fiber, region, isInterruptible: RuntimeFlags.interruptible(runtimeFlags) }
@@ -85,11 +86,19 @@ export const whileItLasts = <A, E, R>(
         endsChildren: () => scope.stoppedBy !== undefined,
         onExit: (exit) => {
           timer?.stop()
-          return exitForCaller(scope, exit, { fiberId: fiber.id(), mayFail: true })
+          const seen = exitForCaller(scope, exit, { fiberId: fiber.id(), mayFail: true })
+          scope.work = undefined
+          return seen
         }
       })
     )
     return yieldAfter(fiber, worked)
+  })
+
+/** Daemons that join runs, and start daemons that do, would keep the fibers of all of them. */
+const letGo = (scope: RunScope): Effect.Effect<void> =>
+  Effect.sync(() => {
+    scope.work = undefined
   })
 
 /** `work` on a joined run, where another fiber does it than the one that waits for it. */
