@@ -3,7 +3,7 @@
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
-import { BigDecimal, type Cause, DateTime, Duration, Effect, type Exit } from "effect"
+import { BigDecimal, type Cause, DateTime, Deferred, Duration, Effect, FiberId } from "effect"
 import type { BudgetPeriod } from "../cost/BudgetExceeded.js"
 import type { BudgetStoreService, Spending } from "../cost/BudgetStore.js"
 import { format } from "../cost/Usd.js"
@@ -14,18 +14,19 @@ const patience = Duration.seconds(5)
 /** What is added in one statement. */
 interface Addition {
   readonly rows: Map<string, { readonly period: BudgetPeriod; spending: Spending }>
-  exit: Exit.Exit<void, SqlError | Cause.TimeoutException> | undefined
+  readonly written: Deferred.Deferred<void, SqlError | Cause.TimeoutException>
 }
 
-const newAddition = (): Addition => ({ rows: new Map(), exit: undefined })
+const newAddition = (): Addition => ({ rows: new Map(), written: Deferred.unsafeMake(FiberId.none) })
 
 /** A store in the tables of a schema. While one statement is under way, what is spent waits for the next one together. */
 export const make = (schema: string): Effect.Effect<BudgetStoreService, never, SqlClient.SqlClient> =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const s = sql.literal(schema)
-    const one = yield* Effect.makeSemaphore(1)
     let next = newAddition()
+    let isWriting = false
+    let latest = next
 
     const write = (rows: ReadonlyArray<object>) =>
       sql`INSERT INTO ${s}.budgets AS b (scope, id, per_ms, period_start, period_end, usd, unpriced_calls)
@@ -36,25 +37,33 @@ export const make = (schema: string): Effect.Effect<BudgetStoreService, never, S
         ON CONFLICT (scope, id, per_ms, period_start) DO UPDATE
           SET usd = b.usd + excluded.usd, unpriced_calls = b.unpriced_calls + excluded.unpriced_calls`.withoutTransform
 
-    /** Writes an addition, unless another has done so. */
-    const written = (addition: Addition) =>
-      one.withPermits(1)(
-        Effect.suspend(() => {
-          if (addition.exit !== undefined) return addition.exit
-          if (next === addition) next = newAddition()
-          const rows = Array.from(addition.rows.values(), ({ period, spending }) => ({
-            ...keyOf(period),
-            period_end: DateTime.formatIso(period.end),
-            usd: format(spending.usd),
-            unpriced_calls: spending.unpricedCalls
-          }))
-          const writing = rows.length === 0 ? Effect.void : Effect.asVoid(write(rows))
-          return Effect.flatMap(Effect.exit(inTime(writing)), (exit) => {
-            addition.exit = exit
-            return exit
-          })
-        })
+    /** Writes one addition after another, until there is none. */
+    const writing: Effect.Effect<void> = Effect.suspend(() => {
+      isWriting = next.rows.size > 0
+      if (!isWriting) return Effect.void
+      const { rows, written } = next
+      latest = next
+      next = newAddition()
+      const values = Array.from(rows.values(), ({ period, spending }) => ({
+        ...keyOf(period),
+        period_end: DateTime.formatIso(period.end),
+        usd: format(spending.usd),
+        unpriced_calls: spending.unpricedCalls
+      }))
+      return Effect.zipRight(
+        Deferred.complete(written, Effect.asVoid(inTime(write(values)))),
+        Effect.suspend(() => writing)
       )
+    })
+
+    /** Waits until what is spent so far is written. */
+    const written = Effect.suspend(() => {
+      if (next.rows.size === 0) return isWriting ? Deferred.await(latest.written) : Effect.void
+      const { written } = next
+      const isUnderWay = isWriting
+      isWriting = true
+      return Effect.zipRight(isUnderWay ? Effect.void : Effect.forkDaemon(writing), Deferred.await(written))
+    })
 
     return {
       add: (period, { unpricedCalls, usd }) =>
@@ -68,13 +77,13 @@ export const make = (schema: string): Effect.Effect<BudgetStoreService, never, S
           }
           if (known === undefined) next.rows.set(key, { period, spending })
           else known.spending = spending
-          return Effect.uninterruptible(written(next))
+          return written
         }).pipe(untraced),
       spent: (period) =>
         Effect.gen(function* () {
           // What this process has spent counts in any case.
           yield* Effect.yieldNow()
-          yield* Effect.suspend(() => written(next))
+          yield* written
           const { id, per_ms, period_start, scope } = keyOf(period)
           const [row] = yield* sql<{ readonly usd: string; readonly unpriced_calls: string }>`
             SELECT usd::text AS usd, unpriced_calls::text AS unpriced_calls FROM ${s}.budgets
