@@ -1,0 +1,92 @@
+/**
+ * The page over a ledger of about 100,000 events: how long the first view and a filter take in a browser, beside the bare query,
+ * and the longest task while the list scrolls. `npm run bench:page -- RUNS`.
+ */
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { chromium } from "playwright-core"
+import { makeAssets, serve } from "../../command/test/serve/served.js"
+import { write } from "./GeneratedLedger.js"
+
+const [runs = "106000"] = process.argv.slice(2)
+const ledger = mkdtempSync(join(tmpdir(), "botanu-bench-page-"))
+const closes: Array<() => Promise<unknown>> = []
+const end = Date.UTC(2026, 10, 26)
+write(ledger, { seed: 1, runs: Number(runs), days: 60, end })
+const period = `since=${end - 30 * 86_400_000}&until=${end}`
+const page = `since=2026-10-27&until=2026-11-26`
+
+const median = (values: ReadonlyArray<number>): number =>
+  [...values].sort((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN
+
+const timed = async (work: () => Promise<unknown>): Promise<number> => {
+  const start = performance.now()
+  await work()
+  return performance.now() - start
+}
+
+const repeated = async (work: () => Promise<unknown>): Promise<number> => {
+  const times: Array<number> = []
+  for (let round = 0; round < 5; round++) times.push(await timed(work))
+  return median(times)
+}
+
+const line = (name: string, shown: number, bare: number) =>
+  console.log(
+    `${name.padEnd(32)}${shown.toFixed(0).padStart(6)} ms   query ${bare.toFixed(0)} ms, ratio ${(shown / bare).toFixed(2)}`
+  )
+
+try {
+  const served = await serve(ledger, await makeAssets(closes))
+  closes.push(served.close)
+  const { events, runs: read } = await served.get<{ events: number; runs: number }>("status")
+  console.log(`${events} events, ${read} runs`)
+  const browser = await chromium.launch({
+    executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+    args: ["--no-sandbox"]
+  })
+  closes.push(() => browser.close())
+  const shown = await browser.newPage({ viewport: { width: 1440, height: 900 } })
+  const first = await repeated(async () => {
+    await shown.goto(`${served.url}/?${page}`)
+    await shown.waitForSelector(".chart rect")
+  })
+  line("first view, overview", first, await repeated(() => served.get(`overview?${period}`)))
+  await shown.goto(`${served.url}/events?${page}`)
+  await shown.waitForSelector("tr[data-index]")
+  const filters: Array<number> = []
+  for (const outcome of ["failure", "timeout", "partial", "canceled", "success"]) {
+    await shown.keyboard.press("f")
+    await shown.selectOption(".popup select", "outcome")
+    filters.push(
+      await timed(async () => {
+        await shown.click(`.options [title="${outcome}"]`)
+        await shown.waitForSelector(`.explorer[aria-busy=false] tr[data-index="0"] .is-${outcome}`)
+      })
+    )
+    await shown.click(".chip .remove")
+    await shown.waitForSelector(".chip", { state: "detached" })
+  }
+  line("filter, events", median(filters), await repeated(() => served.get(`events?${period}&outcome=failure`)))
+  const longest = await shown.evaluate(async () => {
+    let longest = 0
+    const observer = new PerformanceObserver((list) => {
+      for (const { duration } of list.getEntries()) longest = Math.max(longest, duration)
+    })
+    observer.observe({ entryTypes: ["longtask"] })
+    for (let step = 0; step < 120; step++) {
+      scrollBy(0, 900)
+      await new Promise((next) => requestAnimationFrame(next))
+    }
+    await new Promise((next) => setTimeout(next, 500))
+    observer.disconnect()
+    return longest
+  })
+  console.log(
+    `scrolling 120 screens             ${longest === 0 ? "no task of 50 ms or more" : `longest task ${longest.toFixed(0)} ms`}`
+  )
+} finally {
+  for (const close of closes.reverse()) await close()
+  rmSync(ledger, { recursive: true, force: true })
+}
