@@ -53,7 +53,12 @@ class Runners {
       stdio: ["ignore", "pipe", "ignore"]
     })
     this.processes.set(port, child)
-    await once(child.stdout, "data")
+    const isStarted = await Promise.race([
+      once(child.stdout, "data").then(() => true),
+      once(child, "exit").then(() => false)
+    ])
+    // Its port may be that of a connection for a while.
+    if (!isStarted) await sleep(200).then(() => this.start(port))
   }
 
   async end(port: number, signal: "SIGKILL" | "SIGTERM"): Promise<void> {
