@@ -2,12 +2,13 @@
  * Everything that must hold before a change goes in: `npm test`. All steps run, except those that need a failed one. The last
  * line of the output is `N passed, N failed`: each test counts, and each other check.
  */
-import { spawn, spawnSync } from "node:child_process"
+import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { missingTools } from "./Tools.mjs"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const reports = mkdtempSync(join(tmpdir(), "botanu-test-"))
@@ -84,13 +85,8 @@ if (isBuilt) steps.push(await tests("test:package"))
 else console.log("\ntest:package is left out: it needs the build")
 for (const wentWell of await Promise.all(asides)) steps.push(asCheck(wentWell))
 
-for (const [tool, tests] of [
-  ["redis-server", "the tests with a broker"],
-  ["prometheus", "the tests of the files of operations"]
-]) {
-  if (spawnSync(tool, ["--version"]).error !== undefined) {
-    console.log(`\n${tests} are left out: there is no ${tool} (Debian: apt-get install ${tool})`)
-  }
+for (const { package: name, program, what } of missingTools) {
+  console.log(`\n${what} are left out: there is no ${program} (Debian: apt-get install ${name})`)
 }
 
 const passed = steps.reduce((sum, step) => sum + step.passed, 0)

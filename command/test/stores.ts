@@ -8,7 +8,7 @@ import { LedgerSql } from "botanu-effect/sql"
 import { Effect, Layer, Schema } from "effect"
 import { CompletedRun, Run } from "../../src/index.js"
 import { clientOf, useServer } from "../../test/sql/database.js"
-import type { PostgresServer } from "../../test/sql/PostgresServer.js"
+import { isInstalled, type PostgresServer } from "../../test/sql/PostgresServer.js"
 import * as LedgerStore from "../src/store/LedgerStore.js"
 import { ledgerOf } from "./botanu.js"
 
@@ -20,13 +20,12 @@ export interface TestStore {
   readonly ledgerOf: (lines: ReadonlyArray<string>) => Promise<string>
 }
 
-/** The directory and a PostgreSQL server, which runs while the tests of the file do. */
+/** The directory and, where it is installed, a PostgreSQL server, which runs while the tests of the file do. */
 export const stores = (): ReadonlyArray<TestStore> => {
+  const directory: TestStore = { name: "a directory", numRuns: 24, ledgerOf }
+  if (!isInstalled) return [directory]
   const server = useServer()
-  return [
-    { name: "a directory", numRuns: 24, ledgerOf },
-    { name: "PostgreSQL", numRuns: 24, ledgerOf: (lines) => databaseOf(server(), lines) }
-  ]
+  return [directory, { name: "PostgreSQL", numRuns: 24, ledgerOf: (lines) => databaseOf(server(), lines) }]
 }
 
 /** A new database with a ledger of these lines. */

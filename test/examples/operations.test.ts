@@ -1,6 +1,5 @@
 /**
- * The files of operations, with a real Prometheus that scrapes the running example. Where there is no `prometheus`, only the tests
- * remain that need none.
+ * The files of operations, with a real Prometheus that scrapes the running example.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
@@ -60,9 +59,7 @@ const Rules = Schema.Struct({
   )
 })
 
-const isHere = spawnSync("prometheus", ["--version"]).error === undefined
-
-describe.runIf(isHere)("with a Prometheus that scrapes the example", () => {
+describe("with a Prometheus that scrapes the example", () => {
   const processes: Array<ChildProcess> = []
   const directory = mkdtempSync(join(tmpdir(), "botanu-prometheus-"))
   let prometheus = ""

@@ -28,6 +28,8 @@ const binaries = ["/usr/lib/postgresql/15/bin", "/usr/local/bin", "/usr/bin"].fi
   existsSync(join(folder, "initdb"))
 )
 
+export const isInstalled = binaries !== undefined
+
 const running = new Set<ChildProcess>()
 
 // A test run that is ended in the middle leaves no server behind.
