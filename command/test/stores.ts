@@ -25,7 +25,7 @@ export const stores = (): ReadonlyArray<TestStore> => {
   const directory: TestStore = { name: "a directory", numRuns: 24, ledgerOf }
   if (!isInstalled) return [directory]
   const server = useServer()
-  return [directory, { name: "PostgreSQL", numRuns: 24, ledgerOf: (lines) => databaseOf(server(), lines) }]
+  return [directory, { name: "PostgreSQL", numRuns: 12, ledgerOf: (lines) => databaseOf(server(), lines) }]
 }
 
 /** A new database with a ledger of these lines. */
