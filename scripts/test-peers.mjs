@@ -81,7 +81,7 @@ const sets = isCore
     ]
 
 /** What is about the project as it is here, and not about what it runs with. */
-const projectTests = ["api", "architecture", "docs", "docstrings", "install-lines", "links", "readme"].map(
+const projectTests = ["api", "architecture", "docs", "docstrings", "install-lines", "links", "readme", "reference"].map(
   (name) => `${name}.test.ts`
 )
 const coreRooms = ["baggage", "cost", "fiber", "lifecycle", "run", "schema", "tracking", "wire"]
@@ -137,7 +137,7 @@ const run = ({ nests = false, tests: only, title, versions }) => {
   const folder = install(versions, nests)
   copyProject(folder)
   const tests = isCore
-    ? ["--typecheck.enabled=false", ...coreTests()]
+    ? ["--typecheck.enabled=false", "--poolOptions.forks.isolate=false", ...coreTests()]
     : [...(only ?? []), ...["package/**", ...projectTests].flatMap((path) => ["--exclude", `test/${path}`])]
   const { status } = spawnSync("npx", ["vitest", "run", ...vitestArguments, ...tests], {
     cwd: folder,

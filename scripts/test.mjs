@@ -78,7 +78,7 @@ const steps = [await check("lint"), await check("typecheck")]
 const build = await check("build")
 const commandBuild = build.failed === 0 ? await check("build:command") : { passed: 0, failed: 0 }
 const isBuilt = build.failed + commandBuild.failed === 0
-steps.push(build, commandBuild, await tests("test:unit"))
+steps.push(build, commandBuild, await tests("test:core"), await tests("test:unit"))
 // The tests of the package wait for installations most of their time.
 const asides = [npmRunAside("test:peers", "--core"), npmRunAside("docs")]
 if (isBuilt) steps.push(await tests("test:package"))

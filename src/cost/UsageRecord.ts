@@ -359,10 +359,13 @@ const ruleOf = (name: MeterName): Rule => {
   return meterOf(name).isFractional ? quantity : count
 }
 
+// A record that is decoded from JSON has no place for `__proto__`.
 const namedQuantities: Rule = (value) =>
   typeof value === "object" &&
   value !== null &&
-  Object.entries(value).every(([name, count]) => refusal(name) === undefined && quantity(count) === undefined)
+  Object.entries(value).every(
+    ([name, count]) => name !== "__proto__" && refusal(name) === undefined && quantity(count) === undefined
+  )
     ? undefined
     : "expected quantities by name, each zero or more"
 

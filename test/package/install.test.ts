@@ -72,27 +72,15 @@ describe("the README", () => {
   })
 })
 
-// Pages without programs of their own, and those for the core alone, have the README's first line. The first steps install the
-// command too, and are followed beside it.
-const others = pages.filter(
-  (page) => packagesIn(programsOn(read(page))).length > 2 && page !== "docs/getting-started.md"
-)
-
 const isForOpenTelemetry3 = (line: ReadonlyArray<string>) => line.includes("@opentelemetry/core@3")
 
-it.each(others)("%s installs what its programs import", async (page) => {
-  const text = read(page)
-  await install(
-    project,
-    Array.from(
-      new Set(
-        installsOn(text)
-          .filter((line) => !isForOpenTelemetry3(line))
-          .flat()
-      )
-    )
-  )
-  await imports(packagesIn(programsOn(text)))
+// The first steps install the command too, and are followed beside it.
+const others = pages.filter((page) => page !== "docs/getting-started.md").map(read)
+
+it("the pages install, in one project, what their programs import", async () => {
+  const lines = others.flatMap(installsOn).filter((line) => !isForOpenTelemetry3(line))
+  await install(project, Array.from(new Set(lines.flat())))
+  await imports(Array.from(new Set(others.flatMap((page) => packagesIn(programsOn(page))))))
 })
 
 it("runs with OpenTelemetry 3, by the line for it", async () => {
