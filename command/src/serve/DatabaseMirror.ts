@@ -87,7 +87,7 @@ const pullFrom = (store: Store, directory: string) =>
     }).pipe(Effect.catchTags({ BadArgument: asTrouble, SystemError: asTrouble }))
   })
 
-/** What tells two states of a run apart. */
+/** What differs between two states of a run. */
 const versionOf = ({ completed, isLost }: RunRecord.RunRecord): string =>
   completed === undefined
     ? isLost === true

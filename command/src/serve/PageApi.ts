@@ -207,7 +207,7 @@ export const TimelineRow = Schema.Struct({
   id: Schema.Number,
   kind: Schema.Literal("run", "call", "data", "wait"),
   depth: Schema.Number,
-  /** The row of the run around it. */
+  /** The row of the enclosing run. */
   parent: Nullable(Schema.Number),
   title: Schema.String,
   detail: Schema.String,
