@@ -5,6 +5,7 @@ import { posix } from "node:path"
 import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
 import { circlesIn, type Import, importsIn, importsOf, loadedWith } from "./imports.js"
+import { integrations } from "./integrations.js"
 
 /**
  * From the ground up: rooms, and modules at the top of `src/`. A file imports from floors below its own, and from its own room;
@@ -27,32 +28,6 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["platform", "rpc", "ledger", "workflow", "cluster"],
   ["sql"]
 ]
-
-/** Entry points that lean on a package of their own, which not every program has. */
-const integrations: Record<string, ReadonlyArray<string>> = {
-  ai: ["@effect/ai", "@effect/platform"],
-  cluster: ["@effect/cluster", "@effect/platform", "@effect/rpc"],
-  ledger: ["@effect/platform"],
-  opentelemetry: [
-    "@effect/opentelemetry",
-    "@opentelemetry/api",
-    "@opentelemetry/context-async-hooks",
-    "@opentelemetry/core",
-    "@opentelemetry/exporter-logs-otlp-http",
-    "@opentelemetry/exporter-logs-otlp-proto",
-    "@opentelemetry/exporter-metrics-otlp-http",
-    "@opentelemetry/exporter-metrics-otlp-proto",
-    "@opentelemetry/exporter-trace-otlp-http",
-    "@opentelemetry/exporter-trace-otlp-proto",
-    "@opentelemetry/sdk-logs",
-    "@opentelemetry/sdk-metrics",
-    "@opentelemetry/sdk-trace-base"
-  ],
-  platform: ["@effect/platform"],
-  rpc: ["@effect/platform", "@effect/rpc"],
-  sql: ["@effect/platform", "@effect/sql"],
-  workflow: ["@effect/workflow"]
-}
 
 /** The one integration that is made of another: a database that is gone leaves its records to a directory. */
 const madeOf: Record<string, ReadonlyArray<string>> = { sql: ["ledger"] }

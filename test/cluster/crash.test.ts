@@ -6,7 +6,6 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { readFileSync } from "node:fs"
 import { mkdtemp, rm } from "node:fs/promises"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -17,6 +16,7 @@ import { Cost } from "../../src/index.js"
 import { Ledger } from "../../src/ledger/index.js"
 import type { RunRecord } from "../../src/report/index.js"
 import { processProgram } from "../bundle.js"
+import { freePort } from "../freePort.js"
 import { PostgresServer } from "../sql/PostgresServer.js"
 import { ModelServer } from "./ModelServer.js"
 import { activities, clientEngine, Order } from "./orders.js"
@@ -28,15 +28,6 @@ const patienceMillis = 60_000 + 30_000 * (kills + terminations)
 
 /** How long a runner may take to end by itself. */
 const graceMillis = 8_000
-
-const freePort = async (): Promise<number> => {
-  const probe = createServer().listen(0, "127.0.0.1")
-  await once(probe, "listening")
-  const { port } = probe.address() as { readonly port: number }
-  probe.close()
-  await once(probe, "close")
-  return port
-}
 
 /** Runners by port. One that ended is started again. */
 class Runners {

@@ -4,13 +4,13 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Schema } from "effect"
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
 import { processProgram } from "../bundle.js"
+import { freePort } from "../freePort.js"
 import { read } from "../markdown.js"
 
 const folder = fileURLToPath(new URL("../../examples/operations/", import.meta.url))
@@ -33,16 +33,6 @@ const filledIn = (expr: string) =>
   expr.replaceAll("$workflow", ".+").replaceAll("$__rate_interval", "1m").replaceAll("$__range", "1m")
 
 const documentedMetrics = Array.from(read("docs/operations.md").matchAll(/^\| `(botanu_\w+)`/gm), ([, name]) => name)
-
-const freePort = async () => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const address = server.address()
-  server.close()
-  await once(server, "close")
-  if (address === null || typeof address === "string") throw new Error("no port")
-  return address.port
-}
 
 const Answer = Schema.Struct({ status: Schema.Literal("success"), data: Schema.Unknown })
 const Vector = Schema.Struct({

@@ -6,6 +6,7 @@ import { dirname, join, posix } from "node:path"
 import ts from "typescript"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import manifest from "../../package.json" with { type: "json" }
+import { integrations as leaning } from "../integrations.js"
 import { bin, install, makeProject, type Project, remove, root, run } from "./project.js"
 
 let project: Project
@@ -74,31 +75,7 @@ describe("the core", () => {
 })
 
 /** What each folder of `src/` may import beside the core. */
-const integrations: Record<string, ReadonlyArray<string>> = {
-  ledger: ["@effect/platform"],
-  sql: ["@effect/platform", "@effect/sql"],
-  report: [],
-  platform: ["@effect/platform"],
-  rpc: ["@effect/platform", "@effect/rpc"],
-  opentelemetry: [
-    "@effect/opentelemetry",
-    "@opentelemetry/api",
-    "@opentelemetry/context-async-hooks",
-    "@opentelemetry/core",
-    "@opentelemetry/exporter-logs-otlp-http",
-    "@opentelemetry/exporter-logs-otlp-proto",
-    "@opentelemetry/exporter-metrics-otlp-http",
-    "@opentelemetry/exporter-metrics-otlp-proto",
-    "@opentelemetry/exporter-trace-otlp-http",
-    "@opentelemetry/exporter-trace-otlp-proto",
-    "@opentelemetry/sdk-logs",
-    "@opentelemetry/sdk-metrics",
-    "@opentelemetry/sdk-trace-base"
-  ],
-  ai: ["@effect/ai", "@effect/platform"],
-  workflow: ["@effect/workflow"],
-  cluster: ["@effect/cluster", "@effect/platform", "@effect/rpc"]
-}
+const integrations: Readonly<Record<string, ReadonlyArray<string>>> = { ...leaning, report: [] }
 
 /** Integrations that are made of another. */
 const madeOf: Record<string, ReadonlyArray<string>> = { sql: ["ledger"] }

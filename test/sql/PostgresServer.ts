@@ -5,11 +5,12 @@ import { type ChildProcess, execFile, spawn } from "node:child_process"
 import { once } from "node:events"
 import { existsSync } from "node:fs"
 import { chmod, chown, mkdtemp, rm } from "node:fs/promises"
-import { connect, createServer } from "node:net"
+import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { promisify } from "node:util"
+import { freePort } from "../freePort.js"
 
 /** How a server works. */
 export interface ServerOptions {
@@ -42,15 +43,6 @@ const servantOfRoot = async (): Promise<{ readonly uid?: number; readonly gid?: 
   if (process.getuid?.() !== 0) return {}
   const [uid, gid] = await Promise.all(["-u", "-g"].map((flag) => run("id", [flag, "postgres"])))
   return { uid: Number(uid?.stdout), gid: Number(gid?.stdout) }
-}
-
-const freePort = async (): Promise<number> => {
-  const probe = createServer().listen(0, "127.0.0.1")
-  await once(probe, "listening")
-  const address = probe.address()
-  probe.close()
-  await once(probe, "close")
-  return typeof address === "object" && address !== null ? address.port : 0
 }
 
 const isListening = (port: number): Promise<boolean> =>
