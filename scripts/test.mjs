@@ -6,7 +6,7 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 import { missingTools } from "./Tools.mjs"
 
@@ -48,48 +48,59 @@ const npmRun = async ({ script, args = [], onOutput }) => {
   return exitCode === 0
 }
 
-const asCheck = (wentWell) => (wentWell ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 })
+const asCheck = (script, wentWell) =>
+  wentWell ? { passed: 1, failures: [] } : { passed: 0, failures: [`${script}: see its output above`] }
 
 /** A script that is one check. */
-const check = async (script) => asCheck(await npmRun({ script }))
+const check = async (script) => asCheck(script, await npmRun({ script }))
 
 /** A script that runs vitest: what its tests came to. A file that could not be run is one failure. */
 const tests = async (script) => {
   const report = join(reports, `${script.replace(":", "-")}.json`)
   const args = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`]
   const wentWell = await npmRun({ script, args })
-  const { passed, failed } = countTests(report)
-  return { passed, failed: wentWell ? failed : Math.max(1, failed) }
+  const { passed, failures } = readReport(report)
+  return { passed, failures: wentWell || failures.length > 0 ? failures : [`${script}: see its output above`] }
 }
 
-const countTests = (report) => {
+/** How many tests passed, and the name and message of each that failed. */
+const readReport = (report) => {
   try {
-    const { numFailedTests, numPassedTests, testResults } = JSON.parse(readFileSync(report, "utf8"))
-    const brokenFiles = testResults.filter(
-      (file) => file.status === "failed" && file.assertionResults.every((test) => test.status !== "failed")
-    )
-    return { passed: numPassedTests, failed: numFailedTests + brokenFiles.length }
+    const { numPassedTests, testResults } = JSON.parse(readFileSync(report, "utf8"))
+    return { passed: numPassedTests, failures: testResults.flatMap(failuresOf) }
   } catch {
-    return { passed: 0, failed: 0 }
+    return { passed: 0, failures: [] }
   }
+}
+
+const failuresOf = ({ name, status, message, assertionResults }) => {
+  const file = relative(root, name)
+  const failed = assertionResults.filter((test) => test.status === "failed")
+  if (status === "failed" && failed.length === 0) return [`${file}\n${message}`]
+  return failed.map(({ fullName, failureMessages }) => `${file} > ${fullName}\n${failureMessages.join("\n")}`)
 }
 
 const steps = [await check("lint"), await check("typecheck")]
 const build = await check("build")
-const commandBuild = build.failed === 0 ? await check("build:command") : { passed: 0, failed: 0 }
-const isBuilt = build.failed + commandBuild.failed === 0
+const isLibraryBuilt = build.failures.length === 0
+const commandBuild = isLibraryBuilt ? await check("build:command") : { passed: 0, failures: [] }
+const isBuilt = isLibraryBuilt && commandBuild.failures.length === 0
 steps.push(build, commandBuild, await tests("test:core"), await tests("test:unit"))
 // The tests of the package wait for installations most of their time.
-const asides = [npmRunAside("test:peers", "--core"), npmRunAside("docs")]
+const peers = npmRunAside("test:peers", "--core")
+const docs = npmRunAside("docs")
 if (isBuilt) steps.push(await tests("test:package"))
 else console.log("\ntest:package is left out: it needs the build")
-for (const wentWell of await Promise.all(asides)) steps.push(asCheck(wentWell))
+steps.push(asCheck("test:peers", await peers), asCheck("docs", await docs))
 
 for (const { package: name, program, what } of missingTools) {
   console.log(`\n${what} are left out: there is no ${program} (Debian: apt-get install ${name})`)
 }
 
+// Failures stand at the end, where a log that was cut still has them.
+const failures = steps.flatMap((step) => step.failures)
+for (const failure of failures) console.log(`\nFailed: ${failure.slice(0, 2_000)}`)
+
 const passed = steps.reduce((sum, step) => sum + step.passed, 0)
-const failed = steps.reduce((sum, step) => sum + step.failed, 0)
-process.exitCode = failed === 0 ? 0 : 1
-console.log(`\n${passed} passed, ${failed} failed`)
+process.exitCode = failures.length === 0 ? 0 : 1
+console.log(`\n${passed} passed, ${failures.length} failed`)
