@@ -9,7 +9,7 @@ import { scopeOf } from "./lifecycle/RunScope.js"
 import { RunContext } from "./RunContext.js"
 import type { FieldProblem } from "./schema/FieldText.js"
 import { CurrentCall } from "./tracking/OpenCall.js"
-import { addFor, yieldIfOverBudget } from "./tracking/UsageRecorder.js"
+import { addFor, isOverBudget } from "./tracking/UsageRecorder.js"
 
 export { RecordedUsage } from "./cost/CostTotals.js"
 export {
@@ -81,7 +81,7 @@ export const record = (details: UsageDetails): Effect.Effect<void, InvalidUsage,
       if (problem !== undefined) return Effect.fail(new InvalidUsage(problem))
       const scope = scopeOf(fiber.currentContext, run)
       addFor(fiber, { run, scope, step: known.step, span: undefined }, usage)
-      return yieldIfOverBudget(scope)
+      return isOverBudget(scope) ? Effect.yieldNow() : Effect.void
     })
   )
 

@@ -1,6 +1,7 @@
 /**
  * What is known of one call from several sides.
  */
+import type { Types } from "effect"
 import type { Consumption } from "../cost/UsageRecord.js"
 
 /** All that is known; what stands later replaces what stands before. */
@@ -15,14 +16,23 @@ export const merge = <Known extends object>(...known: ReadonlyArray<Known>): Kno
   return all as Known
 }
 
-/** What two places of one answer report: named quantities and what is not known add up, of all else the later replaces. */
+/** Adds what another place of an answer reports: named quantities and what is not known add up, of all else the later replaces. */
+export const add = (known: Types.Mutable<Consumption>, further: Consumption): void => {
+  const all = known as Record<string, unknown>
+  for (const key in further) {
+    const value = further[key as keyof Consumption]
+    if (value === undefined) continue
+    const before = all[key]
+    if (before !== undefined && (key === "toolCalls" || key === "other")) all[key] = { ...before, ...(value as object) }
+    else if (before !== undefined && key === "uncounted") {
+      all[key] = Array.from(new Set([...(before as ReadonlyArray<string>), ...(value as ReadonlyArray<string>)]))
+    } else all[key] = value
+  }
+}
+
+/** What two places of one answer report. */
 export const joined = (one: Consumption, other: Consumption): Consumption => {
-  const all: Record<string, unknown> = { ...merge(one, other) }
-  for (const field of ["toolCalls", "other"] as const) {
-    if (one[field] !== undefined && other[field] !== undefined) all[field] = { ...one[field], ...other[field] }
-  }
-  if (one.uncounted !== undefined && other.uncounted !== undefined) {
-    all["uncounted"] = Array.from(new Set([...one.uncounted, ...other.uncounted]))
-  }
+  const all = merge(one)
+  add(all, other)
   return all
 }

@@ -4,7 +4,7 @@
 import type { Consumption } from "../cost/UsageRecord.js"
 import { anthropicUsage } from "./AnthropicUsage.js"
 import { geminiUsage, isGeminiUsage } from "./GeminiUsage.js"
-import { joined, merge } from "./KnownConsumption.js"
+import { add, merge } from "./KnownConsumption.js"
 import { NamedCounts } from "./NamedCounts.js"
 import { openAiUsage } from "./OpenAiUsage.js"
 import { totalsOf } from "./ReportedTotals.js"
@@ -13,13 +13,13 @@ import { count, isRecord, record, text } from "./UnknownJson.js"
 /** What the `response-metadata` and `finish` parts report, where those have come, and the tools that the provider ran. */
 export const consumptionIn = (parts: unknown): Consumption => {
   if (!Array.isArray(parts)) return {}
-  let known: Consumption | undefined = parts.some(isToolCall) ? toolsIn(parts) : undefined
+  const known: Consumption = parts.some(isToolCall) ? toolsIn(parts) : {}
   for (const part of parts) {
     if (!isRecord(part)) continue
-    const said = part["type"] === "response-metadata" ? identityIn(part) : part["type"] === "finish" && usageIn(part)
-    if (said) known = known === undefined ? merge(said) : joined(known, said)
+    if (part["type"] === "response-metadata") add(known, identityIn(part))
+    else if (part["type"] === "finish") add(known, usageIn(part))
   }
-  return known ?? {}
+  return known
 }
 
 const isToolCall = (part: unknown): boolean => isRecord(part) && part["type"] === "tool-call"

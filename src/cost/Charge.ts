@@ -284,16 +284,15 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
 const presentIn = (usage: Quantities): { readonly present: ReadonlyArray<Row>; readonly hasParts: boolean } => {
   const present: Array<Row> = []
   let hasParts = false
-  let isOrdered = true
   for (const name in usage) {
     const row = byName.get(name as MeterName)
     if (row === undefined || usage[row.name] === undefined) continue
-    const last = present[present.length - 1]
-    if (last !== undefined && last.index > row.index) isOrdered = false
-    present.push(row)
+    let at = present.length
+    for (; at > 0 && (present[at - 1] as Row).index > row.index; at -= 1) present[at] = present[at - 1] as Row
+    present[at] = row
     hasParts ||= row.totals.length > 0
   }
-  return { present: isOrdered ? present : present.sort((a, b) => a.index - b.index), hasParts }
+  return { present, hasParts }
 }
 
 /** What a usage must say, for its cost at some rates to be known. */

@@ -3,7 +3,7 @@
  */
 import { BigDecimal, Schema } from "effect"
 import type { AttributeValue } from "../run/Run.js"
-import { optional } from "../schema/SchemaRecord.js"
+import { type FieldsOf, makeUnsafe, optional } from "../schema/SchemaRecord.js"
 import { Attribute } from "../wire/Wire.js"
 import { Cost, type UnpricedReason } from "./Cost.js"
 import { Usage } from "./UsageRecord.js"
@@ -111,14 +111,15 @@ export class UsageTotals {
   get totals(): CostTotals {
     const { inputTokens, outputTokens, unpriced, unpricedCalls, usages } = this
     const { scale, value } = BigDecimal.normalize(this.usd)
-    return new CostTotals({
+    const fields: FieldsOf<typeof CostTotals> = {
       usd: BigDecimal.make(value, scale),
       inputTokens,
       outputTokens,
       calls: usages.length,
-      unpricedCalls,
-      ...(unpricedCalls > 0 && { unpriced: { ...unpriced } })
-    })
+      unpricedCalls
+    }
+    if (unpricedCalls > 0) fields.unpriced = { ...unpriced }
+    return makeUnsafe(CostTotals, fields)
   }
 }
 

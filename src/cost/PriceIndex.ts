@@ -174,19 +174,25 @@ type NamesFor = (usage: Usage, deployments: ReadonlyMap<string, string>) => Read
 /** Programs call a handful of models, over and over. Bounded, should models ever be made up. */
 const maxCached = 1000
 
+type ByModel<A> = Map<string | undefined, A>
+
 /** Remembers the names for the models of a usage. */
 class NameCache {
-  private readonly known = new Map<string, ReadonlyArray<string>>()
+  /** By provider, the model that was asked for, and the one that answered: a key of all three would be made anew each time. */
+  private readonly known = new Map<string, ByModel<ByModel<ReadonlyArray<string>>>>()
+  private size = 0
 
   constructor(private readonly compute: NamesFor) {}
 
   namesFor(usage: Usage, deployments: ReadonlyMap<string, string>): ReadonlyArray<string> {
-    // No field holds a line break.
-    const key = `${usage.provider}\n${usage.model ?? ""}\n${usage.responseModel ?? ""}`
-    const answer = this.known.get(key)
+    const { model, provider, responseModel } = usage
+    const answer = this.known.get(provider)?.get(model)?.get(responseModel)
     if (answer !== undefined) return answer
     const names = this.compute(usage, deployments)
-    if (this.known.size < maxCached) this.known.set(key, names)
+    if (this.size >= maxCached) return names
+    this.size += 1
+    const ofProvider = getOrAdd(this.known, provider, () => new Map())
+    getOrAdd(ofProvider, model, () => new Map()).set(responseModel, names)
     return names
   }
 }

@@ -4,7 +4,7 @@
 import { DateTime, Schema, type Types } from "effect"
 import { type FieldProblem, quote, refusal } from "../schema/FieldText.js"
 import { optional } from "../schema/SchemaRecord.js"
-import { type Aspect, type MeterName, meterNames, meterOf, type meters } from "./Meter.js"
+import { type Aspect, isMeterName, type MeterName, meterNames, meterOf, type meters } from "./Meter.js"
 import { normalizeSystem } from "./Provider.js"
 import { normalizeServiceTier } from "./ServiceTier.js"
 import { UsageKind } from "./UsageKind.js"
@@ -193,14 +193,18 @@ export interface Consumption extends Readonly<Partial<Record<Quantity, number | 
 }
 
 /** Whether it is known what a call consumed. A part says nothing of its total. */
-export const hasQuantity = (consumption: Consumption): boolean => wholes.some((key) => consumption[key] !== undefined)
+export const hasQuantity = (consumption: Consumption): boolean => {
+  // A call names a few of them.
+  for (const key in consumption) if (consumption[key as keyof Consumption] !== undefined && wholes.has(key)) return true
+  return false
+}
 
-const wholes: ReadonlyArray<keyof Consumption> = [
+const wholes: ReadonlySet<string> = new Set([
   ...meterNames.filter((name) => name !== "requests" && meterOf(name).partOf === undefined),
   "toolCalls",
   "other",
   "usd"
-]
+])
 
 /**
  * What there is to say of a call.
@@ -268,27 +272,33 @@ export const make = (
   fields["time"] = known.time
   if (known.durationMs !== undefined && !("durationMs" in details)) fields["durationMs"] = known.durationMs
   if (known.step !== undefined && !("step" in details)) fields["step"] = known.step
-  take(fields, details, onProblem)
-  take(fields, further, onProblem)
+  const hasParts = take(fields, details, onProblem)
+  const hasFurtherParts = take(fields, further, onProblem)
   if (fields["usd"] !== undefined) fields["usd"] = fromNonNegative(fields["usd"])
-  return whole(fields as Partial<Unchecked>, onProblem)
+  const usage = whole(fields as Partial<Unchecked>, onProblem)
+  if (hasParts || hasFurtherParts) checkSums(usage, onProblem)
+  return usage
 }
 
+/** Takes over details, and says whether any is a part of a total. */
 const take = (
   fields: Record<string, unknown>,
   details: Partial<UsageDetails>,
   onProblem: (problem: FieldProblem) => void
-): void => {
+): boolean => {
+  let hasParts = false
   for (const key in details) {
     const field = key as keyof UsageDetails
     const value: unknown = details[field]
     if (value === undefined) continue
     const rule = rules.get(field)
     if (rule === undefined) continue
-    const expected = rule(value)
+    const expected = rule.expected(value)
+    hasParts ||= rule.isPart
     if (expected === undefined) fields[field] = value
     else onProblem({ field, problem: `${expected}, got ${quote(value)}` })
   }
+  return hasParts
 }
 
 /** A usage while it is put together. */
@@ -304,6 +314,10 @@ const whole = (fields: Partial<Unchecked>, onProblem: (problem: FieldProblem) =>
   const usage = fields as Unchecked
   usage.provider = normalizeSystem(usage.kind, usage.provider)
   if (usage.serviceTier !== undefined) usage.serviceTier = normalizeServiceTier(usage.serviceTier)
+  return usage
+}
+
+const checkSums = (usage: Usage, onProblem: (problem: FieldProblem) => void): void => {
   for (const { parts, total, what } of sums) {
     const whole = usage[total]
     if (whole === undefined) continue
@@ -311,7 +325,6 @@ const whole = (fields: Partial<Unchecked>, onProblem: (problem: FieldProblem) =>
     if (sum <= whole) continue
     onProblem({ field: total, problem: `expected all ${wordsOf(total)}, the ${sum} ${what} included, got ${whole}` })
   }
-  return usage
 }
 
 const required = ["kind", "provider", "operation"] as const
@@ -377,7 +390,7 @@ const oneOf =
   (value) =>
     schema.literals.includes(value) ? undefined : `expected one of ${schema.literals.join(", ")}`
 
-const rules: ReadonlyMap<keyof UsageDetails, Rule> = new Map<keyof UsageDetails, Rule>([
+const ruleEntries: ReadonlyArray<readonly [keyof UsageDetails, Rule]> = [
   ...meterNames.map((name) => [name, ruleOf(name)] as const),
   ["toolCalls", namedQuantities],
   ["other", namedQuantities],
@@ -404,4 +417,11 @@ const rules: ReadonlyMap<keyof UsageDetails, Rule> = new Map<keyof UsageDetails,
     "attempt",
     (value) => (Number.isSafeInteger(value) && (value as number) > 0 ? undefined : "expected a whole number above zero")
   ]
-])
+]
+
+const rules = new Map(
+  ruleEntries.map(([field, expected]) => {
+    const isPart = isMeterName(field) && meterOf(field).partOf !== undefined
+    return [field, { expected, isPart }] as const
+  })
+)

@@ -89,7 +89,17 @@ export const fromNonNegative = (input: unknown): BigDecimal.BigDecimal | undefin
 }
 
 /** The nearest binary number, for spans and metrics, which know no decimals. */
-export const toNumber = (amount: BigDecimal.BigDecimal): number => Number(`${amount.value}e${-amount.scale}`)
+export const toNumber = ({ scale, value }: BigDecimal.BigDecimal): number => {
+  const power = powersOfTen[scale]
+  // The quotient of two numbers that are exact is rounded once, to the nearest, as text is.
+  return power !== undefined && value <= maxSafe && value >= -maxSafe
+    ? Number(value) / power
+    : Number(`${value}e${-scale}`)
+}
+
+const maxSafe = BigInt(Number.MAX_SAFE_INTEGER)
+// 10^22 is the last power of ten that a number holds exactly.
+const powersOfTen: ReadonlyArray<number> = Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`))
 
 /**
  * An amount for people and for log lines, such as `0.0125`.

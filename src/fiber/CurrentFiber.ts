@@ -1,7 +1,7 @@
 /**
  * The fiber that is at work: its time, which under `TestClock` is the test's, and its references.
  */
-import { Clock, Context, DateTime, type Fiber, type FiberRef } from "effect"
+import { Clock, Context, DateTime, type Fiber, type FiberRef, type FiberRefs } from "effect"
 
 /** A fiber, whatever it works on. */
 export type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
@@ -16,7 +16,12 @@ export const nowOf = (fiber: AnyFiber): DateTime.Utc => DateTime.unsafeMake(cloc
 export const setRefFor = <A>(fiber: AnyFiber, ref: FiberRef.FiberRef<A>, value: A): void =>
   (fiber as unknown as Settable).setFiberRef(ref, value)
 
+/** Sets all references of the fiber, as `setRefFor` sets one. */
+export const setRefsFor = (fiber: AnyFiber, refs: FiberRefs.FiberRefs): void =>
+  (fiber as unknown as Settable).setFiberRefs(refs)
+
 // Every fiber of Effect 3 has it, though its interface does not show it.
 interface Settable {
   setFiberRef<A>(ref: FiberRef.FiberRef<A>, value: A): void
+  setFiberRefs(refs: FiberRefs.FiberRefs): void
 }

@@ -125,8 +125,8 @@ type Locals = FiberRefs.FiberRefs["locals"]
 // Fibers that start others when they end would else keep what all of them held.
 const maxAncestors = 16
 
-/** What ancestors of the fiber hold stays below what it holds itself. */
-const hold = <A>(locals: Locals, id: FiberId.Single, ref: FiberRef.FiberRef<A>, value: A): void => {
+/** Lets a reference hold a value. What ancestors of the fiber hold stays below what it holds itself. */
+export const hold = <A>(locals: Locals, id: FiberId.Single, ref: FiberRef.FiberRef<A>, value: A): void => {
   const held = locals.get(ref) ?? []
   const isOwn = held[0] !== undefined && Equal.equals(held[0][0], id)
   locals.set(ref, [[id, value], ...held.slice(isOwn ? 1 : 0, maxAncestors)])

@@ -48,9 +48,10 @@ export class OpenCall {
 
   /** Takes in what was made of all that was known. */
   replace(details: Consumption): void {
+    const soFar: Record<string, unknown> = this.soFar
     for (const key in details) {
-      const detail = key as keyof Consumption
-      if (details[detail] !== undefined) Object.assign(this.soFar, { [detail]: details[detail] })
+      const detail = details[key as keyof Consumption]
+      if (detail !== undefined) soFar[key] = detail
     }
   }
 

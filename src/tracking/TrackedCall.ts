@@ -1,29 +1,18 @@
 /**
  * An effect or a stream as one call: with a span, and a usage that is recorded when it ends, however it ends.
  */
-import {
-  Cause,
-  type Chunk,
-  Context,
-  Effect,
-  Exit,
-  FiberRef,
-  Function,
-  Option,
-  type Scope,
-  Stream,
-  Tracer
-} from "effect"
+import { Cause, type Chunk, Context, Effect, Exit, Function, Option, type Scope, Stream, Tracer } from "effect"
 import { type Consumption, hasQuantity, type UsageDetails } from "../cost/UsageRecord.js"
 import { type AnyFiber, clockOf } from "../fiber/CurrentFiber.js"
 import { warnFor } from "../fiber/FiberLog.js"
+import { inContext } from "../fiber/LocalContext.js"
 import { currentRun } from "../lifecycle/CurrentRun.js"
 import { currentStep } from "../lifecycle/CurrentStep.js"
 import { type RunScope, scopeOf } from "../lifecycle/RunScope.js"
 import type { Run } from "../run/Run.js"
 import { callExitOf } from "./CallExit.js"
 import { CurrentCall, currentCallIn, OpenCall } from "./OpenCall.js"
-import { recordFor, yieldIfOverBudget } from "./UsageRecorder.js"
+import { isOverBudget, recordFor } from "./UsageRecorder.js"
 
 /**
  * What is tracked: an effect, or a stream.
@@ -150,19 +139,20 @@ type AnyOptions = CallOptions<unknown, unknown>
 
 interface DescribedCall extends CallDescription, AnyOptions {}
 
-const trackEffect = <A, E, R>(self: Effect.Effect<A, E, R>, description: DescribedCall): Effect.Effect<A, E, R> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(openSpan(description), (span) =>
+const trackEffect = <A, E, R>(self: Effect.Effect<A, E, R>, description: DescribedCall): Effect.Effect<A, E, R> => {
+  const opened = openSpan(description)
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(opened, (span) =>
       Effect.withFiberRuntime<A, E, R>((fiber) => {
         const call = new CallSpan(fiber, span, description)
-        const inside = Effect.locally(restore(self), FiberRef.currentContext, call.context(fiber.currentContext))
-        return Effect.onExit(inside, (exit) => {
+        return inContext(fiber, call.context(fiber.currentContext), restore(self), (fiber, exit) => {
           if (Exit.isSuccess(exit)) call.report(fiber, exit.value)
-          return call.end(fiber, exit)
+          return call.end(fiber, exit) ? Effect.zipRight(Effect.yieldNow(), exit) : exit
         })
       })
     )
   )
+}
 
 const trackStream = <A, E, R>(self: Stream.Stream<A, E, R>, description: DescribedCall): Stream.Stream<A, E, R> =>
   Stream.unwrapScoped(
@@ -172,7 +162,9 @@ const trackStream = <A, E, R>(self: Stream.Stream<A, E, R>, description: Describ
           const call = new CallSpan(starter, span, description)
           // How the stream itself ended; nothing where its consumer took no more, or failed.
           let ended: Exit.Exit<void, E> | undefined
-          const end = Effect.withFiberRuntime<void>((fiber) => call.end(fiber, ended ?? Exit.interrupt(fiber.id())))
+          const end = Effect.withFiberRuntime<void>((fiber) =>
+            call.end(fiber, ended ?? Exit.interrupt(fiber.id())) ? Effect.yieldNow() : Effect.void
+          )
           const own = Stream.tapErrorCause(self, (cause) =>
             Effect.sync(() => {
               ended = Exit.failCause(cause)
@@ -246,7 +238,8 @@ class CallSpan {
     }
   }
 
-  end(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+  /** Ends the call, and says whether a budget is passed, so that the fiber is to give way. */
+  end(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): boolean {
     const { description, open, run, scope, span, step } = this
     const { length: earlierTries } = open.earlierTries
     const further: Partial<UsageDetails> & Consumption = Object.assign(
@@ -267,7 +260,7 @@ class CallSpan {
     } catch {
       // A tracer that throws is no reason for the program to fail.
     }
-    return yieldIfOverBudget(scope)
+    return isOverBudget(scope)
   }
 
   private wasRefused(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): boolean {

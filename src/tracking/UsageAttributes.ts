@@ -3,7 +3,7 @@
  */
 import { BigDecimal } from "effect"
 import type { Cost } from "../cost/Cost.js"
-import { attributeOf, isMeterName, meters } from "../cost/Meter.js"
+import { attributeOf, meterNames, meters } from "../cost/Meter.js"
 import type { Usage } from "../cost/UsageRecord.js"
 import { toNumber } from "../cost/Usd.js"
 import { errorType, GenAi } from "../wire/SemanticConventions.js"
@@ -17,9 +17,9 @@ export type Put = (name: string, value: CallAttributeValue) => void
 
 /** Puts on the span of a call what its usage reports, and its cost. Outside of a run nobody pays, and there is no cost. */
 export const putUsage = (usage: Usage, cost: Cost | undefined, put: Put): void => {
+  const names = usage.kind === "database" ? databaseNames : commonNames
   for (const field in usage) {
-    if (field === "requests") continue
-    const name = isMeterName(field) ? attributeOf(field, usage.kind) : nameOf(field, usage.kind)
+    const name = names.get(field)
     if (name !== undefined) put(name, usage[field as keyof Usage] as CallAttributeValue)
   }
   if (usage.requests !== 1) put(meters.requests.attribute, usage.requests)
@@ -46,16 +46,21 @@ const putNamed = (quantities: Usage["other"], prefix: string, put: Put): void =>
   for (const name in quantities) put(prefix + name, quantities[name] as number)
 }
 
-const nameOf = (field: string, kind: Usage["kind"]): string | undefined =>
-  kind === "database" && field === "providerRequestId" ? CallAttribute.queryId : names[field]
+/** The attributes of the fields that are put as they are. */
+const namesFor = (kind: Usage["kind"], providerRequestId: string): ReadonlyMap<string, string> => {
+  const names: Partial<Record<keyof Usage, string>> = {
+    uncounted: CallAttribute.uncounted,
+    serviceTier: CallAttribute.serviceTier,
+    region: CallAttribute.region,
+    responseModel: GenAi.responseModel,
+    providerRequestId,
+    clientRequestId: CallAttribute.clientRequestId,
+    attempt: CallAttribute.attempt,
+    errorType
+  }
+  for (const name of meterNames) if (name !== "requests") names[name] = attributeOf(name, kind)
+  return new Map(Object.entries(names))
+}
 
-const names: Readonly<Record<string, string | undefined>> = {
-  uncounted: CallAttribute.uncounted,
-  serviceTier: CallAttribute.serviceTier,
-  region: CallAttribute.region,
-  responseModel: GenAi.responseModel,
-  providerRequestId: CallAttribute.providerRequestId,
-  clientRequestId: CallAttribute.clientRequestId,
-  attempt: CallAttribute.attempt,
-  errorType
-} satisfies Partial<Record<keyof Usage, string>>
+const commonNames = namesFor("llm", CallAttribute.providerRequestId)
+const databaseNames = namesFor("database", CallAttribute.queryId)

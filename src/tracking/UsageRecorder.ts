@@ -1,7 +1,7 @@
 /**
  * Recording a usage: it is priced, and recorded on its run, on the span of its call and in budgets.
  */
-import { BigDecimal, type DateTime, Effect, type Tracer } from "effect"
+import { BigDecimal, type DateTime, type Tracer } from "effect"
 import type { Cost } from "../cost/Cost.js"
 import { RecordedUsage, UsageTotals } from "../cost/CostTotals.js"
 import { spendFor } from "../cost/PeriodBudget.js"
@@ -184,12 +184,10 @@ export const stop = (fiber: AnyFiber, scope: RunScope): void => {
 }
 
 /**
- * What the fiber that recorded a usage does next. Where that passed a budget, it gives way to the fiber of the run, which may be
- * another, so that this is stopped before the next call begins.
+ * Whether a usage passed a budget. Then the fiber that recorded it gives way to the fiber of the run, which may be another, so
+ * that this is stopped before the next call begins.
  */
-export const yieldIfOverBudget = (own: RunScope | undefined): Effect.Effect<void> => {
-  for (let scope = own; scope !== undefined; scope = scope.parent) {
-    if (scope.overBudgetAt !== undefined) return Effect.yieldNow()
-  }
-  return Effect.void
+export const isOverBudget = (own: RunScope | undefined): boolean => {
+  for (let scope = own; scope !== undefined; scope = scope.parent) if (scope.overBudgetAt !== undefined) return true
+  return false
 }

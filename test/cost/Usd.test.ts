@@ -51,6 +51,18 @@ describe("an amount", () => {
   )
 
   it.prop(
+    "is the nearest number on a span",
+    [
+      FastCheck.oneof(FastCheck.bigInt({ min: -(2n ** 54n), max: 2n ** 54n }), FastCheck.bigInt()),
+      FastCheck.integer({ min: -5, max: 40 })
+    ],
+    ([value, scale]) => {
+      expect(toNumber(BigDecimal.make(value, scale))).toBe(Number(`${value}e${-scale}`))
+    },
+    { fastCheck: { numRuns: 2000 } }
+  )
+
+  it.prop(
     "is written as it is read",
     [FastCheck.bigInt({ min: -(10n ** 60n), max: 10n ** 60n }), FastCheck.integer({ min: -60, max: 60 })],
     ([value, scale]) => {
