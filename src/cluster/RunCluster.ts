@@ -4,11 +4,11 @@
 import { type Entity, type Envelope, type MessageStorage, Sharding } from "@effect/cluster"
 import { Headers } from "@effect/platform"
 import { Rpc, RpcClient } from "@effect/rpc"
-import { Effect, Layer, Option, Stream } from "effect"
+import { Effect, Layer, Option, Stream, type Tracer } from "effect"
 import { inNoRun } from "../Detached.js"
 import { outgoingBaggageFor } from "../edge/OutgoingBaggage.js"
 import { inNoReceivedRun } from "../edge/ServerEdge.js"
-import { redactBaggage } from "../edge/ServerSpan.js"
+import { outsideRemoteTrace, redactBaggage, remoteAncestor, spanPlacement, withServerSpan } from "../edge/ServerSpan.js"
 import { type Inbound, isTrusted } from "../edge/Trust.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import { ActivityHistory } from "../lifecycle/ActivityHistory.js"
@@ -71,8 +71,8 @@ export interface Options<R = never> {
  * caller that was interrupted. A handler that is to be a run of its own uses `Botanu.workflow`, which makes it a child. The mailbox
  * of `toLayerMailbox` gets messages as they are: `Propagation.extract(message.headers)` reads the run.
  *
- * The run of an untrusted message is ignored, and nothing of it is sent on. The span of its sender remains the parent of the
- * handler's span, which the cluster makes.
+ * The run of an untrusted message is ignored, and nothing of it is sent on. Its handler works in a trace of its own, whose first span
+ * has a link to the sender's. The span that the cluster itself opens for the message before remains in the sender's trace.
  *
  * @example
  * ```ts
@@ -184,13 +184,16 @@ const joining = <All extends object>(handlers: All, trust: (message: Message) =>
 
 /** The work of a handler, an effect or a stream, in the run of its message. */
 const inRunOf = (message: Message, work: unknown, trust: (message: Message) => Effect.Effect<boolean>): unknown => {
-  const received = Effect.flatMap(trust(message), (trusted) =>
-    Effect.withFiberRuntime<Received>((fiber) => {
-      if (message.headers[Header.baggage] !== undefined) redactBaggage(fiber.currentSpan)
-      if (!trusted) return Effect.succeed({ trusted, run: Option.none<Run>() })
-      const { report, run } = extractFor(fiber, message.headers, undefined)
-      return Effect.as(report ?? Effect.void, { trusted, run })
-    })
+  const received = Effect.mapInputContext(trust(message), outsideRemoteTrace<never>).pipe(
+    Effect.flatMap((trusted) =>
+      Effect.withFiberRuntime<Received>((fiber) => {
+        if (message.headers[Header.baggage] !== undefined) redactBaggage(fiber.currentSpan)
+        if (!trusted) return Effect.succeed({ trusted, run: Option.none<Run>() })
+        const { report, run } = extractFor(fiber, message.headers, undefined)
+        return Effect.as(report ?? Effect.void, { trusted, run })
+      })
+    ),
+    inNoRun
   )
   const within =
     ({ run, trusted }: Received): Within =>
@@ -200,15 +203,42 @@ const inRunOf = (message: Message, work: unknown, trust: (message: Message) => E
           Option.isSome(run) ? resume(part, run) : inNoReceivedRun(part, trusted, { fiber, reasonOf: () => undefined })
         )
       )
-  if (Effect.isEffect(work)) return Effect.flatMap(inNoRun(received), (known) => within(known as Received)(work))
+  if (Effect.isEffect(work)) {
+    return Effect.flatMap(received, (known) => {
+      const inRun = within(known)(work)
+      return known.trusted
+        ? inRun
+        : inOwnTrace((name, placement) => withServerSpan(name, placement, () => inRun), inRun)
+    })
+  }
   const pulls = Stream.toPull(work as Stream.Stream<unknown>) as Effect.Effect<Part, unknown, unknown>
+  const pulled = (inRun: Within) => Effect.map(inRun(pulls), (pull) => inRun(pull as Part))
   return Stream.fromPull(
-    Effect.flatMap(inNoRun(received), (known) => {
-      const inRun = within(known as Received)
-      return Effect.map(inRun(pulls), (pull) => inRun(pull as Part))
+    Effect.flatMap(received, (known) => {
+      const inRun = within(known)
+      if (known.trusted) return pulled(inRun)
+      return inOwnTrace(
+        (name, placement) =>
+          Effect.flatMap(
+            Effect.makeSpanScoped(name, { ...placement, kind: "server", captureStackTrace: false }),
+            (span) => pulled((part) => Effect.withParentSpan(inRun(part), span))
+          ),
+        pulled(inRun)
+      )
     }) as never
   )
 }
+
+/** Work on a message whose sender is not trusted: outside of the sender's trace, in which the cluster has opened a span. */
+const inOwnTrace = <A, E, R>(
+  inSpan: (name: string, placement: Tracer.SpanOptions) => Effect.Effect<A, E, R>,
+  work: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.withFiberRuntime((fiber) => {
+    const open = fiber.currentSpan
+    const sender = remoteAncestor(open)
+    return open?._tag !== "Span" || sender === undefined ? work : inSpan(open.name, spanPlacement(sender, false))
+  })
 
 type Part = Effect.Effect<unknown, unknown, unknown>
 type Within = (part: Part) => Part

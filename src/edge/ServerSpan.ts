@@ -2,7 +2,7 @@
  * The span of a request on the server: its parent, and what it may show. A server opens one before any middleware runs, and
  * makes the sender's span its parent, trusted or not.
  */
-import { Effect, Option, type Tracer } from "effect"
+import { Context, Effect, Option, Tracer } from "effect"
 import * as TraceParent from "../baggage/TraceParent.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import { stamp } from "../lifecycle/RunAnnotations.js"
@@ -22,6 +22,20 @@ export const linksTo = (sender: Tracer.AnySpan | undefined): ReadonlyArray<Trace
 
 /** Whether the ids of a span are those of W3C Trace Context. */
 export const hasValidIds = (span: Tracer.AnySpan): boolean => TraceParent.fromSpan(span) !== undefined
+
+/** The span of another process that is an ancestor of a span. */
+export const remoteAncestor = (span: Tracer.AnySpan | undefined): Tracer.ExternalSpan | undefined => {
+  let ancestor = span
+  while (ancestor?._tag === "Span") ancestor = Option.getOrUndefined(ancestor.parent)
+  return ancestor
+}
+
+/** A context for work before it is known whether the sender is trusted: outside of the trace that the sender names. */
+export const outsideRemoteTrace = <R>(context: Context.Context<R>): Context.Context<R> => {
+  const open = Option.getOrUndefined(Context.getOption(context, Tracer.ParentSpan))
+  if (remoteAncestor(open) === undefined) return context
+  return Context.omit(Tracer.ParentSpan)(context as Context.Context<R | Tracer.ParentSpan>) as Context.Context<R>
+}
 
 /** `work` in a span of kind `server`, which it is given. */
 export const withServerSpan = <A, E, R>(

@@ -4,7 +4,7 @@
  */
 import { RpcServer } from "@effect/rpc"
 import { Context, Effect, Layer, Option, Tracer } from "effect"
-import { hasValidIds, linksTo, spanPlacement, withServerSpan } from "../edge/ServerSpan.js"
+import { hasValidIds, linksTo, remoteAncestor, spanPlacement, withServerSpan } from "../edge/ServerSpan.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 
 /**
@@ -92,19 +92,6 @@ export const inServerSpan = <A, E, R>(
   return own
 }
 
-/** A context for work before it is known whether the sender is trusted: outside of the trace that the sender names. */
-export const outsideRemoteTrace = <R>(context: Context.Context<R>): Context.Context<R> => {
-  const open = Option.getOrUndefined(Context.getOption(context, Tracer.ParentSpan))
-  return remoteAncestor(open) === undefined ? context : without(context, Tracer.ParentSpan)
-}
-
 /** Leaves out what is there of itself, which nobody requires. */
 const without = <R, I, S>(context: Context.Context<R>, tag: Context.Tag<I, S>): Context.Context<R> =>
   Context.omit(tag)(context as Context.Context<R | I>) as Context.Context<R>
-
-/** The span of another process under which a span stands. */
-const remoteAncestor = (span: Tracer.AnySpan | undefined): Tracer.ExternalSpan | undefined => {
-  let ancestor = span
-  while (ancestor?._tag === "Span") ancestor = Option.getOrUndefined(ancestor.parent)
-  return ancestor
-}

@@ -42,7 +42,7 @@ const seen = Effect.map(
 
 const StockLive = Stock.toLayer({
   Reserve: () => Effect.zipLeft(seen, Effect.void.pipe(Effect.withSpan("reserving"))),
-  Watch: () => Stream.repeatEffect(seen).pipe(Stream.take(2)),
+  Watch: () => Stream.repeatEffect(Effect.withSpan(seen, "watching")).pipe(Stream.take(2)),
   Pack: () => Rpc.fork(Effect.orDie(Botanu.workflow(seen, "Pack", { eventId: "pack", customerId: "bigretail" }))),
   Forward: () =>
     Effect.flatMap(Effect.serviceOption(RunContext), (run) =>
@@ -154,6 +154,37 @@ describe.each(runners)("on %s", (_, runner) => {
         expect(Array.from(streamed)).toEqual([Option.none(), Option.none()])
       }
     })
+  )
+
+  it.scopedLive("an untrusted message is worked on in a trace of its own, with a link to its sender", () =>
+    Effect.gen(function* () {
+      const inbound = () => Effect.succeed(false).pipe(Effect.withSpan("the predicate"))
+      const caller = yield* Effect.flatMap(Stock.client, (client) =>
+        Effect.zip(
+          Effect.currentSpan,
+          Effect.zip(client("warehouse-1").Reserve(), Stream.runDrain(client("warehouse-1").Watch()))
+        )
+      ).pipe(
+        Effect.map(([span]) => span),
+        Effect.withSpan("the sender"),
+        Effect.provide(cluster({ inbound, outbound: "propagate" }))
+      )
+      const spans = yield* endedSpans
+      const byName = (name: string) => spans.filter((span) => span.name === name)
+      for (const [work, message] of [
+        ["reserving", "Reserve"],
+        ["watching", "Watch"]
+      ] as const) {
+        const [own] = byName(work)
+        const ofMessage = byName(`Stock(warehouse-1).${message}`)
+        const root = ofMessage.find(({ parentSpanContext }) => parentSpanContext === undefined)
+        expect(own?.parentSpanContext?.spanId).toBe(root?.spanContext().spanId)
+        expect(root?.spanContext().traceId).not.toBe(caller.traceId)
+        expect(root?.links.map(({ context }) => context.traceId)).toEqual([caller.traceId])
+      }
+      expect(byName("the predicate").length).toBe(2)
+      for (const asked of byName("the predicate")) expect(asked.spanContext().traceId).not.toBe(caller.traceId)
+    }).pipe(Effect.provide(observed))
   )
 
   it.scopedLive("a predicate sees the message", () =>
