@@ -48,5 +48,10 @@ export class ActivityHistory extends Context.Tag("botanu/RunWorkflow/ActivityHis
   {
     /** Whether the activity was requested before this time, by this process or another. */
     readonly wasRequestedBefore: (activity: ActivityAddress, time: DateTime.Utc) => Effect.Effect<boolean, unknown>
+    /**
+     * Whether executions end with the process, so that nothing is stored for another.
+     * @default false
+     */
+    readonly endsWithProcess?: boolean | undefined
   }
 >() {}

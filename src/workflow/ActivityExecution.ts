@@ -4,10 +4,6 @@
  */
 import { type Activity, Workflow, type WorkflowEngine } from "@effect/workflow"
 import { Effect, Exit, FiberRef, HashMap, Option, RuntimeFlags, Schema } from "effect"
-import { Unpriced } from "../cost/Cost.js"
-import { RecordedUsage } from "../cost/CostTotals.js"
-import { make as makeUsage } from "../cost/UsageRecord.js"
-import { zero } from "../cost/Usd.js"
 import { type AnyFiber, nowOf } from "../fiber/CurrentFiber.js"
 import { warnFor } from "../fiber/FiberLog.js"
 import { FiberRegion } from "../fiber/FiberRegion.js"
@@ -24,6 +20,7 @@ import { make as makeId } from "../run/RunId.js"
 import { makeUnsafe } from "../schema/SchemaRecord.js"
 import { noticingModelCalls } from "../tracking/UnrecordedModelCalls.js"
 import { ActivityAttribute, Key } from "../wire/Wire.js"
+import { cutOff } from "./CutOffUsages.js"
 import type { DurableRun } from "./DurableRun.js"
 import { once } from "./InternalActivity.js"
 import type { PendingSpan } from "./PendingSpan.js"
@@ -77,7 +74,7 @@ const execution = (
   activity: AnyActivity,
   attempt: number
 ): Effect.Effect<unknown, unknown, unknown> =>
-  Effect.flatMap(executionNumber(durable, activity.name, attempt), (number) =>
+  Effect.flatMap(executionNumber(durable, activity, attempt), (number) =>
     Effect.withFiberRuntime((fiber, { runtimeFlags }) => {
       const { isEnding, run } = durable
       const region = new FiberRegion(fiber)
@@ -143,7 +140,7 @@ const stored = (
   const place = placeOf(activity, attempt)
   const known = durable.durable.unstored.take(executionId, place)
   const record: ActivityRecord = {
-    usages: [...cutOff(fiber, activity, number - 1 - known.length), ...known.flat(), ...own],
+    usages: [...cutOff(fiber, activity.name, number - 1 - known.length), ...known.flat(), ...own],
     events: (collected?.events ?? []).map(({ attributes, name, time }) => ({
       name,
       time,
@@ -166,21 +163,6 @@ const stored = (
 }
 
 const placeOf = ({ name }: Activity.Any, attempt: number): string => `${name}/${attempt}`
-
-/** What executions consumed that were cut off by the end of their process: that is not known, which is not zero. */
-const cutOff = (fiber: AnyFiber, { name }: Activity.Any, executions: number): ReadonlyArray<RecordedUsage> =>
-  Array.from({ length: Math.max(0, executions) }, (_, index) => {
-    const details = {
-      kind: "other",
-      provider: "unknown",
-      operation: name,
-      status: "interrupted",
-      errorType: "process_lost",
-      attempt: index + 1
-    } as const
-    const usage = makeUsage(details, {}, { time: nowOf(fiber) }, () => {})
-    return new RecordedUsage({ usage, cost: new Unpriced({ reason: "no_usage", usd: zero }) })
-  })
 
 /** What the fiber puts on spans and log lines, with the step: a compensation has only the annotations of the body. */
 const annotationsFor = (fiber: AnyFiber) => {
@@ -207,34 +189,35 @@ const describe = (fiber: AnyFiber, number: number, attempt: number): void => {
 /** How often this attempt at an activity was begun, this time included. */
 const executionNumber = (
   durable: DurableRun,
-  activity: string,
+  activity: Activity.Any,
   attempt: number
-): Effect.Effect<number, never, WorkflowEngine.WorkflowInstance> => {
-  const { enteredAt, executionId, isFirstEntry, workflow } = durable.execution
-  const { history } = durable.durable
-  if (isFirstEntry) return Effect.succeed(1)
-  const address = { workflow: workflow.name, executionId, activity, attempt }
-  return history.wasRequestedBefore(address, enteredAt).pipe(
-    Effect.catchAllCause((cause) =>
-      Effect.as(Effect.logWarning(`whether activity "${activity}" was executed before is not known`, cause), true)
-    ),
-    Effect.flatMap((isAgain) =>
-      isAgain ? Effect.flatMap(makeId, (id) => numberOf(durable, address, id, 2)) : Effect.succeed(1)
-    )
+): Effect.Effect<number, never, WorkflowEngine.WorkflowInstance> =>
+  Effect.flatMap(wasBegunBefore(durable, activity, attempt), (isAgain) =>
+    isAgain ? Effect.flatMap(makeId, (id) => numberOf(durable, placeOf(activity, attempt), id, 2)) : Effect.succeed(1)
   )
-}
+
+const wasBegunBefore = (durable: DurableRun, activity: Activity.Any, attempt: number): Effect.Effect<boolean> =>
+  Effect.suspend(() => {
+    const { enteredAt, executionId, isFirstEntry, workflow } = durable.execution
+    // The engine may interrupt an activity and execute it again in the same entry.
+    if (!durable.begin(placeOf(activity, attempt))) return Effect.succeed(true)
+    if (isFirstEntry) return Effect.succeed(false)
+    const { name } = activity
+    const address = { workflow: workflow.name, executionId, activity: name, attempt }
+    return Effect.catchAllCause(durable.durable.history.wasRequestedBefore(address, enteredAt), (cause) =>
+      Effect.as(Effect.logWarning(`whether activity "${name}" was executed before is not known`, cause), true)
+    )
+  })
 
 /** The number of an execution that is not the first: the first that no execution before took. */
 const numberOf = (
   durable: DurableRun,
-  address: { readonly activity: string; readonly attempt: number },
+  place: string,
   id: string,
   number: number
 ): Effect.Effect<number, never, WorkflowEngine.WorkflowInstance> =>
   once(durable.durable.engine, {
-    name: `botanu/execution/${address.activity}/${address.attempt}/${number}`,
+    name: `botanu/execution/${place}/${number}`,
     success: Schema.String,
     make: Effect.succeed(id)
-  }).pipe(
-    Effect.flatMap((taken) => (taken === id ? Effect.succeed(number) : numberOf(durable, address, id, number + 1)))
-  )
+  }).pipe(Effect.flatMap((taken) => (taken === id ? Effect.succeed(number) : numberOf(durable, place, id, number + 1))))

@@ -37,10 +37,13 @@ import { attempted, type Trouble, textOf } from "../lifecycle/Trouble.js"
 import type { RunOptions } from "../run/NewRun.js"
 import type { Forwarded } from "../run/RemoteContext.js"
 import type { Run } from "../run/Run.js"
+import { make as makeRunId } from "../run/RunId.js"
 import { propagationModeFor } from "../run/Settings.js"
 import { noticingModelCalls } from "../tracking/UnrecordedModelCalls.js"
 import { stop } from "../tracking/UsageRecorder.js"
 import { Event, runSpanName } from "../wire/Wire.js"
+import * as BodyUsages from "./BodyUsages.js"
+import { cutOff } from "./CutOffUsages.js"
 import { EntryScope } from "./EntryScope.js"
 import { PendingSpan } from "./PendingSpan.js"
 import type { AnyOptions } from "./RunOptions.js"
@@ -100,8 +103,12 @@ export class DurableRun implements ActiveRun {
   readonly activityScopes = new Set<RunScope>()
   readonly span: PendingSpan | undefined
   private readonly startNanos: bigint
-  /** What came from stored results. */
+  /** What was recorded in activities, or in entries before. */
   private readonly fromResults = new Set<RecordedUsage>()
+  /** What the body consumed in entries that this process knows of, by their ids. */
+  private readonly entries = new Map<string, ReadonlyArray<RecordedUsage>>()
+  /** Activities whose execution began in this entry. */
+  private readonly begun = new Set<string>()
 
   constructor(
     readonly durable: Durable,
@@ -138,7 +145,7 @@ export class DurableRun implements ActiveRun {
     return Effect.withFiberRuntime<unknown, unknown, WorkflowEngine.WorkflowInstance>((outer) =>
       Effect.uninterruptibleMask((restore) => {
         add(this)
-        this.takeUnstored()
+        this.takeEntries()
         // A fiber of its own: an entry that suspends interrupts it, and may be at its deadline.
         return Effect.flatMap(Effect.fork(restore(this.inside(body))), (inner) =>
           Effect.flatMap(
@@ -232,22 +239,73 @@ export class DurableRun implements ActiveRun {
   }
 
   /** The entry is over, and the run is not. */
-  private pause(): Effect.Effect<void> {
+  private pause(): Effect.Effect<void, never, WorkflowEngine.WorkflowInstance> {
     remove(this)
-    const { executionId } = this.execution
-    const outside = (this.scope.usageTotals?.usages ?? []).filter((usage) => !this.fromResults.has(usage))
-    if (outside.length === 0) return Effect.void
-    this.durable.unstored.add(executionId, outsideOfActivities, outside)
-    return Effect.logWarning(
-      `run ${this.run.runId} of workflow "${this.run.workflow}" made ${outside.length} calls outside of activities before it was ` +
-        "suspended. It makes them again when it goes on. What they consumed is known in this process only"
+    const { execution, run } = this
+    const { engine, history, unstored } = this.durable
+    const { executionId, instance } = execution
+    const outside = this.ownUsages
+    const keep = (id: string): void => {
+      if (outside.length > 0) this.entries.set(id, outside)
+      for (const [id, usages] of this.entries) unstored.addEntry(executionId, id, usages)
+    }
+    if (outside.length === 0) return Effect.sync(() => keep(""))
+    const isStored = instance.suspended && history.endsWithProcess !== true
+    const warning = Effect.logWarning(
+      `run ${run.runId} of workflow "${run.workflow}" made ${outside.length} calls outside of activities before it was suspended. ` +
+        `It makes them again when it goes on, and they count again${isStored ? "" : ". They are known in this process only"}`
+    )
+    return Effect.flatMap(makeRunId, (id) => {
+      keep(id)
+      return Effect.zipRight(warning, isStored ? BodyUsages.add(engine, { id, usages: outside }) : Effect.void)
+    })
+  }
+
+  /** What was recorded outside of activities in this entry. */
+  private get ownUsages(): ReadonlyArray<RecordedUsage> {
+    return (this.scope.usageTotals?.usages ?? []).filter((usage) => !this.fromResults.has(usage))
+  }
+
+  /** What the body consumed in entries before, as far as this process knows. */
+  private takeEntries(): void {
+    for (const [id, usages] of this.durable.unstored.takeEntries(this.execution.executionId)) {
+      this.entries.set(id, usages)
+      for (const usage of usages) this.addStored(usage)
+    }
+  }
+
+  /** What the body consumed in entries in other processes. A body without calls of its own had none there. */
+  private get entriesElsewhere(): Effect.Effect<void, never, WorkflowEngine.WorkflowInstance> {
+    const { entries, execution, run } = this
+    const { engine, history } = this.durable
+    if (execution.isFirstEntry || history.endsWithProcess === true || this.ownUsages.length === 0) return Effect.void
+    return BodyUsages.all(engine).pipe(
+      Effect.flatMap((stored) =>
+        Effect.withFiberRuntime<void>((fiber) => {
+          // An entry that was suspended stored what it consumed. Where none did, one was cut off.
+          if (stored.length === 0 && entries.size === 0) {
+            for (const usage of cutOff(fiber, run.workflow, 1)) this.addStored(usage)
+          }
+          for (const { id, usages } of stored) {
+            if (!entries.has(id)) for (const usage of usages ?? []) this.addStored(usage)
+          }
+          return Effect.void
+        })
+      ),
+      Effect.catchAllCause((cause) =>
+        Effect.logWarning(
+          `what run ${run.runId} of workflow "${run.workflow}" called outside of activities is not known`,
+          cause
+        )
+      )
     )
   }
 
-  private takeUnstored(): void {
-    for (const usages of this.durable.unstored.take(this.execution.executionId, outsideOfActivities)) {
-      for (const usage of usages) this.addUsage(usage)
-    }
+  /** Whether an activity is begun for the first time in this entry. */
+  begin(place: string): boolean {
+    if (this.begun.has(place)) return false
+    this.begun.add(place)
+    return true
   }
 
   /** Takes in what was recorded while an activity was executed, in this entry or before. */
@@ -258,10 +316,7 @@ export class DurableRun implements ActiveRun {
       warning = Effect.logWarning(`what activity "${activity.name}" recorded on its run cannot be read: ${record.left}`)
     } else if (record.right !== undefined) {
       const { annotations, events, outcome, usages } = record.right
-      for (const usage of usages) {
-        this.fromResults.add(usage)
-        this.addUsage(usage)
-      }
+      for (const usage of usages) this.addStored(usage)
       if (outcome !== undefined) scope.outcome = outcome
       for (const { attributes, name, time } of events) this.span?.event(name, time, attributes)
       if (annotations !== undefined) {
@@ -274,6 +329,11 @@ export class DurableRun implements ActiveRun {
       if (scope.budgetMeter?.isExceeded === true) stop(fiber, scope)
     }
     return warning
+  }
+
+  private addStored(usage: RecordedUsage): void {
+    this.fromResults.add(usage)
+    this.addUsage(usage)
   }
 
   private addUsage(usage: RecordedUsage): void {
@@ -296,6 +356,7 @@ export class DurableRun implements ActiveRun {
     this.isEnding = true
     this.scope.work = undefined
     return Scope.close(held, exit).pipe(
+      Effect.zipRight(this.entriesElsewhere),
       Effect.zipRight(this.cancellationReason),
       Effect.flatMap((reason) => Effect.withFiberRuntime<void>((fiber) => this.complete(fiber, exit, reason))),
       Effect.ensuring(Effect.sync(() => remove(this)))
@@ -319,6 +380,10 @@ export class DurableRun implements ActiveRun {
   private complete(fiber: AnyFiber, exit: Exits, reason: string | undefined): Effect.Effect<void> {
     const { executionId, options, request } = this.execution
     const { scope, span } = this
+    // An entry that was suspended may be the one that ends.
+    for (const [id, usages] of this.durable.unstored.takeEntries(executionId)) {
+      if (!this.entries.has(id)) for (const usage of usages) this.addUsage(usage)
+    }
     for (const usage of this.durable.unstored.takeAll(executionId)) this.addUsage(usage)
     if (reason !== undefined) scope.cancellation = { reason, at: nowOf(fiber) }
     const trouble: Trouble = []
@@ -348,9 +413,6 @@ export class DurableRun implements ActiveRun {
     })
   }
 }
-
-/** Where usages are kept that were recorded outside of activities. */
-const outsideOfActivities = ""
 
 const deadlineClock = (duration: Duration.Duration): DurableClock.DurableClock =>
   DurableClock.make({ name: "botanu/deadline", duration })

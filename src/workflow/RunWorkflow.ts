@@ -124,7 +124,7 @@ export interface RunWorkflow<
  *
  * In the body and in activities `RunContext`, `Outcome.emit`, `Botanu.annotate` and `Llm.track` work as in any run. What an activity
  * consumed and recorded is part of its stored result: it counts once, whatever happens to the process after that. Call models and
- * services in activities: what the body itself calls is called again whenever it goes on.
+ * services in activities: what the body itself calls is called, and counts, again whenever it goes on.
  *
  * The engine's interruption makes the run `canceled`; the shutdown of a process does not, and completes nothing.
  *
@@ -245,7 +245,8 @@ export const layer: Layer.Layer<
  * @category layers
  */
 export const layerNoHistory: Layer.Layer<ActivityHistory> = Layer.succeed(ActivityHistory, {
-  wasRequestedBefore: () => Effect.succeed(false)
+  wasRequestedBefore: () => Effect.succeed(false),
+  endsWithProcess: true
 })
 
 /**

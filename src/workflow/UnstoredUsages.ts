@@ -5,6 +5,9 @@ import type { RecordedUsage } from "../cost/CostTotals.js"
 
 type Usages = ReadonlyArray<RecordedUsage>
 
+/** How the place begins that an entry of the body is. */
+const ofEntry = "botanu/body/"
+
 // Executions may go on in another process, which does not say so here.
 const maxExecutions = 1000
 
@@ -29,6 +32,18 @@ export class UnstoredUsages {
     places?.delete(place)
     if (places?.size === 0) this.executions.delete(executionId)
     return taken
+  }
+
+  /** Takes out what was consumed by the body in each of its entries, by the id of the entry. */
+  takeEntries(executionId: string): ReadonlyMap<string, Usages> {
+    const places = Array.from(this.executions.get(executionId)?.keys() ?? [])
+    const entries = places.filter((place) => place.startsWith(ofEntry))
+    return new Map(entries.map((place) => [place.slice(ofEntry.length), this.take(executionId, place).flat()]))
+  }
+
+  /** Keeps what the body consumed in an entry. */
+  addEntry(executionId: string, id: string, usages: Usages): void {
+    this.add(executionId, `${ofEntry}${id}`, usages)
   }
 
   /** Takes out all that an execution consumed. */

@@ -1,6 +1,7 @@
 /**
  * A workflow that calls a provider of models over HTTP, for the runners and the client of the crash tests.
  */
+import { randomUUID } from "node:crypto"
 import { ClusterWorkflowEngine, RunnerAddress } from "@effect/cluster"
 import { NodeClusterSocket } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
@@ -22,6 +23,8 @@ export const Order = RunWorkflow.asRun(
 
 /** What an activity asks the provider for. */
 export interface Asked {
+  /** The caller's own id of the call. */
+  readonly requestId: string
   readonly orderId: string
   readonly activity: string
   readonly runner: number
@@ -29,17 +32,21 @@ export interface Asked {
 
 const Answer = Schema.Struct({ callId: Schema.String, inputTokens: Schema.Number })
 
-const ask = (url: string, asked: Asked) =>
-  Effect.promise(async () => {
-    const response = await fetch(url, { method: "POST", body: JSON.stringify(asked) })
-    return Schema.decodeUnknownSync(Answer)(await response.json())
-  }).pipe(
-    Llm.track({
-      provider: "openai",
-      model: "quill-2",
-      usage: ({ callId, inputTokens }) => ({ inputTokens, providerRequestId: callId })
-    })
-  )
+const ask = (url: string, what: Omit<Asked, "requestId">) =>
+  Effect.suspend(() => {
+    const asked: Asked = { ...what, requestId: randomUUID() }
+    return Effect.promise(async () => {
+      const response = await fetch(url, { method: "POST", body: JSON.stringify(asked) })
+      return Schema.decodeUnknownSync(Answer)(await response.json())
+    }).pipe(
+      Llm.track({
+        provider: "openai",
+        model: "quill-2",
+        clientRequestId: asked.requestId,
+        usage: ({ callId, inputTokens }) => ({ inputTokens, providerRequestId: callId })
+      })
+    )
+  })
 
 export const activities = ["draft", "check", "send"]
 
@@ -65,8 +72,9 @@ const shardingConfig = {
   entityMessagePollInterval: "200 millis",
   refreshAssignmentsInterval: "200 millis",
   runnerHealthCheckInterval: "500 millis",
-  shardLockRefreshInterval: "500 millis",
-  shardLockExpiration: "2 seconds",
+  // A runner gives all its shards away when one refresh takes longer than this.
+  shardLockRefreshInterval: "5 seconds",
+  shardLockExpiration: "15 seconds",
   entityTerminationTimeout: "1 second"
 } as const
 

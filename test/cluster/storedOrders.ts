@@ -48,7 +48,11 @@ export const plainEngine = Layer.orDie(
     Layer.provideMerge(
       SingleRunner.layer({
         runnerStorage: "memory",
-        shardingConfig: { shardsPerGroup: 3, entityMessagePollInterval: "100 millis" }
+        shardingConfig: {
+          shardsPerGroup: 3,
+          entityMessagePollInterval: "100 millis",
+          entityTerminationTimeout: "100 millis"
+        }
       })
     )
   )

@@ -2,8 +2,21 @@
  * Durable executions as runs, on the engine in memory.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Activity, DurableDeferred, Workflow, type WorkflowEngine } from "@effect/workflow"
-import { Cause, Deferred, type Duration, Effect, Exit, Fiber, Layer, Option, Ref, Schema, TestClock } from "effect"
+import { Activity, DurableDeferred, Workflow, WorkflowEngine } from "@effect/workflow"
+import {
+  Cause,
+  Context,
+  Deferred,
+  type Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Option,
+  Ref,
+  Schema,
+  TestClock
+} from "effect"
 import {
   Botanu,
   BudgetExceeded,
@@ -475,6 +488,48 @@ describe("an activity", () => {
     }).pipe(Effect.provide(observed))
   )
 
+  it.scoped(
+    "that the engine interrupts and executes again in one entry is numbered, and counts what each consumed",
+    () =>
+      Effect.gen(function* () {
+        const called = yield* Deferred.make<void>()
+        /** An engine that takes an activity from its first execution, as one does whose shards go elsewhere and come back. */
+        const engine = Layer.map(WorkflowEngine.layerMemory, (context) => {
+          const memory = Context.get(context, WorkflowEngine.WorkflowEngine)
+          const activityExecute = ((
+            activity: Activity.Any & { executeEncoded: Effect.Effect<unknown> },
+            attempt: number
+          ) =>
+            Effect.gen(function* () {
+              if (activity.name === "pay" && !(yield* Deferred.isDone(called))) {
+                const first = yield* Effect.fork(activity.executeEncoded)
+                yield* Deferred.await(called)
+                yield* Fiber.interrupt(first)
+              }
+              return yield* memory.activityExecute(activity as never, attempt)
+            })) as never
+          return Context.make(WorkflowEngine.WorkflowEngine, { ...memory, activityExecute })
+        })
+        const live = OrderRun.toLayer(() =>
+          activity(
+            "pay",
+            Effect.zipRight(
+              call(),
+              Effect.flatMap(Deferred.succeed(called, undefined), (isFirst) =>
+                isFirst ? Effect.never : Effect.succeed("paid")
+              )
+            )
+          )
+        )
+        const runs = RunWorkflow.layer.pipe(Layer.provide(RunWorkflow.layerNoHistory), Layer.provide(engine))
+        yield* OrderRun.execute(order).pipe(Effect.provide(Layer.provideMerge(live, runs)), Effect.provide(prices))
+        const { completed } = yield* onlyRun
+        expect(completed.usages.map(({ cost }) => cost._tag)).toEqual(["Priced", "Priced"])
+        const [pay] = (yield* endedSpans).filter(({ name }) => name === "pay")
+        expect(pay?.attributes["botanu.activity.execution"]).toBe(2)
+      }).pipe(Effect.provide(observed))
+  )
+
   it.scoped("is joined alive by work that its fibers did not start", () =>
     Effect.gen(function* () {
       const live = OrderRun.toLayer(() =>
@@ -505,6 +560,28 @@ describe("what the body itself consumes", () => {
       yield* executing(whileTimePasses(OrderRun.execute(order)), live)
       const { completed } = yield* onlyRun
       expect(Cost.format(completed.totals.usd)).toBe("20")
+    }).pipe(Effect.provide(observed))
+  )
+
+  it.scoped("counts once where the execution is cancelled while it is suspended", () =>
+    Effect.gen(function* () {
+      const calls: Array<string> = []
+      const live = OrderRun.toLayer(() =>
+        Effect.zipRight(
+          Effect.tap(call(), (draft) => calls.push(draft)),
+          Effect.as(suspend("30 days"), "done")
+        )
+      )
+      const program = Effect.gen(function* () {
+        const id = yield* OrderRun.execute(order, { discard: true })
+        yield* TestClock.adjust("1 second")
+        yield* RunWorkflow.cancel(OrderRun, id, "no longer wanted")
+        yield* TestClock.adjust("1 second")
+      })
+      yield* executing(program, live)
+      const { completed } = yield* onlyRun
+      expect(completed.status).toBe("canceled")
+      expect(Cost.format(completed.totals.usd)).toBe(`${10 * calls.length}`)
     }).pipe(Effect.provide(observed))
   )
 })
