@@ -20,6 +20,7 @@ const tools = [
     package: "postgresql-15",
     what: "the tests with a database",
     files: [
+      "test/soak/soak.test.ts",
       "test/sql/**",
       "test/cluster/crash.test.ts",
       "test/cluster/versions.test.ts",

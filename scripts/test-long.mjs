@@ -15,6 +15,7 @@ const sizes = {
   "test/lifecycle/Heap.test.ts": { BOTANU_HEAP_RUNS: "1000000" },
   "test/ledger/crash.test.ts": { CRASHES: "200" },
   "test/sql/outage.test.ts": { CRASHES: "200", OUTAGE_SECONDS: "30" },
+  "test/soak/soak.test.ts": { SOAK_SECONDS: "1800" },
   "test/sql/processes.test.ts": { RUNS: "5000" },
   "test/cluster/crash.test.ts": { KILLS: "50", TERMINATIONS: "20" }
 }

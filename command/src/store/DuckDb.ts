@@ -4,9 +4,12 @@
 import {
   type DuckDBConnection,
   DuckDBInstance,
+  type DuckDBType,
   type DuckDBValue,
+  LIST,
   listValue,
-  type StatementType
+  type StatementType,
+  VARCHAR
 } from "@duckdb/node-api"
 import { TerminalText } from "botanu-effect/report"
 import { Effect, type Scope } from "effect"
@@ -74,10 +77,13 @@ const rowsOf = async (
   parameters: Readonly<Record<string, Parameter>>
 ): Promise<ReadonlyArray<Row>> => {
   const values: Record<string, DuckDBValue> = {}
+  const types: Record<string, DuckDBType> = {}
   for (const [name, value] of Object.entries(parameters)) {
     values[name] = Array.isArray(value) ? listValue(value) : (value as string | number | null)
+    // An empty list does not show what it is a list of.
+    if (Array.isArray(value)) types[name] = LIST(VARCHAR)
   }
-  const reader = await connection.runAndReadAll(statement, values)
+  const reader = await connection.runAndReadAll(statement, values, types)
   return reader.getRowObjectsJson()
 }
 
