@@ -78,12 +78,15 @@ export const layerDirectory = (
       const path = yield* Path.Path
       const database = yield* DuckDb.open
       const writer = yield* database.connect
-      const connection = yield* database.connect
-      const query = (statement: string, parameters: Readonly<Record<string, DuckDb.Parameter>>) =>
-        Effect.map(
-          connection.query(statement, parametersOf(statement, parameters)),
+      const readers = yield* Effect.replicateEffect(database.connect, mostReaders)
+      let turn = 0
+      const query = (statement: string, parameters: Readonly<Record<string, DuckDb.Parameter>>) => {
+        turn = (turn + 1) % readers.length
+        return Effect.map(
+          (readers[turn] ?? writer).query(statement, parametersOf(statement, parameters)),
           (rows) => rows as ReadonlyArray<Row>
         )
+      }
       const parts = yield* files.makeTempDirectoryScoped({ prefix: "botanu-serve-" }).pipe(Effect.mapError(trouble))
       for (const statement of MirrorTables.create) yield* writer.query(statement, {})
 
@@ -230,7 +233,8 @@ export const layerDirectory = (
           Effect.gen(function* () {
             yield* ready
             const rows = yield* query(
-              `SELECT DISTINCT segment FROM runs WHERE eventId = $eventId AND customerId = $customerId
+              `SELECT DISTINCT segment FROM runs SEMI JOIN
+                (SELECT event FROM keys WHERE eventId = $eventId AND customerId = $customerId) USING (event)
               UNION SELECT segment FROM amendments WHERE eventId = $eventId`,
               { eventId, customerId }
             )
@@ -267,6 +271,9 @@ const nothing: Omit<MirrorState, "atMs"> = {
   cutFiles: [],
   lost: 0
 }
+
+/** How many queries are answered at once. A connection answers one after the other. */
+export const mostReaders = 4
 
 const newline = 10
 

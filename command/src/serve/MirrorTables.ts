@@ -1,37 +1,48 @@
 /**
  * The tables of the ledger in memory: `runs` and `calls` as they are recorded, and `events`, which are derived from them. What
  * each figure means is that of `botanu-effect/report`.
+ *
+ * Rows refer to each other by numbers, which are joined and grouped faster than texts: an event by its key in `keys`, a run by
+ * the number of its line, what calls have in common by its row in `kinds`.
  */
 
 const tables = `
+CREATE TABLE keys (event INTEGER, eventId VARCHAR, customerId VARCHAR);
 CREATE TABLE runs (
-  runId VARCHAR, eventId VARCHAR, customerId VARCHAR, workflow VARCHAR, environment VARCHAR, tenantId VARCHAR,
+  run BIGINT, event INTEGER, runId VARCHAR, workflow VARCHAR, environment VARCHAR, tenantId VARCHAR,
   parentRunId VARCHAR, rootRunId VARCHAR, attempt INTEGER, startMs BIGINT, isCompleted BOOLEAN, status VARCHAR,
   outcome STRUCT(status VARCHAR, "valueType" VARCHAR, "valueAmount" DOUBLE, reason VARCHAR, "errorType" VARCHAR),
   errorClass VARCHAR, cancellationReason VARCHAR, endMs BIGINT, durationMs DOUBLE, usd DECIMAL(38, 18), calls BIGINT,
   unpricedCalls BIGINT, segment VARCHAR
 );
-CREATE TABLE calls (
-  runId VARCHAR, eventId VARCHAR, customerId VARCHAR, name VARCHAR, provider VARCHAR, model VARCHAR, step VARCHAR,
-  durationMs DOUBLE, tokens BIGINT, usd DECIMAL(38, 18), isUnpriced BOOLEAN, reason VARCHAR, missing VARCHAR[], usage JSON
+CREATE TABLE kinds (
+  kind INTEGER, name VARCHAR, provider VARCHAR, model VARCHAR, step VARCHAR, isUnpriced BOOLEAN, reason VARCHAR, missing VARCHAR
 );
+CREATE TABLE calls (
+  run BIGINT, event INTEGER, kind INTEGER, durationMs DOUBLE, tokens BIGINT, usd DECIMAL(38, 18)
+);
+CREATE TABLE unpriced (run BIGINT, event INTEGER, kind INTEGER, usd DECIMAL(38, 18), usage JSON);
+CREATE TABLE unpricedQuantities (run BIGINT, event INTEGER, kind INTEGER, quantity VARCHAR, amount DOUBLE);
 CREATE TABLE amendments (
   eventId VARCHAR, customerId VARCHAR,
   outcome STRUCT(status VARCHAR, "valueType" VARCHAR, "valueAmount" DOUBLE, reason VARCHAR, "errorType" VARCHAR),
   atMs BIGINT, line BIGINT, segment VARCHAR
 );
 CREATE TABLE events (
-  eventId VARCHAR, customerId VARCHAR, workflow VARCHAR, environment VARCHAR, tenantId VARCHAR, startMs BIGINT,
-  durationMs DOUBLE, status VARCHAR, isAmended BOOLEAN, reason VARCHAR, valueType VARCHAR, valueAmount DOUBLE,
-  attempts VARCHAR[], durations DOUBLE[], runs BIGINT, calls BIGINT, unpricedCalls BIGINT, usd DECIMAL(38, 18),
-  usdBeforeFinal DECIMAL(38, 18), unpricedBeforeFinal BIGINT
+  event INTEGER, eventId VARCHAR, customerId VARCHAR, workflow VARCHAR, environment VARCHAR, tenantId VARCHAR,
+  startMs BIGINT, durationMs DOUBLE, status VARCHAR, isAmended BOOLEAN, reason VARCHAR, valueType VARCHAR,
+  valueAmount DOUBLE, attempts VARCHAR[], tries INTEGER, runs BIGINT, calls BIGINT, unpricedCalls BIGINT,
+  usd DECIMAL(38, 18), usdBeforeFinal DECIMAL(38, 18), unpricedBeforeFinal BIGINT
 );
+CREATE TABLE durations (event INTEGER, durationMs DOUBLE);
 CREATE TABLE workflows (workflow VARCHAR, median DECIMAL(38, 18), p95 DECIMAL(38, 18));
-CREATE TABLE touched (eventId VARCHAR, customerId VARCHAR);
+CREATE TABLE touched (event INTEGER);
 CREATE TABLE abandoned (segment VARCHAR);
 CREATE TABLE problems (segment VARCHAR, lines BIGINT);
 CREATE TABLE losses (count BIGINT);
-CREATE SEQUENCE lineNumbers
+CREATE SEQUENCE lineNumbers;
+CREATE SEQUENCE eventNumbers;
+CREATE SEQUENCE kindNumbers
 `
 
 /** Makes the tables, statement by statement. */
@@ -54,9 +65,14 @@ const amendmentType = `STRUCT("eventId" VARCHAR, "customerId" VARCHAR, "outcome"
 
 const msOf = (text: string): string => `epoch_ms(TRY_CAST(${text} AS TIMESTAMPTZ))`
 
-const isRun = `v = 1 AND (type = 'started' AND run.runId IS NOT NULL AND ${msOf("run.startTime")} IS NOT NULL
-  OR type = 'completed' AND completed.run.runId IS NOT NULL AND ${msOf("completed.run.startTime")} IS NOT NULL
+const hasKey = (run: string): string =>
+  `${run}.runId IS NOT NULL AND ${run}.eventId IS NOT NULL AND ${run}.customerId IS NOT NULL AND ${msOf(`${run}.startTime`)} IS NOT NULL`
+
+const isRun = `v = 1 AND (type = 'started' AND ${hasKey("run")} OR type = 'completed' AND ${hasKey("completed.run")}
   AND TRY_CAST(completed.totals.usd AS DECIMAL(38, 18)) IS NOT NULL)`
+
+/** What calls have in common. */
+const kindColumns = "name, provider, model, step, isUnpriced, reason, missing"
 
 /**
  * Adds the lines of the files `$files` to the tables, and notes the events that they are about. `$segment` names the segment
@@ -76,101 +92,121 @@ export const load: ReadonlyArray<string> = [
     PARTITION BY run.runId ORDER BY type = 'completed' DESC, CASE type WHEN 'completed' THEN -line ELSE line END
   ) = 1`,
   `DELETE FROM fresh WHERE type = 'started' AND run.runId IN (SELECT runId FROM runs)`,
-  `INSERT INTO touched SELECT DISTINCT run.eventId, run.customerId FROM fresh`,
+  `INSERT INTO keys
+  SELECT nextval('eventNumbers'), eventId, customerId
+  FROM (SELECT DISTINCT run.eventId AS eventId, run.customerId AS customerId FROM fresh) ANTI JOIN keys USING (eventId, customerId)`,
+  `CREATE OR REPLACE TEMP TABLE replaced AS SELECT r.run, r.event FROM runs r SEMI JOIN fresh f ON f.run.runId = r.runId`,
   // The run may have been of another event, where a record was wrong.
-  `INSERT INTO touched SELECT eventId, customerId FROM runs SEMI JOIN fresh ON fresh.run.runId = runs.runId`,
-  `DELETE FROM runs WHERE runId IN (SELECT run.runId FROM fresh)`,
-  `DELETE FROM calls WHERE runId IN (SELECT run.runId FROM fresh)`,
+  "INSERT INTO touched SELECT event FROM replaced",
+  ...["runs", "calls", "unpriced", "unpricedQuantities"].map(
+    (table) => `DELETE FROM ${table} WHERE run IN (SELECT run FROM replaced)`
+  ),
   `INSERT INTO runs
-  SELECT run.runId, run.eventId, run.customerId, run.workflow, run.environment, run.tenantId, run.parentRunId,
+  SELECT line, k.event, run.runId, run.workflow, run.environment, run.tenantId, run.parentRunId,
     run.rootRunId, run.attempt, ${msOf("run.startTime")}, type = 'completed', completed.status, completed.outcome,
     completed.errorClass, completed.cancellationReason, ${msOf("completed.endTime")}, completed.durationMs,
     TRY_CAST(completed.totals.usd AS DECIMAL(38, 18)), completed.totals.calls, completed.totals.unpricedCalls, segment
-  FROM fresh`,
-  `INSERT INTO calls
-  SELECT runId, eventId, customerId, coalesce(u.responseModel, u.model, u.provider), u.provider,
-    coalesce(u.responseModel, u.model), coalesce(u.step, u.operation), u.durationMs,
-    coalesce(u.inputTokens, 0) + coalesce(u.outputTokens, 0), coalesce(TRY_CAST(cost.usd AS DECIMAL(38, 18)), 0),
-    cost._tag = 'Unpriced', cost.reason, cost.missing, CASE cost._tag WHEN 'Unpriced' THEN usage END
+  FROM fresh f JOIN keys k ON k.eventId = f.run.eventId AND k.customerId = f.run.customerId`,
+  "INSERT INTO touched SELECT DISTINCT event FROM runs WHERE run IN (SELECT line FROM fresh)",
+  `CREATE OR REPLACE TEMP TABLE freshCalls AS
+  SELECT line, coalesce(u.responseModel, u.model, u.provider) AS name, u.provider AS provider,
+    coalesce(u.responseModel, u.model) AS model, coalesce(u.step, u.operation) AS step, cost._tag = 'Unpriced' AS isUnpriced,
+    cost.reason AS reason, array_to_string(coalesce(cost.missing, []), ',') AS missing, u.durationMs AS durationMs,
+    coalesce(u.inputTokens, 0) + coalesce(u.outputTokens, 0) AS tokens,
+    coalesce(TRY_CAST(cost.usd AS DECIMAL(38, 18)), 0) AS usd, CASE cost._tag WHEN 'Unpriced' THEN usage END AS usage
   FROM (
-    SELECT runId, eventId, customerId, call.cost AS cost, call.usage AS usage,
+    SELECT line, call.cost AS cost, call.usage AS usage,
       json_transform(call.usage, '{"provider": "VARCHAR", "operation": "VARCHAR", "step": "VARCHAR", "model": "VARCHAR",
         "responseModel": "VARCHAR", "durationMs": "DOUBLE", "inputTokens": "BIGINT", "outputTokens": "BIGINT"}') AS u
-    FROM (SELECT run.runId AS runId, run.eventId AS eventId, run.customerId AS customerId,
-      unnest(completed.usages) AS call FROM fresh WHERE type = 'completed')
+    FROM (SELECT line, unnest(completed.usages) AS call FROM fresh WHERE type = 'completed')
   )`,
+  `INSERT INTO kinds
+  SELECT nextval('kindNumbers'), * FROM (
+    SELECT ${kindColumns} FROM freshCalls EXCEPT SELECT ${kindColumns} FROM kinds
+  )`,
+  `CREATE OR REPLACE TEMP TABLE numberedCalls AS
+  SELECT c.line AS run, r.event, k.kind, c.durationMs, c.tokens, c.usd, c.usage
+  FROM freshCalls c JOIN runs r ON r.run = c.line
+  JOIN kinds k ON ${kindColumns
+    .split(", ")
+    .map((column) => `k.${column} IS NOT DISTINCT FROM c.${column}`)
+    .join(" AND ")}`,
+  "INSERT INTO calls SELECT run, event, kind, durationMs, tokens, usd FROM numberedCalls",
+  "INSERT INTO unpriced SELECT run, event, kind, usd, usage FROM numberedCalls WHERE usage IS NOT NULL",
+  `INSERT INTO unpricedQuantities
+  SELECT run, event, kind, quantity, TRY_CAST(json_extract_string(usage, quantity) AS DOUBLE)
+  FROM (SELECT run, event, kind, usage, unnest(json_keys(usage)) AS quantity FROM numberedCalls WHERE usage IS NOT NULL)
+  WHERE quantity NOT IN ('durationMs', 'attempt', 'requests') AND json_type(usage, quantity) IN ('UBIGINT', 'BIGINT', 'DOUBLE')`,
   `INSERT INTO amendments
   SELECT amendment.eventId, amendment.customerId, amendment.outcome, ${msOf("amendment.at")}, line, segment
   FROM lines WHERE v = 1 AND type = 'amended' AND amendment.eventId IS NOT NULL AND ${msOf("amendment.at")} IS NOT NULL`,
   `INSERT INTO touched
-  SELECT DISTINCT r.eventId, r.customerId FROM runs r JOIN lines l ON l.amendment.eventId = r.eventId
-    AND (l.amendment.customerId IS NULL OR l.amendment.customerId = r.customerId) WHERE l.type = 'amended'`,
+  SELECT DISTINCT k.event FROM keys k JOIN lines l ON l.amendment.eventId = k.eventId
+    AND (l.amendment.customerId IS NULL OR l.amendment.customerId = k.customerId) WHERE l.type = 'amended'`,
   `INSERT INTO losses SELECT count FROM lines WHERE v = 1 AND type = 'lost' AND count IS NOT NULL`,
   `INSERT INTO problems
   SELECT segment, count(*) FROM lines
   WHERE NOT isRun AND NOT coalesce(v = 1 AND (type IN ('lost', 'writer') OR type = 'amended' AND amendment.eventId IS NOT NULL), false)
   GROUP BY segment`,
-  "DROP TABLE lines",
-  "DROP TABLE fresh"
+  ...["lines", "fresh", "replaced", "freshCalls", "numberedCalls"].map((table) => `DROP TABLE ${table}`)
 ]
 
 /** Takes `$abandoned` as the segments whose process is gone, and notes the events that this is about. */
 export const abandon: ReadonlyArray<string> = [
   "CREATE OR REPLACE TABLE abandoned AS SELECT unnest($abandoned) AS segment",
-  "INSERT INTO touched SELECT DISTINCT eventId, customerId FROM runs WHERE NOT isCompleted"
+  "INSERT INTO touched SELECT DISTINCT event FROM runs WHERE NOT isCompleted"
 ]
 
 /** Derives the events that were touched once more. */
 export const derive: ReadonlyArray<string> = [
-  "DELETE FROM events WHERE (eventId, customerId) IN (SELECT (eventId, customerId) FROM touched)",
+  "DELETE FROM events WHERE event IN (SELECT event FROM touched)",
+  "DELETE FROM durations WHERE event IN (SELECT event FROM touched)",
   `INSERT INTO events
   WITH scope AS (
     -- A run without an end is lost where its process is gone.
     SELECT * REPLACE (CASE WHEN isCompleted THEN status WHEN segment IN (SELECT segment FROM abandoned) THEN 'lost'
       ELSE 'running' END AS status)
-    FROM runs SEMI JOIN touched USING (eventId, customerId)
+    FROM runs SEMI JOIN touched USING (event)
   ),
   related AS (
     SELECT r.*, p.runId IS NULL AS isOutermost FROM scope r
-    LEFT JOIN scope p ON p.runId = r.parentRunId AND p.eventId = r.eventId AND p.customerId = r.customerId
+    LEFT JOIN scope p ON p.runId = r.parentRunId AND p.event = r.event
   ),
   -- Where parents go round in a circle, every run of the event is in a chain.
   members AS (
-    SELECT * FROM related QUALIFY isOutermost OR NOT bool_or(isOutermost) OVER (PARTITION BY eventId, customerId)
+    SELECT * FROM related QUALIFY isOutermost OR NOT bool_or(isOutermost) OVER (PARTITION BY event)
   ),
   chains AS (
-    SELECT eventId, customerId, arg_min(startMs, (attempt, startMs, runId)) AS firstStart,
+    SELECT event, arg_min(startMs, (attempt, startMs, runId)) AS firstStart,
       arg_min(runId, (attempt, startMs, runId)) AS firstId,
       arg_min({'workflow': workflow, 'environment': environment, 'tenantId': tenantId}, (attempt, startMs, runId)) AS first,
       arg_max({'isCompleted': isCompleted, 'status': status, 'outcome': outcome, 'startMs': startMs,
         'errorClass': errorClass, 'cancellationReason': cancellationReason}, (attempt, startMs, runId)) AS final
-    FROM members GROUP BY eventId, customerId, rootRunId
+    FROM members GROUP BY event, rootRunId
   ),
   recorded AS (
-    SELECT eventId, customerId, arg_min(first, (firstStart, firstId)) AS first,
+    SELECT event, arg_min(first, (firstStart, firstId)) AS first,
       arg_max(final, (firstStart, firstId)) AS final
-    FROM chains GROUP BY eventId, customerId
+    FROM chains GROUP BY event
   ),
   tries AS (
-    SELECT eventId, customerId, list(status ORDER BY startMs, runId) AS attempts,
-      coalesce(list(durationMs) FILTER (isCompleted), []) AS durations
-    FROM members WHERE isOutermost GROUP BY eventId, customerId
+    SELECT event, list(status ORDER BY startMs, runId) AS attempts FROM members WHERE isOutermost GROUP BY event
   ),
   sums AS (
-    SELECT r.eventId, r.customerId, min(r.startMs) AS startMs,
+    SELECT r.event, min(r.startMs) AS startMs,
       CASE WHEN bool_and(r.isCompleted) THEN max(r.endMs) - min(r.startMs) END AS durationMs, count(*) AS runs,
       coalesce(sum(r.calls), 0) AS calls, coalesce(sum(r.unpricedCalls), 0) AS unpricedCalls,
       coalesce(sum(r.usd), 0) AS usd,
       coalesce(sum(r.usd) FILTER (r.startMs < f.final.startMs), 0) AS usdBeforeFinal,
       coalesce(sum(r.unpricedCalls) FILTER (r.startMs < f.final.startMs), 0) AS unpricedBeforeFinal
-    FROM related r JOIN recorded f USING (eventId, customerId) GROUP BY r.eventId, r.customerId
+    FROM related r JOIN recorded f USING (event) GROUP BY r.event
   ),
   amended AS (
-    SELECT s.eventId, s.customerId, arg_max(a.outcome, (a.atMs, a.line)) AS outcome
-    FROM amendments a JOIN sums s ON s.eventId = a.eventId AND (a.customerId IS NULL OR a.customerId = s.customerId)
-    GROUP BY s.eventId, s.customerId
+    SELECT k.event, arg_max(a.outcome, (a.atMs, a.line)) AS outcome
+    FROM amendments a JOIN keys k ON k.eventId = a.eventId AND (a.customerId IS NULL OR a.customerId = k.customerId)
+    SEMI JOIN touched USING (event) GROUP BY k.event
   )
-  SELECT s.eventId, s.customerId, r.first.workflow, r.first.environment, r.first.tenantId, s.startMs, s.durationMs,
+  SELECT s.event, k.eventId, k.customerId, r.first.workflow, r.first.environment, r.first.tenantId, s.startMs, s.durationMs,
     CASE WHEN a.outcome IS NOT NULL THEN a.outcome.status WHEN r.final.isCompleted THEN r.final.outcome.status
       ELSE r.final.status END AS status,
     a.outcome IS NOT NULL,
@@ -179,10 +215,14 @@ export const derive: ReadonlyArray<string> = [
         CASE r.final.status WHEN 'timeout' THEN 'deadline' END) END,
     CASE WHEN a.outcome IS NOT NULL THEN a.outcome.valueType ELSE r.final.outcome.valueType END,
     CASE WHEN a.outcome IS NOT NULL THEN a.outcome.valueAmount ELSE r.final.outcome.valueAmount END,
-    coalesce(t.attempts, []), coalesce(t.durations, []), s.runs, s.calls, s.unpricedCalls, s.usd, s.usdBeforeFinal,
+    coalesce(t.attempts, []), coalesce(len(t.attempts), 0), s.runs, s.calls, s.unpricedCalls, s.usd, s.usdBeforeFinal,
     s.unpricedBeforeFinal
-  FROM sums s JOIN recorded r USING (eventId, customerId) LEFT JOIN tries t USING (eventId, customerId)
-  LEFT JOIN amended a USING (eventId, customerId)`,
+  FROM sums s JOIN keys k USING (event) JOIN recorded r USING (event) LEFT JOIN tries t USING (event)
+  LEFT JOIN amended a USING (event)`,
+  `INSERT INTO durations
+  WITH scope AS (SELECT event, runId, parentRunId, isCompleted, durationMs FROM runs SEMI JOIN touched USING (event))
+  SELECT r.event, r.durationMs FROM scope r ANTI JOIN scope p ON p.runId = r.parentRunId AND p.event = r.event
+  WHERE r.isCompleted AND r.durationMs IS NOT NULL`,
   "DELETE FROM touched",
   `CREATE OR REPLACE TABLE workflows AS
   SELECT workflow, CAST(quantile_disc(usd, 0.5) AS DECIMAL(38, 18)) AS median, CAST(quantile_disc(usd, 0.95) AS DECIMAL(38, 18)) AS p95

@@ -9,12 +9,15 @@ const Nullable = <A, I, R>(schema: Schema.Schema<A, I, R>) => Schema.NullOr(sche
 
 const Text = Schema.optional(Schema.String)
 
+/** An instant that a date can hold, in milliseconds. */
+const Instant = Schema.NumberFromString.pipe(Schema.int(), Schema.between(-8.64e15, 8.64e15))
+
 /** Which events are meant. Absent: any. */
 export const Selection = Schema.Struct({
-  since: Schema.optional(Schema.NumberFromString).annotations({
+  since: Schema.optional(Instant).annotations({
     description: "Events that started then or later, in milliseconds since the epoch"
   }),
-  until: Schema.optional(Schema.NumberFromString).annotations({ description: "Events that started before then" }),
+  until: Schema.optional(Instant).annotations({ description: "Events that started before then" }),
   workflow: Text,
   customer: Text,
   tenant: Text,
@@ -60,7 +63,7 @@ const Order = Schema.Struct({
 })
 
 /** Figures of a group of events. */
-export const Totals = Schema.Struct({
+export const Sums = Schema.Struct({
   events: Schema.Number,
   attempts: Schema.Number,
   runs: Schema.Number,
@@ -79,7 +82,13 @@ export const Totals = Schema.Struct({
   /** The cost of all events divided by those that succeeded. */
   usdPerSuccess: Nullable(Schema.String),
   calls: Schema.Number,
-  unpricedCalls: Schema.Number,
+  unpricedCalls: Schema.Number
+})
+export type Sums = typeof Sums.Type
+
+/** Figures of a group of events, and of how long their outermost runs took. */
+export const Totals = Schema.Struct({
+  ...Sums.fields,
   /** Half of the outermost runs took no longer, in milliseconds. */
   p50Ms: Nullable(Schema.Number),
   p95Ms: Nullable(Schema.Number)
@@ -97,7 +106,7 @@ export const CallTotals = Schema.Struct({
 })
 export type CallTotals = typeof CallTotals.Type
 
-const Group = Schema.Struct({ name: Schema.String, now: Totals, before: Nullable(Totals) })
+const Group = Schema.Struct({ name: Schema.String, now: Sums, before: Nullable(Sums) })
 export type Group = typeof Group.Type
 
 export const stacks = ["workflow", "outcome", "customer", "model"] as const
@@ -161,6 +170,21 @@ export const Overview = Schema.Struct({
   })
 })
 export type Overview = typeof Overview.Type
+
+/** Groups of events, or of calls, the dearest first. */
+export const Groups = Schema.Struct({
+  sinceMs: Schema.Number,
+  untilMs: Schema.Number,
+  beforeSinceMs: Schema.Number,
+  /** How many there are. */
+  count: Schema.Number,
+  events: Schema.Array(Group),
+  calls: Schema.Array(CallTotals)
+})
+export type Groups = typeof Groups.Type
+
+export const groupKeys = ["customer", "workflow", "model", "step"] as const
+export type GroupKey = (typeof groupKeys)[number]
 
 export const EventRow = Schema.Struct({
   eventId: Schema.String,
@@ -367,13 +391,18 @@ export class Refused extends Schema.TaggedError<Refused>()(
 
 const EventKey = Schema.Struct({ eventId: Schema.String, customerId: Schema.optional(Schema.String) })
 
-const Amendment = Schema.Struct({
+export const Amendment = Schema.Struct({
   eventId: Schema.NonEmptyString,
   customerId: Schema.optional(Schema.NonEmptyString),
   status: Schema.Literal("success", "failure", "partial", "timeout", "canceled"),
   reason: Schema.optional(Schema.String),
   by: Schema.NonEmptyString
 })
+
+const Offset = Schema.optional(Schema.NumberFromString.pipe(Schema.int(), Schema.nonNegative()))
+const limitOf = (most: number) => Schema.optional(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, most)))
+
+export type Amendment = typeof Amendment.Type
 
 const ledgerGroup = HttpApiGroup.make("ledger")
   .add(HttpApiEndpoint.get("status", "/status").addSuccess(Status).annotate(OpenApi.Summary, "The state of the ledger"))
@@ -397,12 +426,31 @@ const ledgerGroup = HttpApiGroup.make("ledger")
         Schema.Struct({
           ...Selection.fields,
           ...Order.fields,
-          offset: Schema.optional(Schema.NumberFromString.pipe(Schema.int(), Schema.nonNegative())),
-          limit: Schema.optional(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, 500)))
+          offset: Offset,
+          limit: limitOf(500)
         })
       )
       .addSuccess(Events)
       .annotate(OpenApi.Summary, "Events, and their sums")
+  )
+  .add(
+    HttpApiEndpoint.get("rows", "/rows")
+      .setUrlParams(Schema.Struct({ ...Selection.fields, ...Order.fields, offset: Offset, limit: limitOf(500) }))
+      .addSuccess(Schema.Array(EventRow))
+      .annotate(OpenApi.Summary, "More of the events, without their sums")
+  )
+  .add(
+    HttpApiEndpoint.get("groups", "/groups")
+      .setUrlParams(
+        Schema.Struct({
+          ...Selection.fields,
+          by: Schema.Literal(...groupKeys),
+          offset: Offset,
+          limit: limitOf(1000)
+        })
+      )
+      .addSuccess(Groups)
+      .annotate(OpenApi.Summary, "Customers, workflows, models or steps, the dearest first")
   )
   .add(
     HttpApiEndpoint.get("eventsCsv", "/events.csv")

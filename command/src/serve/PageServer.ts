@@ -2,17 +2,22 @@
  * The server of the page: the data API, and the files of the page.
  */
 import { createServer } from "node:http"
-import { HttpApiBuilder, HttpServer, HttpServerResponse } from "@effect/platform"
+import { type FileSystem, HttpApiBuilder, HttpServer, HttpServerResponse, type Path } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
+import { Outcome } from "botanu-effect"
 import { Ledger } from "botanu-effect/ledger"
-import { Clock, Effect, Layer, Schedule, Stream } from "effect"
-import { CommandError, exitCodes } from "../CommandError.js"
+import { TerminalText } from "botanu-effect/report"
+import { Clock, DateTime, Effect, Layer, Schedule, Stream } from "effect"
+import type { CommandError } from "../CommandError.js"
+import * as LedgerWriter from "../store/LedgerWriter.js"
 import * as PostgresStore from "../store/PostgresStore.js"
 import * as DelimitedText from "../terminal/DelimitedText.js"
 import * as DatabaseMirror from "./DatabaseMirror.js"
 import * as EventDetail from "./EventDetail.js"
+import * as GroupQuery from "./GroupQuery.js"
 import { LedgerMirror, layerDirectory, type MirrorState } from "./LedgerMirror.js"
 import * as MirrorQuery from "./MirrorQuery.js"
+import * as OverviewQuery from "./OverviewQuery.js"
 import * as Page from "./PageApi.js"
 import * as PageAssets from "./PageAssets.js"
 import * as PriceCheck from "./PriceCheck.js"
@@ -24,8 +29,8 @@ export interface PageOptions extends Trust.TrustOptions {
   readonly version: string
   /** Where the trace of an event is, with `{traceId}` in it. */
   readonly traceUrl: string | undefined
-  /** Amends an outcome; absent where that is not allowed. */
-  readonly amend: Ledger.Ledger["Type"]["amendOutcome"] | undefined
+  /** Writes an amended outcome; absent where that is not allowed. */
+  readonly amend: ((amendment: Ledger.OutcomeAmendment) => Effect.Effect<void, CommandError>) | undefined
   /** What a price file would add is shown where there is one. */
   readonly prices?: PriceCheck.PriceCheck | undefined
   /** Where the files of the page are. */
@@ -52,24 +57,29 @@ const api = (options: PageOptions) =>
         })
       return handlers
         .handle("status", () => Effect.map(mirror.state, statusOf))
-        .handle("live", () => Effect.succeed(liveResponse(mirror.changes, statusOf)))
+        .handle("live", () => Effect.succeed(liveResponse(mirror, statusOf)))
         .handle("overview", ({ urlParams: { stack = "workflow", ...selection } }) =>
-          Effect.gen(function* () {
-            const now = yield* Clock.currentTimeMillis
-            const until = selection.until ?? now
-            const since = selection.since ?? until - 30 * 86_400_000
-            return yield* away(MirrorQuery.overview(query, { ...selection, since, until }, stack))
-          })
+          Effect.flatMap(inPeriod(selection), (selection) => away(OverviewQuery.overview(query, selection, stack)))
+        )
+        .handle("groups", ({ urlParams: { by, limit = 100, offset = 0, ...selection } }) =>
+          Effect.flatMap(inPeriod(selection), (selection) =>
+            away(GroupQuery.groups(query, by, selection, { offset, limit }))
+          )
+        )
+        .handle("rows", ({ urlParams: { limit = 100, offset = 0, order, sort, ...selection } }) =>
+          away(MirrorQuery.rows(query, selection, { sort, order }, { offset, limit }))
         )
         .handle("events", ({ urlParams: { limit = 100, offset = 0, order, sort, ...selection } }) =>
-          away(MirrorQuery.events(query, selection, { sort, order }, offset, limit))
+          away(MirrorQuery.events(query, selection, { sort, order }, { offset, limit }))
         )
         .handle("eventsCsv", ({ urlParams: { order, sort, ...selection } }) =>
-          Effect.map(away(MirrorQuery.events(query, selection, { sort, order }, 0, mostRows)), ({ rows }) =>
-            HttpServerResponse.text(`${csvOf(rows).join("\r\n")}\r\n`, {
-              contentType: "text/csv; charset=utf-8",
-              headers: { "content-disposition": 'attachment; filename="events.csv"' }
-            })
+          Effect.map(
+            away(MirrorQuery.rows(query, selection, { sort, order }, { offset: 0, limit: mostRows })),
+            (rows) =>
+              HttpServerResponse.text(`${csvOf(rows).join("\r\n")}\r\n`, {
+                contentType: "text/csv; charset=utf-8",
+                headers: { "content-disposition": 'attachment; filename="events.csv"' }
+              })
           )
         )
         .handle("event", ({ urlParams }) =>
@@ -105,15 +115,36 @@ const api = (options: PageOptions) =>
               return yield* new Page.Refused({ problem: "outcomes can be amended where the server has --allow-amend" })
             }
             yield* keyOf(payload)
-            const { by, customerId, eventId, reason, status } = payload
-            yield* options
-              .amend(eventId, { status, reason }, { by, ...(customerId !== undefined && { customerId }) })
-              .pipe(Effect.mapError(({ message }) => new Page.Refused({ problem: message })))
+            const amendment = yield* amendmentOf(payload, yield* DateTime.now)
+            yield* Effect.mapError(options.amend(amendment), ({ message }) => new Page.Refused({ problem: message }))
             yield* mirror.refresh
           })
         )
     })
   )
+
+const amendmentOf = ({ by, customerId, eventId, reason, status }: Page.Amendment, at: DateTime.Utc) =>
+  Effect.try({
+    try: () =>
+      new Ledger.OutcomeAmendment({
+        eventId,
+        ...(customerId !== undefined && { customerId }),
+        outcome: new Outcome.Outcome({ status, ...(reason !== undefined && { reason }) }),
+        by,
+        at
+      }),
+    catch: (error) =>
+      new Page.Refused({
+        problem: TerminalText.visible(String(error instanceof Error ? error.message : error)).slice(0, 200)
+      })
+  })
+
+/** A selection with a period: without one, of the last 30 days. */
+const inPeriod = (selection: Page.Selection) =>
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    const until = selection.until ?? now
+    return { ...selection, since: selection.since ?? until - 30 * 86_400_000, until }
+  })
 
 /** A ledger that cannot be read now. */
 const away = <A, R>(effect: Effect.Effect<A, CommandError, R>): Effect.Effect<A, Page.LedgerAway, R> =>
@@ -171,10 +202,16 @@ const csvOf = (rows: ReadonlyArray<Page.EventRow>): ReadonlyArray<string> =>
 const encoder = new TextEncoder()
 
 /** Server-sent events: the state now, and with each change, at most once a second. */
-const liveResponse = (changes: Stream.Stream<MirrorState>, statusOf: (state: MirrorState) => Page.Status) => {
-  const states = changes.pipe(
+const liveResponse = (
+  { changes, state }: Pick<LedgerMirror["Type"], "changes" | "state">,
+  statusOf: (state: MirrorState) => Page.Status
+) => {
+  const later = changes.pipe(
     Stream.debounce("50 millis"),
-    Stream.throttle({ cost: () => 1, units: 1, duration: "1 second", burst: 1, strategy: "shape" }),
+    Stream.throttle({ cost: () => 1, units: 1, duration: "1 second", burst: 1, strategy: "shape" })
+  )
+  const states = Stream.concat(state, later).pipe(
+    Stream.changes,
     Stream.map((state) => `event: status\ndata: ${JSON.stringify(statusOf(state))}\n\n`)
   )
   // A comment now and then, so that a connection that is gone is noticed on both sides.
@@ -202,11 +239,10 @@ export interface Listening extends Omit<PageOptions, "amend"> {
 /** Serves the page until the scope closes, and gives its port. */
 export const listen = (options: Listening) =>
   Effect.gen(function* () {
+    const environment = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
     const amend = options.allowAmend
-      ? (yield* Layer.build(Ledger.layer({ directory: options.directory, flushMillis: 50 })).pipe(
-          Effect.flatMap((context) => Effect.provide(Ledger.Ledger, context)),
-          Effect.mapError(({ message }) => new CommandError({ message, exitCode: exitCodes.trouble }))
-        )).amendOutcome
+      ? (amendment: Ledger.OutcomeAmendment) =>
+          Effect.provide(LedgerWriter.write(options.directory, { amendments: [amendment] }), environment)
       : undefined
     const server = createServer()
     const { address } = yield* Effect.flatMap(

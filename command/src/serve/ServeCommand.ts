@@ -42,11 +42,9 @@ export const serve = (
       if (options.traceUrl !== undefined && !isTraceUrl(options.traceUrl)) {
         return yield* usage("--trace-url: expected an address of http or https with {traceId} in it")
       }
-      const isDatabase = PostgresStore.isUrl(options.ledger)
-      if (isDatabase && options.allowAmend) {
-        return yield* usage("--allow-amend: expected a ledger in a directory; amend in a database with botanu amend")
-      }
-      const name = isDatabase ? (yield* PostgresStore.locationOf(options.ledger)).name : options.ledger
+      const name = PostgresStore.isUrl(options.ledger)
+        ? (yield* PostgresStore.locationOf(options.ledger)).name
+        : options.ledger
       const prices =
         options.prices === undefined ? undefined : { source: options.prices, book: yield* priceBook(options.prices) }
       const port = yield* PageServer.listen({

@@ -13,7 +13,17 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { record } from "../../../test/report/records.js"
 import type * as Page from "../../src/serve/PageApi.js"
 import { botanu, linesOf } from "../botanu.js"
-import { append, type Close, end, makeAssets, makeFolder, makeGenerated, type Served, serve } from "./served.js"
+import {
+  append,
+  type Close,
+  end,
+  makeAssets,
+  makeFolder,
+  makeGenerated,
+  type Served,
+  serve,
+  writtenMillis
+} from "./served.js"
 
 const closes: Array<Close> = []
 let assets: string
@@ -188,6 +198,42 @@ describe("the data API", () => {
     expect(costly.totals.unpricedCalls).toBe(0)
   })
 
+  it("lists all groups, part by part, with the figures of the overview", async () => {
+    const { amendments, records } = await contents()
+    const [since, until] = [end - 30 * day, end]
+    const period = `since=${since}&until=${until}`
+    const events = BusinessEvent.fromRecords(records, amendments).filter(
+      ({ startTime }) => startTime.epochMillis >= since && startTime.epochMillis < until
+    )
+    const expected = Summary.by(events, ({ customerId }) => customerId)
+    const listed: Array<Page.Groups["events"][number]> = []
+    for (let offset = 0; offset < expected.length; offset += 7) {
+      const part = await page.get<Page.Groups>(`groups?by=customer&${period}&offset=${offset}&limit=7`)
+      expect(part.count).toBe(expected.length)
+      listed.push(...part.events)
+    }
+    expect(listed.map(({ name, now }) => [name, now.events, now.usd])).toEqual(
+      expected.map(([name, { cost, events }]) => [name, events, Cost.format(cost.usd)])
+    )
+    const overview = await page.get<Page.Overview>(`overview?${period}`)
+    expect(listed.slice(0, 6)).toEqual(overview.customers)
+    for (const [by, groups] of [
+      ["model", overview.models],
+      ["step", overview.steps]
+    ] as const) {
+      const { calls } = await page.get<Page.Groups>(`groups?by=${by}&${period}`)
+      expect(calls.slice(0, 6)).toEqual(groups)
+    }
+  })
+
+  it("shows decades without a bucket for each day", async () => {
+    const { bucketMs, buckets, now } = await page.get<Page.Overview>(
+      `overview?since=${Date.UTC(1980, 0)}&until=${Date.UTC(2100, 0)}`
+    )
+    expect([buckets.length <= 400, bucketMs % (7 * day)]).toEqual([true, 0])
+    expect(buckets.reduce((sum, { totals }) => sum + totals.events, 0)).toBe(now.events)
+  })
+
   it("says which part of the selection leaves nothing", async () => {
     const found = await page.get<Page.Events>("events?customer=nobody&outcome=success")
     expect(found.rows).toEqual([])
@@ -205,6 +251,8 @@ describe("the data API", () => {
         "live",
         "overview",
         "events",
+        "rows",
+        "groups",
         "events.csv",
         "event",
         "position",
@@ -219,6 +267,7 @@ describe("the data API", () => {
   it("refuses parameters that are wrong, and events that are not there", async () => {
     expect((await fetch(`${page.url}/api/events?limit=many`)).status).toBe(400)
     expect((await fetch(`${page.url}/api/events?sort=usd;drop`)).status).toBe(400)
+    expect((await fetch(`${page.url}/api/overview?since=1e300`)).status).toBe(400)
     expect((await fetch(`${page.url}/api/event?eventId=nothing`)).status).toBe(404)
     expect(
       (await page.get<Page.Events>(`events?search=${encodeURIComponent("'; DROP TABLE events; --")}`)).rows
@@ -237,7 +286,7 @@ describe("the data API", () => {
 describe("a ledger that changes", () => {
   it("is followed line by line, and shown live", async () => {
     const folder = await ledgerOf(linesOf([record({ n: 1, event: "ticket-1", end: 2, calls: [{ usd: "0.25" }] })]))
-    const live = await serve(folder, assets)
+    const live = await serve(folder, assets, { pollMillis: writtenMillis })
     closes.push(live.close)
     const response = await fetch(`${live.url}/api/live`)
     const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
@@ -270,7 +319,7 @@ describe("a ledger that changes", () => {
     const folder = await ledgerOf([first])
     const file = join(folder, "2026-02-02", "writer-1.jsonl")
     await appendFile(file, second.slice(0, 40))
-    const cut = await serve(folder, assets)
+    const cut = await serve(folder, assets, { pollMillis: writtenMillis })
     closes.push(cut.close)
     const status = () => cut.get<Page.Status>("status")
     expect(await until(status, ({ cutLines }) => cutLines === 1)).toMatchObject({
@@ -286,7 +335,7 @@ describe("a ledger that changes", () => {
 
   it("stays on screen while it is away", async () => {
     const folder = await ledgerOf(linesOf([record({ n: 1, end: 2 })]))
-    const away = await serve(folder, assets)
+    const away = await serve(folder, assets, { pollMillis: writtenMillis })
     closes.push(away.close)
     const status = () => away.get<Page.Status>("status")
     await rename(folder, `${folder}-away`)
@@ -311,7 +360,7 @@ describe("a ledger that changes", () => {
     const reading = await serve(folder, assets)
     closes.push(reading.close)
     expect((await amend(reading.url)).status).toBe(403)
-    const amending = await serve(folder, assets, { allowAmend: true })
+    const amending = await serve(folder, assets, { allowAmend: true, pollMillis: writtenMillis })
     closes.push(amending.close)
     expect((await amend(amending.url)).status).toBe(204)
     const { rows } = await until(
