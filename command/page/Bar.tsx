@@ -28,7 +28,7 @@ export const Bar = ({
   readonly isAway: boolean
   readonly toggleLive: () => void
 }) => {
-  const shown = location.path === "/event" ? "/events" : location.path
+  const shown = { "/event": "/events", "/groups": "/" }[location.path] ?? location.path
   return (
     <header class="bar">
       <a class="brand" href="/">
@@ -144,12 +144,16 @@ const Periods = ({ location, period }: { readonly location: Location; readonly p
           aria-expanded={isOpen}
           onClick={() => setOpen(!isOpen)}
         >
-          Custom
+          <svg width="14" height="14" viewBox="0 0 14 14" fill="none" stroke="currentColor" aria-hidden="true">
+            <rect x="1.5" y="2.5" width="11" height="10" rx="1" />
+            <path d="M1.5 5.5h11M4.5 1v3M9.5 1v3" />
+          </svg>
+          <span class="word">Custom</span>
         </button>
       </div>
       {isOpen ? (
         <form
-          class="popup right"
+          class="popup right fields"
           aria-label="Custom period"
           onKeyDown={(event) => {
             if (event.key === "Escape") setOpen(false)

@@ -4,6 +4,7 @@
 import { Figures } from "botanu-effect/report"
 import * as BigDecimal from "effect/BigDecimal"
 import type { CallCharges, EventDetail } from "../src/serve/PageApi.js"
+import { Heads } from "./Table.js"
 import { decimal, meterText, plural, Unknown } from "./Text.js"
 
 interface MeterSum {
@@ -57,20 +58,14 @@ export const Charges = ({ data, selected }: { readonly data: EventDetail; readon
         <p class="mute">No charges here: nothing was used that is metered.</p>
       ) : (
         <table class="charges">
-          <thead>
-            <tr>
-              <th scope="col">Meter</th>
-              <th scope="col" class="n">
-                Quantity
-              </th>
-              <th scope="col" class="n">
-                {isTokens ? "USD per 1 M" : "Unit price, USD"}
-              </th>
-              <th scope="col" class="n">
-                USD
-              </th>
-            </tr>
-          </thead>
+          <Heads
+            columns={[
+              { title: "Meter" },
+              { title: "Quantity", kind: "n" },
+              { title: isTokens ? "USD per 1 M" : "Unit price, USD", kind: "n" },
+              { title: "USD", kind: "n" }
+            ]}
+          />
           <tbody>
             {models.map((model) => [
               <tr class="group" key={`${model.name} ${model.price}`}>

@@ -524,7 +524,7 @@ const Amend = ({ data, say }: { readonly data: EventDetail; readonly say: (text:
       <dialog ref={dialog} aria-labelledby="amend">
         <h2 id="amend">Amend the outcome</h2>
         <form
-          class="amend"
+          class="amend fields"
           onSubmit={(event) => {
             event.preventDefault()
             send(event.currentTarget)

@@ -2,7 +2,7 @@
  * The explorer: events as a table, with the sums of exactly what is listed.
  */
 import { Figures } from "botanu-effect/report"
-import type { ComponentChildren } from "preact"
+import type { ComponentChildren, JSX } from "preact"
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
 import type { EventRow, Events, SortKey } from "../src/serve/PageApi.js"
 import { Filters } from "./Filters.js"
@@ -443,6 +443,15 @@ const Histogram = ({ data, period }: { readonly data: Events | undefined; readon
 
 const narrow = "(max-width: 860px)"
 
+/** How long the list rests before rows are asked for, in milliseconds. */
+const restMillis = 60
+
+interface DrawnRow {
+  readonly row: EventRow | undefined
+  readonly isFirst: boolean
+  readonly element: JSX.Element
+}
+
 /** The rows in sight, and some more. Rows have one height, so that their place follows from their number. */
 const Rows = ({
   columns,
@@ -506,31 +515,32 @@ const Rows = ({
   useEffect(() => {
     if (data === undefined) return
     const known = pages.current
-    for (let page = Math.floor(first / pageRows); page * pageRows < last; page++) {
-      if (known.has(page)) continue
+    const ask = (page: number) => {
       known.set(page, "asked")
-      request<Events>("events", { ...query, offset: page * pageRows, limit: pageRows }).then(
-        ({ rows }) => {
+      request<ReadonlyArray<EventRow>>("rows", { ...query, offset: page * pageRows, limit: pageRows }).then(
+        (rows) => {
           known.set(page, rows)
           setLoaded((count) => count + 1)
         },
         () => known.delete(page)
       )
     }
+    // What is only passed by is not asked for.
+    const timer = setTimeout(() => {
+      for (let page = Math.floor(first / pageRows); page * pageRows < last; page++) if (!known.has(page)) ask(page)
+    }, restMillis)
+    return () => clearTimeout(timer)
   }, [first, last, data])
 
   const rowAt = (index: number): EventRow | undefined => {
     const page = pages.current.get(Math.floor(index / pageRows))
     return page === undefined || page === "asked" ? undefined : page[index % pageRows]
   }
-  const linkOf = (row: EventRow): string =>
-    hrefOf("/event", {
-      ...carried(location),
-      sort: location.parameters.get("sort") ?? undefined,
-      order: location.parameters.get("order") ?? undefined,
-      id: row.eventId,
-      of: row.customerId
-    })
+  const linkOf = useMemo(() => {
+    const { order, sort } = Object.fromEntries(location.parameters)
+    const common = { ...carried(location), sort, order }
+    return ({ customerId, eventId }: EventRow) => hrefOf("/event", { ...common, id: eventId, of: customerId })
+  }, [location])
 
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
@@ -576,6 +586,33 @@ const Rows = ({
     }
   }, [data])
 
+  // A row that is as it was is not drawn again while others come into sight.
+  const rows = useMemo(() => new Map<number, DrawnRow>(), [columns.map(({ name }) => name).join(), places, linkOf])
+  const drawn = (index: number): JSX.Element => {
+    const row = rowAt(index)
+    const isFirst = index === (active ?? first)
+    const known = rows.get(index)
+    if (known !== undefined && known.row === row && known.isFirst === isFirst) return known.element
+    const element =
+      row === undefined ? (
+        <WaitingRow key={index} columns={columns} />
+      ) : (
+        <Row
+          key={index}
+          row={row}
+          index={index}
+          columns={columns}
+          places={places}
+          isFirst={isFirst}
+          href={linkOf(row)}
+          activate={setActive}
+        />
+      )
+    rows.set(index, { row, isFirst, element })
+    return element
+  }
+  for (const index of rows.keys()) if (index < first || index >= last) rows.delete(index)
+
   return (
     <>
       <table class="events" aria-rowcount={total + 1}>
@@ -591,30 +628,7 @@ const Rows = ({
         </thead>
         <tbody ref={body}>
           <Spacer height={first * rowHeight} columns={columns.length} />
-          {Array.from({ length: last - first }, (_, offset) => {
-            const index = first + offset
-            const row = rowAt(index)
-            return row === undefined ? (
-              <tr key={index} aria-hidden="true">
-                {columns.map(({ kind, name }) => (
-                  <td key={name} class={kind}>
-                    <Skeleton width={56} />
-                  </td>
-                ))}
-              </tr>
-            ) : (
-              <Row
-                key={index}
-                row={row}
-                index={index}
-                columns={columns}
-                places={places}
-                isFirst={index === (active ?? first)}
-                href={linkOf(row)}
-                activate={setActive}
-              />
-            )
-          })}
+          {Array.from({ length: last - first }, (_, offset) => drawn(first + offset))}
           <Spacer height={(total - last) * rowHeight} columns={columns.length} />
         </tbody>
       </table>
@@ -622,6 +636,17 @@ const Rows = ({
     </>
   )
 }
+
+/** The place of a row that is on its way. */
+const WaitingRow = ({ columns }: { readonly columns: ReadonlyArray<Column> }) => (
+  <tr aria-hidden="true">
+    {columns.map(({ kind, name }) => (
+      <td key={name} class={kind}>
+        <Skeleton width={56} />
+      </td>
+    ))}
+  </tr>
+)
 
 /** Decimals of a column of amounts: of most of them, so that one tiny amount does not widen all. */
 const columnPlaces = (amounts: ReadonlyArray<string>): number => {

@@ -115,7 +115,7 @@ const Editor = ({
   return (
     <form
       ref={form}
-      class="popup"
+      class="popup fields"
       aria-label="Filter"
       onSubmit={(event) => {
         event.preventDefault()

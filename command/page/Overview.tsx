@@ -4,17 +4,18 @@
 import { Figures } from "botanu-effect/report"
 import { line } from "d3-shape"
 import type { ComponentChildren } from "preact"
-import type { Overview as Data, Group, Stack, Totals, Unpriced } from "../src/serve/PageApi.js"
+import type { Overview as Data, Group, GroupKey, Stack, Sums, Totals, Unpriced } from "../src/serve/PageApi.js"
 import * as Change from "../src/terminal/Change.js"
 import { Filters } from "./Filters.js"
+import { callColumns, eventColumns, GroupTable, groupWords, type Listed } from "./GroupTable.js"
 import { go, hrefOf, hrefWith, type Location } from "./Location.js"
 import type { ViewProperties } from "./Page.js"
 import { useData, useLasting } from "./PageData.js"
 import { carried, filtersOf, type Period, periodText, queryOf } from "./Selection.js"
 import { SpendChart } from "./SpendChart.js"
+import { Table } from "./Table.js"
 import {
   ChangeText,
-  ColumnAmount,
   columnText,
   isUnknown,
   Mark,
@@ -109,7 +110,12 @@ export const Overview = ({
               <Values data={data} events={events} />
             </div>
           </div>
-          <Lists data={data} stack={stack} events={events} />
+          <Lists
+            data={data}
+            stack={stack}
+            events={events}
+            groups={(by) => hrefOf("/groups", { ...carried(location), by })}
+          />
         </>
       )}
     </div>
@@ -414,58 +420,53 @@ const Reasons = ({ data, events }: { readonly data: Data | undefined; readonly e
       {data !== undefined && total === 0 ? (
         <p class="mute">Nothing failed in this period.</p>
       ) : (
-        <table class="plain">
-          <thead>
-            <tr>
-              <th scope="col">Reason</th>
-              <th scope="col" class="n">
-                Events
-              </th>
-              <th scope="col" class="n">
-                Cost
-              </th>
-              <th scope="col" class="n">
-                Each
-              </th>
+        <Table
+          columns={[
+            {
+              title: "Reason",
+              cell: (row) => (
+                <div class="cut">
+                  <Mark status={row.status} />
+                  <span class="hidden">{row.status}: </span>
+                  <Name
+                    text={row.reason}
+                    href={events({
+                      outcome: row.status,
+                      workflow: row.workflow,
+                      ...(row.reason !== row.status && { reason: row.reason })
+                    })}
+                  />{" "}
+                  <span class="faint">
+                    <Name text={row.workflow} />
+                  </span>
+                </div>
+              )
+            },
+            { title: "Events", kind: "n", cell: ({ events }) => Figures.count(events) },
+            {
+              title: "Cost",
+              kind: "n",
+              cell: ({ usd }) => `$${columnText(usd, places)}`,
+              exact: ({ usd }) => `${usd} USD`
+            },
+            {
+              title: "Each",
+              kind: "n",
+              cell: (row) => <span class="mute">${columnText(eachOf(row), placesOfEach)}</span>
+            }
+          ]}
+          rows={shown}
+          keyOf={({ reason, status, workflow }) => `${status} ${reason} ${workflow}`}
+        >
+          {others > 0 ? (
+            <tr class="rest">
+              <td>{plural(others, "other reason")}</td>
+              <td class="n">{Figures.count(rest)}</td>
+              <td class="n">${columnText(Math.max(0, restUsd).toFixed(12), places)}</td>
+              <td />
             </tr>
-          </thead>
-          <tbody>
-            {shown.map((row) => (
-              <tr key={`${row.status} ${row.reason} ${row.workflow}`}>
-                <td>
-                  <div class="cut">
-                    <Mark status={row.status} />
-                    <span class="hidden">{row.status}: </span>
-                    <Name
-                      text={row.reason}
-                      href={events({
-                        outcome: row.status,
-                        workflow: row.workflow,
-                        ...(row.reason !== row.status && { reason: row.reason })
-                      })}
-                    />{" "}
-                    <span class="faint">
-                      <Name text={row.workflow} />
-                    </span>
-                  </div>
-                </td>
-                <td class="n">{Figures.count(row.events)}</td>
-                <td class="n" title={`${row.usd} USD`}>
-                  ${columnText(row.usd, places)}
-                </td>
-                <td class="n mute">${columnText(eachOf(row), placesOfEach)}</td>
-              </tr>
-            ))}
-            {others > 0 ? (
-              <tr class="rest">
-                <td>{plural(others, "other reason")}</td>
-                <td class="n">{Figures.count(rest)}</td>
-                <td class="n">${columnText(Math.max(0, restUsd).toFixed(12), places)}</td>
-                <td />
-              </tr>
-            ) : null}
-          </tbody>
-        </table>
+          ) : null}
+        </Table>
       )}
     </section>
   )
@@ -513,33 +514,23 @@ const WithoutPrice = ({
       <p class="mute">Every call has a price.</p>
     ) : (
       <>
-        <table class="plain">
-          <thead>
-            <tr>
-              <th scope="col">Model or meter</th>
-              <th scope="col" class="n">
-                Calls
-              </th>
-              <th scope="col" class="n">
-                Quantity
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {(data?.unpriced ?? []).slice(0, 5).map((row) => (
-              <tr key={`${row.name} ${row.reason} ${row.missing}`}>
-                <td>
-                  <div class="cut">
-                    <Name text={row.name} href={events({ model: row.name, unpriced: "yes" })} />{" "}
-                    <span class="faint">{whyText(row)}</span>
-                  </div>
-                </td>
-                <td class="n">{Figures.count(row.calls)}</td>
-                <td class="n">{quantityText(row)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <Table
+          columns={[
+            {
+              title: "Model or meter",
+              cell: (row) => (
+                <div class="cut">
+                  <Name text={row.name} href={events({ model: row.name, unpriced: "yes" })} />{" "}
+                  <span class="faint">{whyText(row)}</span>
+                </div>
+              )
+            },
+            { title: "Calls", kind: "n", cell: ({ calls }) => Figures.count(calls) },
+            { title: "Quantity", kind: "n", cell: quantityText }
+          ]}
+          rows={(data?.unpriced ?? []).slice(0, 5)}
+          keyOf={({ missing, name, provider, reason }) => `${name} ${provider} ${reason} ${missing}`}
+        />
         <p class="note">
           In no sum on this page. A sum that lacks n calls shows <Unknown>+n</Unknown> beside it.
         </p>
@@ -562,124 +553,47 @@ const Values = ({ data, events }: { readonly data: Data | undefined; readonly ev
           No outcome has a value. <code>Outcome.emit("success", {"{ valueType, valueAmount }"})</code>
         </p>
       ) : (
-        <table class="plain">
-          <thead>
-            <tr>
-              <th scope="col">Value</th>
-              <th scope="col" class="n">
-                Amount
-              </th>
-              <th scope="col" class="n">
-                Cost each
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {shown.map((row) => (
-              <tr key={row.name}>
-                <td>
-                  <Name text={row.name} href={events({ value: row.name })} />
-                </td>
-                <td class="n">{Figures.large(row.amount)}</td>
-                <td class="n">${columnText(eachOf(row), places)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <Table
+          columns={[
+            { title: "Value", cell: ({ name }) => <Name text={name} href={events({ value: name })} /> },
+            { title: "Amount", kind: "n", cell: ({ amount }) => Figures.large(amount) },
+            { title: "Cost each", kind: "n", cell: (row) => `$${columnText(eachOf(row), places)}` }
+          ]}
+          rows={shown}
+          keyOf={({ name }) => name}
+        />
       )}
     </section>
   )
 }
 
-/** The share of a row in the largest, as a rule below its name. */
-const Share = ({ of, whole }: { readonly of: number; readonly whole: number }) => (
-  <svg viewBox="0 0 100 2" preserveAspectRatio="none" aria-hidden="true">
-    <rect width={whole === 0 ? 0 : (100 * of) / whole} height="2" />
-  </svg>
+const List = ({
+  all,
+  by,
+  children,
+  count
+}: {
+  readonly by: GroupKey
+  readonly count: number
+  readonly all: string
+  readonly children: ComponentChildren
+}) => (
+  <section>
+    <div class="head">
+      <h2>{groupWords[by][1]}</h2>
+      {count > shownGroups ? <a href={all}>All {Figures.count(count)}</a> : null}
+    </div>
+    {children}
+  </section>
 )
 
-interface Column<Row> {
-  readonly title: string
-  readonly cell: (row: Row) => ComponentChildren
-  readonly isWide?: boolean
-}
-
-/** A group, or all groups that are not listed. */
-interface Listed {
-  readonly name: string
-  readonly isRest?: boolean
-}
-
-const List = <Row extends Listed>({
-  amountOf,
-  columns,
-  hrefOf,
-  more,
-  name,
-  rows,
-  swatch,
-  title
-}: {
-  readonly title: string
-  readonly name: string
-  readonly more: ComponentChildren
-  readonly rows: ReadonlyArray<Row>
-  readonly columns: ReadonlyArray<Column<Row>>
-  readonly amountOf: (row: Row) => number
-  readonly hrefOf: (row: Row) => string
-  readonly swatch?: (row: Row) => string | undefined
-}) => {
-  const most = Math.max(0, ...rows.filter(({ isRest }) => isRest !== true).map(amountOf))
-  return (
-    <section>
-      <div class="head">
-        <h2>{title}</h2>
-        {more}
-      </div>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">
-              <span class="hidden">{name}</span>
-            </th>
-            {columns.map(({ isWide, title }) => (
-              <th key={title} scope="col" class={`n${isWide ? " wide" : ""}`}>
-                {title}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => {
-            const colour = swatch?.(row)
-            return (
-              <tr key={row.name} class={row.isRest === true ? "rest" : undefined}>
-                <td class="share">
-                  <div class="cut">
-                    {colour === undefined ? null : <i class={`swatch ${colour}`} />}
-                    {row.isRest === true ? row.name : <Name text={row.name} href={hrefOf(row)} />}
-                  </div>
-                  {row.isRest === true ? null : <Share of={amountOf(row)} whole={most} />}
-                </td>
-                {columns.map(({ cell, isWide, title }) => (
-                  <td key={title} class={`n${isWide ? " wide" : ""}`}>
-                    {cell(row)}
-                  </td>
-                ))}
-              </tr>
-            )
-          })}
-        </tbody>
-      </table>
-    </section>
-  )
-}
+const shownGroups = 6
 
 /** The groups, and what is left of the sums as one more. */
 const withRest = (groups: ReadonlyArray<Group>, data: Data, count: number): ReadonlyArray<Group & Listed> => {
   if (count <= groups.length) return groups
-  const restOf = (all: Totals, pick: (group: Group) => Totals | null): Totals => {
-    const rest = (of: (totals: Totals) => number) =>
+  const restOf = (all: Sums, pick: (group: Group) => Sums | null): Sums => {
+    const rest = (of: (sums: Sums) => number) =>
       of(all) - groups.reduce((sum, group) => sum + of(pick(group) ?? { ...all, ...nothing }), 0)
     const usd = Math.max(
       0,
@@ -713,102 +627,60 @@ const nothing = { usd: "0", usdOfFailures: "0", successes: 0, unpricedCalls: 0 }
 const Lists = ({
   data,
   events,
+  groups,
   stack
 }: {
   readonly data: Data | undefined
   readonly stack: Stack
   readonly events: EventsHref
+  /** The address of all groups. */
+  readonly groups: (by: GroupKey) => string
 }) => {
   if (data === undefined) return null
-  const customers = withRest(data.customers, data, data.counts.customers)
-  const workflows = withRest(data.workflows, data, data.counts.workflows)
-  const columnsOf = (groups: ReadonlyArray<Group>): ReadonlyArray<Column<Group & Listed>> => {
-    const places = placesOf(groups.map(({ now }) => now.usd))
-    const placesPerSuccess = placesOf(groups.flatMap(({ now }) => now.usdPerSuccess ?? []))
-    return [
-      { title: "Spend", cell: ({ now }) => <ColumnAmount amount={now} places={places} prefix="$" /> },
-      {
-        title: "Per success",
-        cell: ({ now }) => (now.usdPerSuccess === null ? "none" : `$${columnText(now.usdPerSuccess, placesPerSuccess)}`)
-      },
-      {
-        title: "In failures",
-        isWide: true,
-        cell: ({ now }) =>
-          Number(now.usd) === 0 ? "–" : `${Math.round((100 * Number(now.usdOfFailures)) / Number(now.usd))}%`
-      },
-      {
-        title: "Change",
-        isWide: true,
-        cell: ({ before, now }) => (
-          <span class="mute">
-            {before === null
-              ? data.before === null
-                ? "–"
-                : "new"
-              : (changeOf(Number(now.usd), Number(before.usd)) ?? "–")}
-          </span>
-        )
-      }
-    ]
-  }
-  const places = placesOf(data.models.map(({ usd }) => usd))
-  const placesOfSteps = placesOf(data.steps.map(({ usd }) => usd))
   const names = data.series.map(({ name }) => name)
   const swatchOf = (kind: Stack) => (row: { readonly name: string }) => {
     const index = stack === kind ? names.indexOf(row.name) : -1
     return index < 0 ? undefined : `fill-s${index + 1}`
   }
-  const all = (count: number) => <span class="faint small">{count > 6 ? `6 of ${Figures.count(count)}` : ""}</span>
+  const listOf = (by: GroupKey, count: number, table: ComponentChildren) => (
+    <List by={by} count={count} all={groups(by)}>
+      {table}
+    </List>
+  )
+  const hasBefore = data.before !== null
   return (
     <div class="lists">
-      <List
-        title="Customers"
-        name="Customer"
-        rows={customers}
-        columns={columnsOf(data.customers)}
-        amountOf={({ now }) => Number(now.usd)}
-        hrefOf={({ name }) => events({ customer: name })}
-        swatch={swatchOf("customer")}
-        more={all(data.counts.customers)}
-      />
-      <List
-        title="Workflows"
-        name="Workflow"
-        rows={workflows}
-        columns={columnsOf(data.workflows)}
-        amountOf={({ now }) => Number(now.usd)}
-        hrefOf={({ name }) => events({ workflow: name })}
-        swatch={swatchOf("workflow")}
-        more={all(data.counts.workflows)}
-      />
-      <List
-        title="Models"
-        name="Model"
-        rows={data.models}
-        columns={[
-          { title: "Spend", cell: (row) => <ColumnAmount amount={row} places={places} prefix="$" /> },
-          { title: "Calls", cell: ({ calls }) => Figures.large(calls) },
-          { title: "Tokens", cell: ({ tokens }) => (tokens === 0 ? "–" : Figures.large(tokens)) }
-        ]}
-        amountOf={(row) => Number(row.usd)}
-        hrefOf={({ name }) => events({ model: name })}
-        swatch={swatchOf("model")}
-        more={all(data.counts.models)}
-      />
-      <List
-        title="Steps"
-        name="Step"
-        rows={data.steps}
-        columns={[
-          { title: "Spend", cell: (row) => <ColumnAmount amount={row} places={placesOfSteps} prefix="$" /> },
-          { title: "Calls", cell: ({ calls }) => Figures.large(calls) },
-          { title: "p95", cell: ({ p95Ms }) => (p95Ms === null ? "–" : Figures.duration(p95Ms)) }
-        ]}
-        amountOf={(row) => Number(row.usd)}
-        hrefOf={({ name }) => events({ step: name })}
-        more={all(data.counts.steps)}
-      />
+      {(["customer", "workflow"] as const).map((by) => {
+        const listed = by === "customer" ? data.customers : data.workflows
+        const count = by === "customer" ? data.counts.customers : data.counts.workflows
+        return listOf(
+          by,
+          count,
+          <GroupTable
+            by={by}
+            rows={withRest(listed, data, count)}
+            columns={eventColumns(listed, hasBefore)}
+            amountOf={({ now }) => Number(now.usd)}
+            hrefOf={({ name }) => events({ [by]: name })}
+            swatch={swatchOf(by)}
+          />
+        )
+      })}
+      {(["model", "step"] as const).map((by) => {
+        const listed = by === "model" ? data.models : data.steps
+        return listOf(
+          by,
+          by === "model" ? data.counts.models : data.counts.steps,
+          <GroupTable
+            by={by}
+            rows={listed}
+            columns={callColumns(by, listed)}
+            amountOf={(row) => Number(row.usd)}
+            hrefOf={({ name }) => events({ [by]: name })}
+            swatch={by === "model" ? swatchOf("model") : undefined}
+          />
+        )
+      })}
     </div>
   )
 }

@@ -6,6 +6,8 @@ import { Banners, EmptyLedger } from "./Banners.js"
 import { Bar } from "./Bar.js"
 import { EventView } from "./EventView.js"
 import { Explorer } from "./Explorer.js"
+import { GroupsView, groupKeyOf } from "./GroupsView.js"
+import { groupWords } from "./GroupTable.js"
 import { isTyping, KeyList } from "./Keys.js"
 import { followLinks, go, hrefOf, hrefWith, useLocation } from "./Location.js"
 import { Overview } from "./Overview.js"
@@ -82,7 +84,11 @@ export const Page = () => {
   }, [location])
 
   const isEvent = location.path === "/event"
-  const title = isEvent ? (location.parameters.get("id") ?? "") : (titles[location.path] ?? "Overview")
+  const title = isEvent
+    ? (location.parameters.get("id") ?? "")
+    : location.path === "/groups"
+      ? groupWords[groupKeyOf(location)][1]
+      : (titles[location.path] ?? "Overview")
   useEffect(() => {
     document.title = `${title} · botanu`
   }, [title])
@@ -95,6 +101,7 @@ export const Page = () => {
     if (status.events === 0) return <EmptyLedger ledger={status.ledger} />
     if (isEvent) return <EventView {...properties} say={say} />
     if (location.path === "/events") return <Explorer {...properties} isLive={isLive} say={say} />
+    if (location.path === "/groups") return <GroupsView {...properties} />
     if (location.path === "/prices") return <PricesView {...properties} />
     return <Overview {...properties} hold={setHeld} />
   }

@@ -9,6 +9,7 @@ import { whyText } from "./Overview.js"
 import type { ViewProperties } from "./Page.js"
 import { useData, useLasting } from "./PageData.js"
 import { carried, periodText, queryOf } from "./Selection.js"
+import { Table } from "./Table.js"
 import { isUnknown, meterAmount, Name, plural, Skeleton, Spend, Unknown, usd } from "./Text.js"
 
 export const PricesView = ({ location, period, revision }: ViewProperties) => {
@@ -70,49 +71,40 @@ const Unpriced = ({ data, events }: { readonly data: Prices; readonly events: Ev
       <p class="mute">Every call of this period has a price.</p>
     ) : (
       <>
-        <table class="plain">
-          <thead>
-            <tr>
-              <th scope="col">Model or meter</th>
-              <th scope="col" class="n">
-                Calls
-              </th>
-              <th scope="col" class="n at-860">
-                Events
-              </th>
-              <th scope="col" class="n">
-                Quantities
-              </th>
-              <th scope="col" class="n at-860">
-                Known in part
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {data.unpriced.map((row) => (
-              <tr key={`${row.name} ${row.provider} ${row.reason} ${row.missing}`}>
-                <td>
-                  <div class="cut">
-                    <Name text={row.name} href={events({ model: row.name, unpriced: "yes" })} />{" "}
-                    <span class="faint">
-                      <bdi>{row.provider}</bdi>, {whyText(row)}
-                    </span>
-                  </div>
-                </td>
-                <td class="n">{Figures.count(row.calls)}</td>
-                <td class="n at-860">{Figures.count(row.events)}</td>
-                <td class="n">
-                  {Object.entries(row.quantities).length === 0
-                    ? plural(row.calls, "request")
-                    : Object.entries(row.quantities).map(([name, amount]) => (
-                        <div key={name}>{meterAmount(amount, name)}</div>
-                      ))}
-                </td>
-                <td class="n at-860">{Number(row.usd) === 0 ? <Unknown>no price</Unknown> : usd(row.usd)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <Table
+          columns={[
+            {
+              title: "Model or meter",
+              cell: (row) => (
+                <div class="cut">
+                  <Name text={row.name} href={events({ model: row.name, unpriced: "yes" })} />{" "}
+                  <span class="faint">
+                    <bdi>{row.provider}</bdi>, {whyText(row)}
+                  </span>
+                </div>
+              )
+            },
+            { title: "Calls", kind: "n", cell: ({ calls }) => Figures.count(calls) },
+            { title: "Events", kind: "n at-860", cell: ({ events }) => Figures.count(events) },
+            {
+              title: "Quantities",
+              kind: "n",
+              cell: ({ calls, quantities }) =>
+                Object.entries(quantities).length === 0
+                  ? plural(calls, "request")
+                  : Object.entries(quantities).map(([name, amount]) => (
+                      <div key={name}>{meterAmount(amount, name)}</div>
+                    ))
+            },
+            {
+              title: "Known in part",
+              kind: "n at-860",
+              cell: (row) => (Number(row.usd) === 0 ? <Unknown>no price</Unknown> : usd(row.usd))
+            }
+          ]}
+          rows={data.unpriced}
+          keyOf={({ missing, name, provider, reason }) => `${name} ${provider} ${reason} ${missing}`}
+        />
         <p class="note">
           These calls are in no sum. Each sum that lacks calls shows how many: <Unknown>+n</Unknown>.
         </p>
@@ -135,30 +127,19 @@ const Repriced = ({ data: { repriced, unpriced } }: { readonly data: Prices }) =
         </p>
       ) : (
         <>
-          <table class="plain">
-            <thead>
-              <tr>
-                <th scope="col">Model or meter</th>
-                <th scope="col" class="n">
-                  Calls that get a price
-                </th>
-                <th scope="col" class="n">
-                  Would add
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {repriced.models.map(({ calls, name, reason, usd: amount }) => (
-                <tr key={`${name} ${reason}`}>
-                  <td>
-                    <Name text={name} />
-                  </td>
-                  <td class="n">{Figures.count(calls)}</td>
-                  <td class="n">{calls === 0 ? <Unknown>no price</Unknown> : usd(amount)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
+          <Table
+            columns={[
+              { title: "Model or meter", cell: ({ name }) => <Name text={name} /> },
+              { title: "Calls that get a price", kind: "n", cell: ({ calls }) => Figures.count(calls) },
+              {
+                title: "Would add",
+                kind: "n",
+                cell: (row) => (row.calls === 0 ? <Unknown>no price</Unknown> : usd(row.usd))
+              }
+            ]}
+            rows={repriced.models}
+            keyOf={({ name, reason }) => `${name} ${reason}`}
+          />
           <p class="note">
             By {repriced.source}: {usd(repriced.usd)} for {plural(repriced.calls, "call")}.{" "}
             {repriced.unpricedCalls === 0
@@ -177,37 +158,24 @@ const Priced = ({ data, events }: { readonly data: Prices; readonly events: Even
     <div class="head">
       <h2>All models and services</h2>
     </div>
-    <table class="plain">
-      <thead>
-        <tr>
-          <th scope="col">Name</th>
-          <th scope="col" class="n">
-            Calls
-          </th>
-          <th scope="col" class="n">
-            Tokens
-          </th>
-          <th scope="col" class="n at-860">
-            Without a price
-          </th>
-          <th scope="col" class="n">
-            Spend
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {data.models.map((row) => (
-          <tr key={row.name}>
-            <td>
-              <Name text={row.name} href={events({ model: row.name })} />
-            </td>
-            <td class="n">{Figures.count(row.calls)}</td>
-            <td class="n">{row.tokens === 0 ? "–" : Figures.large(row.tokens)}</td>
-            <td class="n at-860">{row.unpricedCalls === 0 ? "–" : Figures.count(row.unpricedCalls)}</td>
-            <td class="n">{isUnknown(row) ? <Unknown>no price</Unknown> : usd(row.usd)}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <Table
+      columns={[
+        { title: "Name", cell: ({ name }) => <Name text={name} href={events({ model: name })} /> },
+        { title: "Calls", kind: "n", cell: ({ calls }) => Figures.count(calls) },
+        { title: "Tokens", kind: "n", cell: ({ tokens }) => (tokens === 0 ? "–" : Figures.large(tokens)) },
+        {
+          title: "Without a price",
+          kind: "n at-860",
+          cell: ({ unpricedCalls }) => (unpricedCalls === 0 ? "–" : Figures.count(unpricedCalls))
+        },
+        {
+          title: "Spend",
+          kind: "n",
+          cell: (row) => (isUnknown(row) ? <Unknown>no price</Unknown> : usd(row.usd))
+        }
+      ]}
+      rows={data.models}
+      keyOf={({ name }) => name}
+    />
   </section>
 )

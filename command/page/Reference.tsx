@@ -2,6 +2,7 @@
  * The data API of the page, from its OpenAPI document.
  */
 import { useData } from "./PageData.js"
+import { Table } from "./Table.js"
 
 interface Parameter {
   readonly name: string
@@ -62,30 +63,33 @@ export const Reference = () => {
             </h2>
             <p class="mute">{operation.summary}</p>
             {operation.parameters === undefined || operation.parameters.length === 0 ? null : (
-              <table class="plain">
-                <thead>
-                  <tr>
-                    <th scope="col">Parameter</th>
-                    <th scope="col">Values</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {operation.parameters.map((parameter) => (
-                    <tr key={parameter.name}>
-                      <td class="mono">
-                        {parameter.name}
-                        {parameter.required ? "" : "?"}
-                      </td>
-                      <td class="mute">
-                        {parameter.schema === undefined ? "" : typeText(parameter.schema)}
-                        {(parameter.description ?? parameter.schema?.description)
-                          ? `. ${parameter.description ?? parameter.schema?.description}`
-                          : ""}
-                      </td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
+              <Table
+                columns={[
+                  {
+                    title: "Parameter",
+                    cell: ({ name, required }) => (
+                      <span class="mono">
+                        {name}
+                        {required ? "" : "?"}
+                      </span>
+                    )
+                  },
+                  {
+                    title: "Values",
+                    cell: ({ description, schema }) => {
+                      const text = description ?? schema?.description
+                      return (
+                        <span class="mute">
+                          {schema === undefined ? "" : typeText(schema)}
+                          {text ? `. ${text}` : ""}
+                        </span>
+                      )
+                    }
+                  }
+                ]}
+                rows={operation.parameters}
+                keyOf={({ name }) => name}
+              />
             )}
             <Answer operation={operation} />
           </section>

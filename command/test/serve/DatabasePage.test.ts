@@ -4,6 +4,7 @@
 import { mkdir, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { NodeContext } from "@effect/platform-node"
+import type { SqlClient } from "@effect/sql"
 import { PriceBook } from "botanu-effect"
 import { LedgerSql } from "botanu-effect/sql"
 import { Effect } from "effect"
@@ -11,7 +12,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { record } from "../../../test/report/records.js"
 import { clientOf, useServer } from "../../../test/sql/database.js"
 import type * as Page from "../../src/serve/PageApi.js"
-import { botanu } from "../botanu.js"
 import { type Close, makeAssets, makeFolder, serve } from "./served.js"
 import { ticketLines } from "./ticket.js"
 
@@ -70,9 +70,32 @@ describe("a ledger in PostgreSQL", () => {
     expect(await until(status, ({ state }) => state === "ready")).toMatchObject({ state: "ready", events: 2 })
   })
 
-  it("is amended by the command", async () => {
-    const { code, err } = await botanu(["serve", "--ledger", "postgres://nobody@127.0.0.1:1/none", "--allow-amend"])
-    expect([code, err]).toEqual([2, expect.stringContaining("--allow-amend")])
+  it("is amended from the page, and holds the amendment", async () => {
+    const url = await server().newDatabase()
+    const inDatabase = <A, E>(effect: Effect.Effect<A, E, SqlClient.SqlClient>) =>
+      Effect.runPromise(Effect.provide(effect, [NodeContext.layer, clientOf(url)]))
+    await inDatabase(LedgerSql.migrate())
+    await inDatabase(LedgerSql.write({ records: [record({ n: 1, event: "ticket-1", end: 2 })], amendments: [] }))
+    const page = await serve(url, assets, { allowAmend: true })
+    closes.push(page.close)
+    const amend = (body: object) =>
+      fetch(`${page.url}/api/amend`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body)
+      })
+    const amended = { eventId: "ticket-1", status: "failure", reason: "reopened", by: "ada" }
+    expect((await amend({ ...amended, eventId: "ticket-2" })).status).toBe(404)
+    expect((await amend(amended)).status).toBe(204)
+    const { outcomes } = await page.get<Page.EventDetail>("event?eventId=ticket-1")
+    expect(outcomes.map(({ by, reason, status }) => [by, status, reason])).toEqual([
+      ["ada", "failure", "reopened"],
+      [null, "success", null]
+    ])
+    const { amendments } = await inDatabase(LedgerSql.read())
+    expect(amendments).toMatchObject([
+      { eventId: "ticket-1", by: "ada", outcome: { status: "failure", reason: "reopened" } }
+    ])
   })
 })
 

@@ -45,6 +45,12 @@ export const makeGenerated = async (closes: Array<Close>, runs: number): Promise
   return folder
 }
 
+/** How often a page looks at its ledger where nothing is written to it, in milliseconds. */
+const pollMillis = 5000
+
+/** How often it looks where a test writes. */
+export const writtenMillis = 50
+
 export const serve = async (
   ledger: string,
   assets: string,
@@ -60,7 +66,7 @@ export const serve = async (
     version: "0.0.0",
     traceUrl: "https://traces.example.com/{traceId}",
     allowAmend: false,
-    pollMillis: 50,
+    pollMillis,
     assets,
     ...options
   }).pipe(Scope.extend(scope), Effect.provide(NodeContext.layer), Effect.runPromise)
