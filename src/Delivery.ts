@@ -7,9 +7,9 @@ import type { OutcomeOfResult } from "./lifecycle/RunEnd.js"
 import { extract, injectWith, type OutgoingHeaders } from "./Propagation.js"
 import { resume } from "./Resume.js"
 import type { RunContext } from "./RunContext.js"
-import { callSiteOf, framesOf } from "./run/CallSite.js"
+import { callSiteOf } from "./run/CallSite.js"
 import type { InvalidRunContext } from "./run/NewRun.js"
-import { runOf } from "./tracking/WorkflowRun.js"
+import { requestOf, runOf } from "./tracking/WorkflowRun.js"
 import type { KnownOutcome, LimitError, MaybeBudget, MaybeDeadline, WorkflowOptions } from "./WorkflowOptions.js"
 
 /**
@@ -110,13 +110,11 @@ export const workflow = <
         yield* extract(lastAttempt),
         (run) => run.workflow === name && run.eventId === options.eventId
       )
-      const own = runOf(Effect.zipRight(leave(keep), work) as typeof work, {
+      const attempt = {
         ...(workflowOptions as WorkflowOptions<unknown, unknown, never>),
-        workflow: name,
-        retryOf: Option.getOrUndefined(previous),
-        callSite,
-        stackFrames: () => framesOf(callSite)
-      })
+        retryOf: Option.getOrUndefined(previous)
+      }
+      const own = runOf(Effect.zipRight(leave(keep), work) as typeof work, requestOf(name, attempt, callSite))
       return yield* resume(own, incoming)
     })
   return delivered as never

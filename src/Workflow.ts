@@ -4,9 +4,9 @@
 import type { Effect, Stream, Types } from "effect"
 import type { OutcomeOfResult } from "./lifecycle/RunEnd.js"
 import type { RunContext } from "./RunContext.js"
-import { callSiteOf, framesOf } from "./run/CallSite.js"
+import { callSiteOf } from "./run/CallSite.js"
 import type { InvalidRunContext } from "./run/NewRun.js"
-import { runOf, type Work } from "./tracking/WorkflowRun.js"
+import { requestOf, runOf, type Work } from "./tracking/WorkflowRun.js"
 import type {
   KnownOutcome,
   LimitError,
@@ -131,8 +131,7 @@ export const workflow: {
   ): Stream.Stream<A, E | InvalidRunContext | LimitError<D, B>, Exclude<R, RunContext>>
 } = ((...args: [string, AnyOptions] | [Work, string, AnyOptions]) => {
   const callSite = callSiteOf(workflow as never)
-  const run = (work: Work, name: string, options: AnyOptions) =>
-    runOf(work, { ...options, workflow: name, callSite, stackFrames: () => framesOf(callSite) })
+  const run = (work: Work, name: string, options: AnyOptions) => runOf(work, requestOf(name, options, callSite))
   return args.length === 2 ? (work: Work) => run(work, args[0], args[1]) : run(args[0], args[1], args[2])
 }) as never
 

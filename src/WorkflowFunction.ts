@@ -3,10 +3,10 @@
  */
 import { Effect, Predicate, Stream, type Types, type Utils } from "effect"
 import type { OutcomeOfResult } from "./lifecycle/RunEnd.js"
-import { type CallSite, callSiteOf, framesOf } from "./run/CallSite.js"
+import { type CallSite, callSiteOf } from "./run/CallSite.js"
 import type { Run } from "./run/Run.js"
 import { quote } from "./schema/FieldText.js"
-import { runOf, type Work, type WorkflowRequest } from "./tracking/WorkflowRun.js"
+import { requestOf, runOf, type Work } from "./tracking/WorkflowRun.js"
 import type { KnownOutcome, LimitError, MaybeBudget, MaybeDeadline, RunOf, WorkflowOptions } from "./WorkflowOptions.js"
 
 /**
@@ -342,12 +342,7 @@ const functionOf = ({ body, definition, name, options, pipeables }: Definition) 
         first = undefined
         return work
       }
-      const request = (): WorkflowRequest => ({
-        ...optionsOf(options, this, args),
-        workflow: name,
-        callSite,
-        stackFrames: () => framesOf(definition, callSite)
-      })
+      const request = () => requestOf(name, optionsOf(options, this, args), callSite, definition)
       if (!Effect.isEffect(first)) return Stream.suspend(() => runOf(Stream.suspend(next), request()))
       const nextEffect = () => next() as Effect.Effect<unknown, unknown>
       return Effect.suspend(() => runOf(Effect.suspend(nextEffect), request()))

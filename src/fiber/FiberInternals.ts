@@ -1,7 +1,7 @@
 /**
  * What a fiber can do and its type does not show.
  */
-import type { Cause, FiberId, RuntimeFlags } from "effect"
+import type { Cause, FiberId, FiberRefs, RuntimeFlags } from "effect"
 import type { AnyFiber } from "./CurrentFiber.js"
 
 /** Where the fibers go that a fiber forks. Effect has this type and does not export it. */
@@ -14,6 +14,8 @@ export interface FiberInternals extends AnyFiber {
   scope(): ForkScope
   getChildren(): Set<AnyFiber>
   tell(message: FiberMessage): void
+  /** Replaces all references of the fiber, for whatever it does next. `getFiberRefs` gives a copy, which may be changed for this. */
+  setFiberRefs(refs: FiberRefs.FiberRefs): void
 }
 
 export type FiberMessage = Stateful | InterruptSignal

@@ -14,6 +14,8 @@ import {
   Option,
   Tracer
 } from "effect"
+import type { AnyFiber } from "./CurrentFiber.js"
+import { internals } from "./FiberInternals.js"
 import { currentForkScope, type FiberRegion } from "./FiberRegion.js"
 
 type Annotations = HashMap.HashMap<string, unknown>
@@ -44,49 +46,55 @@ export interface RegionValues extends Values {
 }
 
 /**
- * Sets references for a region, and afterwards sets back what the region had for itself. What the work in it changed holds on,
- * as it does without a region.
+ * Sets references of the fiber for a region of its work. Gives what sets back afterwards what the region had for itself. What the work
+ * in it changed holds on, as it does without a region.
  */
-export const forRegion = (
-  values: RegionValues
-): { readonly enter: Effect.Effect<void>; readonly leave: Effect.Effect<void> } => {
+export const enterRegion = (fiber: AnyFiber, values: RegionValues): (() => void) => {
   const { context, isOwnAnnotation, onLogs, onSpans, region, services } = values
-  let before = FiberRefs.empty()
-  const enter = Effect.updateFiberRefs((id, refs) => {
-    before = refs
-    const locals = new Map(refs.locals)
-    hold(locals, id, FiberRef.currentContext, context)
-    hold(locals, id, currentForkScope, region.asForkScope)
-    if (onSpans !== undefined) hold(locals, id, FiberRef.currentTracerSpanAnnotations, onSpans)
-    if (onLogs !== undefined) hold(locals, id, FiberRef.currentLogAnnotations, onLogs)
-    if (services !== undefined) hold(locals, id, DefaultServices.currentServices, services)
-    return FiberRefs.unsafeMake(locals)
-  })
-  const leave = Effect.updateFiberRefs((id, refs) => {
-    const locals = new Map(refs.locals)
-    /** Sets a reference back, and does to what it held before what the work did to what it held in the region. */
-    const setBack = <A>(ref: FiberRef.FiberRef<A>, own: A, carryOver?: (held: A, now: A) => A): void => {
-      const now = FiberRefs.getOrDefault(refs, ref)
-      const stack = before.locals.get(ref)
-      if (stack === undefined) locals.delete(ref)
-      else locals.set(ref, stack)
-      if (now === own || carryOver === undefined) return
-      hold(locals, id, ref, carryOver(FiberRefs.getOrDefault(before, ref), now))
+  const id = fiber.id()
+  const refs = fiber.getFiberRefs()
+  const owned: Array<Owned> = []
+  const own = <A>(ref: FiberRef.FiberRef<A>, value: A, carryOver?: (held: A, now: A) => A): void => {
+    owned.push({ ref, value, stack: refs.locals.get(ref), carryOver } as Owned)
+    hold(refs.locals, id, ref, value)
+  }
+  const annotate = (ref: FiberRef.FiberRef<Annotations>, value: Annotations): void =>
+    own(ref, value, (held, now) => changedAlike(held, value, now, isOwnAnnotation))
+  own(FiberRef.currentContext, context, (held, now) => withChangesOf(held, context, now))
+  own(currentForkScope, region.asForkScope)
+  if (onSpans !== undefined) annotate(FiberRef.currentTracerSpanAnnotations, onSpans)
+  if (onLogs !== undefined) annotate(FiberRef.currentLogAnnotations, onLogs)
+  if (services !== undefined) own(DefaultServices.currentServices, services, withTracerOf)
+  internals(fiber).setFiberRefs(refs)
+  return () => leaveRegion(fiber, region, owned)
+}
+
+/** A reference that a region sets for itself. */
+interface Owned {
+  readonly ref: FiberRef.FiberRef<unknown>
+  readonly value: unknown
+  /** What the fiber and its ancestors held before. */
+  readonly stack: Stack | undefined
+  /** Does to what the fiber held before what the work did to what it held in the region. */
+  readonly carryOver: ((held: unknown, now: unknown) => unknown) | undefined
+}
+
+const leaveRegion = (fiber: AnyFiber, region: FiberRegion, owned: ReadonlyArray<Owned>): void => {
+  const id = fiber.id()
+  const interrupted = fiber.getFiberRef(FiberRef.interruptedCause)
+  const refs = fiber.getFiberRefs()
+  for (const { carryOver, ref, stack, value } of owned) {
+    const now = FiberRefs.getOrDefault(refs, ref)
+    if (stack === undefined) refs.locals.delete(ref)
+    else refs.locals.set(ref, stack)
+    if (now !== value && carryOver !== undefined) {
+      hold(refs.locals, id, ref, carryOver(FiberRefs.getOrDefault(refs, ref), now))
     }
-    const annotations = (own: Annotations) => (held: Annotations, now: Annotations) =>
-      changedAlike(held, own, now, isOwnAnnotation)
-    setBack(FiberRef.currentContext, context, (held, now) => withChangesOf(held, context, now))
-    setBack(currentForkScope, region.asForkScope)
-    if (onSpans !== undefined) setBack(FiberRef.currentTracerSpanAnnotations, onSpans, annotations(onSpans))
-    if (onLogs !== undefined) setBack(FiberRef.currentLogAnnotations, onLogs, annotations(onLogs))
-    if (services !== undefined) setBack(DefaultServices.currentServices, services, withTracerOf)
-    const interrupted = FiberRefs.getOrDefault(refs, FiberRef.interruptedCause)
-    const rest = region.without(interrupted)
-    if (rest !== interrupted) hold(locals, id, FiberRef.interruptedCause, rest)
-    region.release()
-    return FiberRefs.unsafeMake(locals)
-  })
-  return { enter, leave }
+  }
+  const rest = region.without(interrupted)
+  if (rest !== interrupted) hold(refs.locals, id, FiberRef.interruptedCause, rest)
+  region.release()
+  internals(fiber).setFiberRefs(refs)
 }
 
 const changedAlike = (
@@ -121,6 +129,7 @@ const withTracerOf = (
 ): Context.Context<DefaultServices.DefaultServices> => Context.add(now, Tracer.Tracer, Context.get(held, Tracer.Tracer))
 
 type Locals = FiberRefs.FiberRefs["locals"]
+type Stack = Locals extends Map<unknown, infer A> ? A : never
 
 // Fibers that start others when they end would else keep what all of them held.
 const maxAncestors = 16

@@ -19,7 +19,8 @@ export class FiberRegion implements ForkScope {
   readonly fiberId: FiberId.FiberId
   private fiber: AnyFiber | undefined
   private outer: ForkScope | undefined
-  private readonly children = new Set<AnyFiber>()
+  /** None before the first. */
+  private children: Set<AnyFiber> | undefined = undefined
   private interruption: Cause.Cause<never> | undefined = undefined
 
   /** A region of what `fiber` does next. */
@@ -41,15 +42,16 @@ export class FiberRegion implements ForkScope {
   release(): void {
     this.fiber = undefined
     this.outer = undefined
-    this.children.clear()
+    this.children = undefined
   }
 
   /** A fiber that is forked in the region is one of the region, and is the fiber's child as it would be without. */
   add(runtimeFlags: RuntimeFlags.RuntimeFlags, child: AnyFiber): void {
     this.outer?.add(runtimeFlags, child)
     if (this.fiber === undefined) return
+    this.children ??= new Set()
     this.children.add(child)
-    child.addObserver(() => this.children.delete(child))
+    child.addObserver(() => this.children?.delete(child))
   }
 
   /** Interrupts the fiber in this region, and the fibers that were forked in the region. Only the first call counts. */
@@ -63,9 +65,10 @@ export class FiberRegion implements ForkScope {
     // messages are processed in one go.
     const setAside = () => {
       const children = fiber.getChildren()
-      others = Array.from(children).filter((child) => !this.children.has(child))
+      const own = this.children ?? noChildren
+      others = Array.from(children).filter((child) => !own.has(child))
       for (const child of others) children.delete(child)
-      for (const child of this.children) if (!children.has(child)) child.unsafeInterruptAsFork(fiber.id())
+      for (const child of own) if (!children.has(child)) child.unsafeInterruptAsFork(fiber.id())
     }
     const putBack = () => {
       for (const child of others) if (child.unsafePoll() === null) fiber.getChildren().add(child)
@@ -77,9 +80,9 @@ export class FiberRegion implements ForkScope {
 
   /** Interrupts the fibers that were forked in the region, and waits for them; nothing where there is none. */
   endChildren(): Effect.Effect<void> | undefined {
-    if (this.children.size === 0) return undefined
+    if (this.children === undefined || this.children.size === 0) return undefined
+    const children = Array.from(this.children)
     return Effect.withFiberRuntime((fiber) => {
-      const children = Array.from(this.children)
       for (const child of children) child.unsafeInterruptAsFork(fiber.id())
       const ended = Effect.forEach(children, Fiber.await, { discard: true })
       return Effect.flatMap(ended, () => this.endChildren() ?? Effect.void)
@@ -91,6 +94,8 @@ export class FiberRegion implements ForkScope {
     return this.interruption === undefined ? interrupted : removed(interrupted, this.interruption)
   }
 }
+
+const noChildren: ReadonlySet<AnyFiber> = new Set()
 
 const removed = (cause: Cause.Cause<never>, part: Cause.Cause<never>): Cause.Cause<never> => {
   if (cause === part) return Cause.empty

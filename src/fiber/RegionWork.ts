@@ -2,9 +2,9 @@
  * Work in a region of a fiber.
  */
 import { Effect, type Exit } from "effect"
-import * as FiberRefValues from "./FiberRefs.js"
+import { enterRegion, type RegionValues } from "./FiberRefs.js"
 
-export interface RegionOptions<A, E, B, E2> extends FiberRefValues.RegionValues {
+export interface RegionOptions<A, E, B, E2> extends RegionValues {
   /**
    * Called with the exit of the work while the region still holds; the effect that it gives follows when the region is over.
    */
@@ -19,22 +19,23 @@ export interface RegionOptions<A, E, B, E2> extends FiberRefValues.RegionValues 
  */
 export const inRegion = <A, E, R, B, E2>(
   work: Effect.Effect<A, E, R>,
-  { endsChildren, onExit, ...values }: RegionOptions<A, E, B, E2>
-): Effect.Effect<B, E2, R> => {
-  const { enter, leave } = FiberRefValues.forRegion(values)
-  return Effect.zipRight(
-    enter,
-    settle(work, (exit) => {
+  options: RegionOptions<A, E, B, E2>
+): Effect.Effect<B, E2, R> =>
+  Effect.withFiberRuntime((fiber) => {
+    const leave = enterRegion(fiber, options)
+    return settle(work, (exit) => {
       // One more effect, so that an interruption that was sent by the end of the work is known to `onExit`.
       const end = Effect.suspend(() => {
-        const next = onExit(exit)
-        return Effect.zipRight(leave, next)
+        try {
+          return options.onExit(exit)
+        } finally {
+          leave()
+        }
       })
-      const children = endsChildren() ? values.region.endChildren() : undefined
+      const children = options.endsChildren() ? options.region.endChildren() : undefined
       return children === undefined ? end : Effect.zipRight(children, end)
     })
-  )
-}
+  })
 
 /**
  * Goes on with the exit of `work`, in the same fiber. A request that is blocked is run here: a caller that batches requests

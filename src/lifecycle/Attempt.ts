@@ -10,6 +10,7 @@ import { Timer } from "../fiber/Timer.js"
 import { wrappedServices, yieldAfter } from "../fiber/TracerWrapper.js"
 import type { DeadlineExceeded } from "../run/Deadline.js"
 import { fromOptions, type InvalidRunContext, type RunRequest } from "../run/NewRun.js"
+import type { Run } from "../run/Run.js"
 import { propagationModeFor, withSettings } from "../run/Settings.js"
 import { complete } from "./Completion.js"
 import { currentRun, withRun } from "./CurrentRun.js"
@@ -25,12 +26,15 @@ export interface AttemptOptions<A> extends RunRequest, OutcomeOptions<A>, OpenOp
 /** How an attempt itself may fail. */
 export type AttemptError = InvalidRunContext | DeadlineExceeded | BudgetExceeded
 
+/** The work on a run, once it is open. */
+export type Body<A, E, R> = (fiber: AnyFiber, run: Run) => Effect.Effect<A, E, R>
+
 /**
- * Runs `body` as one attempt, in the fiber of the caller, and completes the run exactly once, whatever the exit. `onOpen` learns
- * of the attempt.
+ * Does what `body` gives as one attempt, in the fiber of the caller, and completes the run exactly once, whatever the exit. `onOpen`
+ * learns of the attempt.
  */
 export const attempt = <A, E, R>(
-  body: Effect.Effect<A, E, R>,
+  body: Body<A, E, R>,
   options: AttemptOptions<A>,
   previous: Previous | undefined,
   onOpen: (opened: Previous) => void
@@ -43,14 +47,14 @@ export const attempt = <A, E, R>(
         return Effect.flatMap(open(fiber, run.right, options, previous), (opened) => {
           onOpen({ run: run.right, span: opened.span })
           const isInterruptible = RuntimeFlags.interruptible(runtimeFlags)
-          return work(restore(body), fiber, opened, options, isInterruptible)
+          return work((fiber, run) => restore(body(fiber, run)), fiber, opened, options, isInterruptible)
         })
       })
     )
   )
 
 const work = <A, E, R>(
-  body: Effect.Effect<A, E, R>,
+  body: Body<A, E, R>,
   fiber: AnyFiber,
   opened: OpenRun,
   options: AttemptOptions<A>,
@@ -60,15 +64,17 @@ const work = <A, E, R>(
   const { run } = scope
   const region = new FiberRegion(fiber)
   scope.work = { fiber, region, isInterruptible }
+  const { onLogs, onSpans } = annotated(fiber, run, propagationModeFor(fiber), business)
   const timer =
     run.deadline === undefined ? undefined : new Timer(fiber, run.deadline.epochMillis, () => scope.reachDeadline())
   const worked = inRegion<A, E | BudgetExceeded, R, A, E | DeadlineExceeded | BudgetExceeded>(
-    Effect.suspend((): Effect.Effect<A, E | BudgetExceeded, R> => refusal(fiber, opened) ?? body),
+    Effect.suspend((): Effect.Effect<A, E | BudgetExceeded, R> => refusal(fiber, opened) ?? body(fiber, run)),
     {
       region,
       context: withRun(fiber.currentContext, scope, span),
       services: wrappedServices(fiber),
-      ...annotated(fiber, run, propagationModeFor(fiber), business),
+      onSpans,
+      onLogs,
       isOwnAnnotation: isRunAnnotation,
       endsChildren: () => true,
       onExit: (exit) => {
@@ -87,7 +93,7 @@ const work = <A, E, R>(
 export const refusal = (fiber: AnyFiber, { scope }: OpenRun): Exit.Exit<never, BudgetExceeded> | undefined => {
   const { budgetMeter, run } = scope
   if (run.cancelled || scope.stoppedBy !== undefined) return Exit.interrupt(fiber.id())
-  if (run.isPastDeadline(nowOf(fiber))) {
+  if (run.deadline !== undefined && run.isPastDeadline(nowOf(fiber))) {
     scope.reachDeadline()
     return Exit.interrupt(fiber.id())
   }

@@ -1,7 +1,7 @@
 /**
  * A run that has been opened: its scope, its span, and what is known from its start.
  */
-import { Cause, Effect, FiberRef, Tracer } from "effect"
+import { Cause, Effect, FiberRef, Tracer, type Types } from "effect"
 import type { BudgetMeter } from "../cost/Budget.js"
 import { type AnyFiber, clockOf } from "../fiber/CurrentFiber.js"
 import { forwardedWith } from "../run/RemoteContext.js"
@@ -91,19 +91,19 @@ const openSpan = (
   const name = runSpanName(run.workflow)
   const parent = fiber.currentSpan
   const enclosing = currentScope(fiber.currentContext)
-  const made = Effect.catchAllCause(
-    Effect.makeSpan(name, {
-      kind: spanKind,
-      attributes: run.toSpanAttributes(),
-      captureStackTrace: stackFrames ?? false,
-      ...(parent !== undefined && isOutlived(enclosing) && { parent: detached(parent) }),
-      ...(previous?.span && { links: [{ _tag: "SpanLink", span: detached(previous.span), attributes: {} }] })
-    }),
-    (cause) => {
-      trouble.push(`opening the span of a run failed: ${textOf(Cause.squash(cause))}`)
-      return Effect.withTracerEnabled(Effect.makeSpan(name, { captureStackTrace: false }), false)
-    }
-  )
+  const options: Types.Mutable<Tracer.SpanOptions> = {
+    kind: spanKind,
+    attributes: run.toSpanAttributes(),
+    captureStackTrace: stackFrames ?? false
+  }
+  if (parent !== undefined && isOutlived(enclosing)) options.parent = detached(parent)
+  if (previous?.span !== undefined) {
+    options.links = [{ _tag: "SpanLink", span: detached(previous.span), attributes: {} }]
+  }
+  const made = Effect.catchAllCause(Effect.makeSpan(name, options), (cause) => {
+    trouble.push(`opening the span of a run failed: ${textOf(Cause.squash(cause))}`)
+    return Effect.withTracerEnabled(Effect.makeSpan(name, { captureStackTrace: false }), false)
+  })
   if (enclosing === undefined) return made
   // What the enclosing run puts on spans is not this run's.
   const annotations = withoutRun(fiber.getFiberRef(FiberRef.currentTracerSpanAnnotations))

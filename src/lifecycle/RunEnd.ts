@@ -86,7 +86,7 @@ export const completedRun = <A>(
 }
 
 // A tracer that is off makes spans with other ids.
-const isTraceId = (text: string): boolean => /^[0-9a-f]{32}$/.test(text)
+const isTraceId = (text: string): boolean => text.length === 32 && /^[0-9a-f]{32}$/.test(text)
 
 const cancelledRun = ({ run, stopped }: RunScope, now: DateTime.Utc): Run =>
   makeUnsafe(Run, { ...run, cancelled: true, cancelledAt: stopped?.cancellation?.at ?? stopped?.overBudgetAt ?? now })
@@ -136,12 +136,17 @@ const outcomeOfResult = (
   return make(status, details)
 }
 
+const annotate = (span: Tracer.Span, attributes: Record<string, AttributeValue>): void => {
+  for (const [key, value] of Object.entries(attributes)) span.attribute(key, value)
+}
+
 /** The end of the run on its span. */
 export const describeOnSpan = (span: Tracer.Span, completed: CompletedRun, endNanos: bigint): void => {
   const { durationMs, errorClass, outcome, run, status, totals } = completed
   span.attribute(Attribute.durationMs, durationMs)
-  const attributes = { ...cancellationAttributes(run), ...totals.toSpanAttributes(), ...outcome?.toSpanAttributes() }
-  for (const [key, value] of Object.entries(attributes)) span.attribute(key, value)
+  if (run.cancelled) annotate(span, cancellationAttributes(run))
+  if (totals.calls > 0) annotate(span, totals.toSpanAttributes())
+  if (outcome !== undefined) annotate(span, outcome.toSpanAttributes())
   const event: Record<string, AttributeValue> = {
     run_id: run.runId,
     workflow: run.workflow,

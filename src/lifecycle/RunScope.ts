@@ -45,7 +45,7 @@ export class RunScope {
   work: Work | undefined = undefined
   private isDeadlineReached = false
   /** Fibers that work on the run and were not started by it. */
-  private readonly joined = new Set<AnyFiber>()
+  private joined: Set<AnyFiber> | undefined = undefined
   private closedAs: Run | undefined = undefined
 
   constructor(
@@ -98,14 +98,15 @@ export class RunScope {
   }
 
   private interruptJoined(by: FiberId.FiberId): void {
-    for (const fiber of this.joined) fiber.unsafeInterruptAsFork(by)
+    for (const fiber of this.joined ?? []) fiber.unsafeInterruptAsFork(by)
   }
 
   /** Takes a fiber as one that works on the run too, until the function is called that this gives. */
   join(fiber: AnyFiber): () => void {
+    this.joined ??= new Set()
     this.joined.add(fiber)
     return () => {
-      this.joined.delete(fiber)
+      this.joined?.delete(fiber)
     }
   }
 
@@ -124,7 +125,7 @@ export class RunScope {
    */
   close(run: Run): void {
     // A run that was stopped stops those who joined it, however it was. One that is done leaves them to themselves.
-    if (this.joined.size > 0 && this.isCancelled) this.interruptJoined(this.work?.fiber.id() ?? FiberId.none)
+    if (this.joined !== undefined && this.isCancelled) this.interruptJoined(this.work?.fiber.id() ?? FiberId.none)
     this.closedAs = run
     this.work = undefined
     this.usageTotals = undefined

@@ -103,6 +103,21 @@ describe("the references of a fiber", () => {
     })
   )
 
+  it.effect("are a new copy each time that getFiberRefs is called, which may be changed and set by setFiberRefs", () =>
+    Effect.gen(function* () {
+      const ref = FiberRef.unsafeMake("before")
+      const fiber = yield* thisFiber
+      const before = fiber.getFiberRefs()
+      const copy = fiber.getFiberRefs()
+      copy.locals.set(ref, [[fiber.id(), "after"]])
+      copy.locals.set(FiberRef.currentContext, [[fiber.id(), Context.make(Greeting, "hello")]])
+      expect(before.locals.has(ref)).toBe(false)
+      internals(fiber).setFiberRefs(copy)
+      expect(yield* FiberRef.get(ref)).toBe("after")
+      expect(fiber.currentContext.unsafeMap.get(Greeting.key)).toBe("hello")
+    })
+  )
+
   it.effect("are copied for a fiber that runFork starts, so that updateRefs may change the copy", () =>
     Effect.gen(function* () {
       const caller = yield* thisFiber
