@@ -10,6 +10,7 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 /** How much each test does in its long form. */
 const sizes = {
   "test/accounting/abort-accounting.test.ts": { INTERLEAVINGS: "1000", STOPS: "50" },
+  "test/cost/LiteLlmFuzz.test.ts": { BOTANU_PRICE_USAGES: "100" },
   "test/lifecycle/crowd.test.ts": { CROWD: "100000" },
   "test/lifecycle/Fuzz.test.ts": { BOTANU_FUZZ_PROGRAMS: "20000" },
   "test/lifecycle/Heap.test.ts": { BOTANU_HEAP_RUNS: "1000000" },
