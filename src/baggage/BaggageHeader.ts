@@ -3,7 +3,7 @@
  * linear scan, and writing it within its limits.
  */
 import { Option } from "effect"
-import { keyPrefix, maxHeaderBytes, maxHeaderMembers } from "../wire/Wire.js"
+import { Key, keyPrefix, maxHeaderBytes, maxHeaderMembers } from "../wire/Wire.js"
 
 /**
  * A property of a member, such as `ttl=60` or a bare `secret`.
@@ -145,6 +145,9 @@ const baggageOctets = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*$/
 /** Whether `key` may be the key of a member or of a property (RFC 7230, `token`). */
 export const isToken = (key: string): boolean => token.test(key)
 
+// Keys that are known to be tokens, and the ones that come most often.
+const ownKeys: ReadonlySet<string> = new Set(Object.values(Key))
+
 const noProperties: ReadonlyArray<Property> = []
 export const nothingDropped: Dropped = { count: 0, first: [] }
 const maxExplained = 5
@@ -171,6 +174,8 @@ interface Joined {
 
 /** The lines as one list; lines beyond the limit are not looked at. */
 const joinLines = (lines: ReadonlyArray<string>): Joined => {
+  const [first] = lines
+  if (first !== undefined && lines.length === 1) return { text: first, ends: [first.length] }
   let text = ""
   const ends: Array<number> = []
   for (const [index, line] of lines.entries()) {
@@ -199,18 +204,19 @@ class Reader {
   read(lines: ReadonlyArray<string>): void {
     const { ends, text: header } = joinLines(lines)
     const text = this.wholeMembersWithinLimit(header)
+    const commas = new Occurrences(text, ",")
+    const marks = { equals: new Occurrences(text, "="), semicolons: new Occurrences(text, ";") }
     let start = 0
     let line = 0
     while (start < text.length) {
       while (start > (ends[line] ?? text.length)) line += 1
-      const comma = text.indexOf(",", start)
-      const end = comma === -1 ? text.length : comma
+      const end = commas.from(start)
       this.position += 1
       if (this.position > maxMembersRead) {
         this.drop("too_many_members")
         return
       }
-      const refusal = this.readMember(text.slice(start, end), lines[line] as string)
+      const refusal = this.readMember(text, start, end, marks, lines[line] as string)
       if (refusal !== undefined) this.drop(refusal)
       start = end + 1
     }
@@ -225,20 +231,21 @@ class Reader {
     return header.slice(0, Math.max(0, header.lastIndexOf(",", maxHeaderBytes)))
   }
 
-  private readMember(member: string, line: string): DropReason | undefined {
-    const equals = member.indexOf("=")
-    const semicolon = member.indexOf(";")
-    if (equals === -1 || (semicolon !== -1 && semicolon < equals)) {
-      return trim(member) === "" ? undefined : "no_equals_sign"
+  /** Reads the member between two positions of a text. */
+  private readMember(text: string, start: number, end: number, marks: Marks, line: string): DropReason | undefined {
+    const equals = marks.equals.from(start)
+    const semicolon = Math.min(marks.semicolons.from(start), end)
+    if (equals >= semicolon) {
+      return semicolon === end && trimmed(text, start, end) === "" ? undefined : "no_equals_sign"
     }
-    const key = trim(member.slice(0, equals))
-    if (!token.test(key)) return "key_not_a_token"
-    const raw = trim(member.slice(equals + 1, semicolon === -1 ? undefined : semicolon))
+    const key = trimmed(text, start, equals)
+    if (!ownKeys.has(key) && !token.test(key)) return "key_not_a_token"
+    const raw = trimmed(text, equals + 1, semicolon)
     if (!baggageOctets.test(raw)) return "value_not_baggage_octets"
     if (this.members.size >= maxHeaderMembers && !this.members.has(key)) return "too_many_members"
     this.members.set(key, {
       value: this.decode(raw, this.isPlusSpace(key, raw, line)),
-      properties: semicolon === -1 ? noProperties : this.readProperties(member.slice(semicolon + 1))
+      properties: semicolon === end ? noProperties : this.readProperties(text.slice(semicolon + 1, end))
     })
     return undefined
   }
@@ -266,7 +273,7 @@ class Reader {
   /** Whether a plus in the value of a member stands for a space. */
   private isPlusSpace(key: string, raw: string, line: string): boolean {
     if (this.plusAsSpace !== "auto") return this.plusAsSpace
-    return key.startsWith(keyPrefix) && raw.includes("+") && !this.encodesSpaces(line)
+    return raw.includes("+") && key.startsWith(keyPrefix) && !this.encodesSpaces(line)
   }
 
   private encodesSpaces(line: string): boolean {
@@ -299,13 +306,41 @@ class Reader {
   }
 }
 
+/** Where a character is in a text, for a reader that goes through the text once: no part of it is searched twice. */
+class Occurrences {
+  private next = -1
+
+  constructor(
+    private readonly text: string,
+    private readonly character: string
+  ) {}
+
+  /** The first from a position on, which is never before the last one asked for; the length of the text where there is none. */
+  from(start: number): number {
+    if (this.next < start) {
+      const found = this.text.indexOf(this.character, start)
+      this.next = found === -1 ? this.text.length : found
+    }
+    return this.next
+  }
+}
+
+/** The marks inside of a member. */
+interface Marks {
+  readonly equals: Occurrences
+  readonly semicolons: Occurrences
+}
+
 /** Without spaces and tabs at its ends, the only optional whitespace of the grammar. */
-const trim = (text: string): string => {
-  let start = 0
-  let end = text.length
+const trim = (text: string): string => trimmed(text, 0, text.length)
+
+/** The part of a text between two positions, trimmed. */
+const trimmed = (text: string, from: number, to: number): string => {
+  let start = from
+  let end = to
   while (start < end && isSpaceOrTab(text.charCodeAt(start))) start += 1
   while (end > start && isSpaceOrTab(text.charCodeAt(end - 1))) end -= 1
-  return end - start === text.length ? text : text.slice(start, end)
+  return text.slice(start, end)
 }
 
 const isSpaceOrTab = (code: number): boolean => code === 0x20 || code === 0x09

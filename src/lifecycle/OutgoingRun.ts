@@ -5,9 +5,8 @@ import * as BaggageHeader from "../baggage/BaggageHeader.js"
 import { empty } from "../baggage/BaggageMembers.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import { type Forwarded, forwardedWith } from "../run/RemoteContext.js"
-import { furtherEntries, leanEntries, lineageEntries, Run } from "../run/Run.js"
+import { furtherEntries, leanEntries, lineageEntries, makeRunUnsafe, type Run } from "../run/Run.js"
 import { type PropagationMode, propagationModeFor } from "../run/Settings.js"
-import { makeUnsafe } from "../schema/SchemaRecord.js"
 import { Key } from "../wire/Wire.js"
 import { currentStep } from "./CurrentStep.js"
 import { scopeOf } from "./RunScope.js"
@@ -26,7 +25,7 @@ const call: Sending = { isCall: true }
 /** The `baggage` header of a run as a fiber that works on it sends it; none where its identifying keys do not fit. */
 export const baggageHeaderFor = (fiber: AnyFiber, run: Run, sending: Sending = call): string | undefined => {
   const isCancelled = sending.isCall && isCancelledFor(fiber, run) && !run.cancelled
-  const sent = isCancelled ? makeUnsafe(Run, { ...run, cancelled: true }) : run
+  const sent = isCancelled ? makeRunUnsafe({ ...run, cancelled: true }) : run
   const forwarded = forwardedFor(fiber, run)
   // Who asks for four keys gets four.
   const unknownMembers = sending.mode === "lean" ? empty : forwarded.unknownMembers

@@ -5,7 +5,7 @@ import { type DateTime, Either, Exit, type Tracer } from "effect"
 import { none } from "../cost/CostTotals.js"
 import type { RunOptions } from "../run/NewRun.js"
 import { type InvalidOutcome, make, Outcome, type OutcomeDetails, unknownDetails } from "../run/OutcomeRecord.js"
-import { type AttributeValue, cancellationAttributes, Run } from "../run/Run.js"
+import { type AttributeValue, cancellationAttributes, makeRunUnsafe, type Run } from "../run/Run.js"
 import type { RunStatus } from "../run/RunStatus.js"
 import { type FieldsOf, makeUnsafe } from "../schema/SchemaRecord.js"
 import { Attribute, Event } from "../wire/Wire.js"
@@ -89,7 +89,7 @@ export const completedRun = <A>(
 const isTraceId = (text: string): boolean => text.length === 32 && /^[0-9a-f]{32}$/.test(text)
 
 const cancelledRun = ({ run, stopped }: RunScope, now: DateTime.Utc): Run =>
-  makeUnsafe(Run, { ...run, cancelled: true, cancelledAt: stopped?.cancellation?.at ?? stopped?.overBudgetAt ?? now })
+  makeRunUnsafe({ ...run, cancelled: true, cancelledAt: stopped?.cancellation?.at ?? stopped?.overBudgetAt ?? now })
 
 /**
  * What was emitted last, else what the `outcome` option makes of the result, else the status of the run. A run that did not

@@ -5,10 +5,10 @@ import { type ConfigError, Context, DateTime, Duration, Either, Schema } from "e
 import { type AnyFiber, clockOf } from "../fiber/CurrentFiber.js"
 import * as DurationOption from "../schema/DurationOption.js"
 import * as FieldText from "../schema/FieldText.js"
-import { type FieldsOf, makeUnsafe, optional } from "../schema/SchemaRecord.js"
+import { optional } from "../schema/SchemaRecord.js"
 import { maxAttempt } from "../wire/Wire.js"
 import type { CallSite } from "./CallSite.js"
-import { Run } from "./Run.js"
+import { makeRunUnsafe, type Run, type RunFields } from "./Run.js"
 import { Generator, type RunId } from "./RunId.js"
 import type { SettingsResult } from "./Settings.js"
 
@@ -134,7 +134,7 @@ const validated = (
   const deadline = deadlineOf(now, options.deadline, parent)
   if (Either.isLeft(deadline)) return Either.left(deadline.left)
 
-  const fields: FieldsOf<typeof Run> = {
+  const fields: RunFields = {
     runId: runId.right,
     workflow: options.workflow,
     eventId: options.eventId,
@@ -152,7 +152,7 @@ const validated = (
   if (options.version !== undefined) fields.workflowVersion = options.version
   if (deadline.right !== undefined) fields.deadline = deadline.right
   // Each field was checked above, by the rule of its schema.
-  return Either.right(makeUnsafe(Run, fields))
+  return Either.right(makeRunUnsafe(fields))
 }
 
 /** The options of the attempt after `previous`. The time that it had is granted anew. */

@@ -4,8 +4,7 @@
  */
 import type { Tracer } from "effect"
 import { type Baggage, empty } from "../baggage/BaggageMembers.js"
-import { makeUnsafe } from "../schema/SchemaRecord.js"
-import { Run } from "./Run.js"
+import { makeRunUnsafe, Run } from "./Run.js"
 
 /** What goes out again with a run that came in, and with the runs inside of it. */
 export interface Forwarded {
@@ -24,10 +23,35 @@ export interface RemoteContext extends Forwarded {
 }
 
 /**
- * Where a run holds what came in beside it. The copies of this package that a process may hold share it: one may read what another
- * one sends. A property costs a fraction of a WeakMap, which is gone through by every collection.
+ * What came in beside a run, in a private field of the run: it is no field of the record, so nothing that prints, compares or copies
+ * the run sees it. A hidden property takes ten times as long, and a WeakMap is gone through by every collection.
  */
+class Remembered extends class {
+  constructor(run: Run) {
+    // biome-ignore lint/correctness/noConstructorReturn: what a constructor returns gets the private fields of the class below.
+    return run
+  }
+} {
+  #context: RemoteContext
+
+  constructor(run: Run, context: RemoteContext) {
+    super(run)
+    this.#context = context
+  }
+
+  static of(run: object): RemoteContext | undefined {
+    return #context in run ? run.#context : undefined
+  }
+}
+
+/** Where the copies of this package that a process may hold find it: one may read what another one sends. */
 const key = Symbol.for("botanu/RemoteContext")
+
+Object.defineProperty(Run.prototype, key, {
+  get(this: Run) {
+    return Remembered.of(this)
+  }
+})
 
 const contextOf = (run: Run): RemoteContext | undefined => (run as { readonly [key]?: RemoteContext | undefined })[key]
 
@@ -41,15 +65,14 @@ const nothing: RemoteContext = {
 
 /** Remembers what came in beside a run that was received. */
 export const remember = (run: Run, context: RemoteContext): void => {
-  // Not enumerable: it is no field of the record.
-  Object.defineProperty(run, key, { value: context })
+  new Remembered(run, context)
 }
 
 /** The run without its deadline and its cancellation, with what came in beside it. */
 export const withoutLimits = (run: Run): Run => {
   if (run.deadline === undefined && !run.cancelled) return run
   const { cancelledAt: _, deadline: __, ...fields } = run
-  const unlimited = makeUnsafe(Run, { ...fields, cancelled: false })
+  const unlimited = makeRunUnsafe({ ...fields, cancelled: false })
   const context = contextOf(run)
   if (context !== undefined) remember(unlimited, context)
   return unlimited

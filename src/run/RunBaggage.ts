@@ -5,9 +5,8 @@ import { DateTime, Effect, Option, ParseResult, Schema } from "effect"
 import { BaggageFromSelf } from "../baggage/Baggage.js"
 import type { Baggage } from "../baggage/BaggageMembers.js"
 import * as FieldText from "../schema/FieldText.js"
-import { type FieldsOf, makeUnsafe } from "../schema/SchemaRecord.js"
 import { Key, maxAttempt } from "../wire/Wire.js"
-import { Run } from "./Run.js"
+import { makeRunUnsafe, Run, type RunFields } from "./Run.js"
 import { isUuid, type Uuid } from "./RunId.js"
 
 /** A baggage key that does not hold what it should. */
@@ -50,7 +49,7 @@ export const read = (baggage: Baggage, receivedAt: DateTime.Utc): Received => {
   if (runId === undefined || workflow === undefined || eventId === undefined || customerId === undefined) {
     return { run: Option.none(), step: undefined, problems, keys }
   }
-  const fields: FieldsOf<typeof Run> = {
+  const fields: RunFields = {
     runId,
     workflow,
     eventId,
@@ -66,7 +65,7 @@ export const read = (baggage: Baggage, receivedAt: DateTime.Utc): Received => {
   if (retryOfRunId !== undefined) fields.retryOfRunId = retryOfRunId
   if (deadline !== undefined) fields.deadline = DateTime.unsafeMake(Number(deadline))
   // Each field was checked above, by the rule of its schema.
-  return { run: Option.some(makeUnsafe(Run, fields)), step, problems, keys }
+  return { run: Option.some(makeRunUnsafe(fields)), step, problems, keys }
 }
 
 /** What was wrong, for a person: the key, what was expected, and at most 64 characters of what was found. */

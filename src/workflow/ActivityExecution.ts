@@ -15,9 +15,8 @@ import { currentStep } from "../lifecycle/CurrentStep.js"
 import { isRunAnnotation } from "../lifecycle/RunAnnotations.js"
 import { RunScope } from "../lifecycle/RunScope.js"
 import { textOf } from "../lifecycle/Trouble.js"
-import { Run } from "../run/Run.js"
+import { makeRunUnsafe } from "../run/Run.js"
 import { make as makeId } from "../run/RunId.js"
-import { makeUnsafe } from "../schema/SchemaRecord.js"
 import { noticingModelCalls } from "../tracking/UnrecordedModelCalls.js"
 import { ActivityAttribute, Key } from "../wire/Wire.js"
 import { cutOff } from "./CutOffUsages.js"
@@ -80,7 +79,7 @@ const execution = (
       const region = new FiberRegion(fiber)
       const collected = durable.collector()
       // An object of its own: who joins the run from within finds this scope by it.
-      const scope = new RunScope(makeUnsafe(Run, { ...run }), collected, undefined, durable.execution.forwarded, true)
+      const scope = new RunScope(makeRunUnsafe({ ...run }), collected, undefined, durable.execution.forwarded, true)
       scope.annotations = durable.scope.annotations
       scope.budgetMeter = isEnding ? undefined : durable.scope.budgetMeter?.copy()
       scope.work = { fiber, region, isInterruptible: RuntimeFlags.interruptible(runtimeFlags) }

@@ -10,10 +10,10 @@ import { exportStartFor, flushFor } from "../lifecycle/ActiveExporters.js"
 import { attempted, logged, type Trouble } from "../lifecycle/Trouble.js"
 import { fromOptions, InvalidRunContext, invalidRequest } from "../run/NewRun.js"
 import { forwardedWith, withoutLimits } from "../run/RemoteContext.js"
-import { Run } from "../run/Run.js"
+import { makeRunUnsafe, Run } from "../run/Run.js"
 import { make as makeRunId, Uuid } from "../run/RunId.js"
 import { withSettings } from "../run/Settings.js"
-import { makeUnsafe, optional } from "../schema/SchemaRecord.js"
+import { optional } from "../schema/SchemaRecord.js"
 import { executeActivity } from "./ActivityExecution.js"
 import { Cancellation, currentDurableRun, type Durable, DurableRun } from "./DurableRun.js"
 import { withHeldScope } from "./HeldScope.js"
@@ -191,7 +191,7 @@ const begin = (
         const parent = sender.run && withoutLimits(sender.run)
         const made = fromOptions(fiber, request, parent, previous?.run, settings)
         if (Either.isLeft(made)) return Effect.fail(made.left)
-        const run = makeUnsafe(Run, { ...made.right, runId, ...(previous === undefined && { rootRunId: runId }) })
+        const run = makeRunUnsafe({ ...made.right, runId, ...(previous === undefined && { rootRunId: runId }) })
         const trouble: Trouble = []
         const span = Effect.catchAllCause(
           place(run, options.spanKind ?? "server", sender.span ?? fiber.currentSpan, previous?.span?.own),
