@@ -6,11 +6,11 @@ import type { ReadOptions } from "../baggage/BaggageHeader.js"
 import type { IncomingHeaders } from "../baggage/Carrier.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import * as FiberRefValues from "../fiber/FiberRefs.js"
-import { Untrusted, withWrappedTracer } from "../fiber/TracerWrapper.js"
+import { Untrusted, withWrappedTracer, yieldAfter } from "../fiber/TracerWrapper.js"
 import { currentRun, withRun } from "../lifecycle/CurrentRun.js"
 import { extractFor } from "../lifecycle/IncomingRun.js"
 import { CurrentRequestEdge, type RequestEdge } from "../lifecycle/Interruption.js"
-import { inFiberOf, joinedRunFor, type RunCancelled, whileItLasts } from "../lifecycle/ReceivedRun.js"
+import { inFiberOf, type JoinedRun, joinedRunFor, type RunCancelled, whileItLasts } from "../lifecycle/ReceivedRun.js"
 import { withoutRun } from "../lifecycle/RunAnnotations.js"
 import { CurrentRunScope } from "../lifecycle/RunScope.js"
 import { RunContext } from "../RunContext.js"
@@ -62,29 +62,51 @@ export const receive = (
 const nothingReceived: ReceivedRequest = { run: Option.none(), report: undefined }
 
 /**
- * `work` in the run that a request brings, as `Botanu.resume` does it. The fiber that serves a request does nothing else, so the
- * run stays on what the fiber does after the work, such as the access log. `inFiber` may start a fiber for the work.
+ * `work` in the run that a request brings, as `Botanu.resume` does it. To be called by the fiber that serves the request, where the
+ * work comes next. That fiber does nothing else, so the run stays on what it does after the work, such as the access log.
+ * `isInterruptible` makes the work interruptible; without it the work is in the region of its caller.
  */
 export const inReceivedRun = <A, E, R>(
   work: Effect.Effect<A, E, R>,
   run: Run,
   edge: RequestEdge,
-  inFiber?: (work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  isInterruptible = false
 ): Effect.Effect<A, E | DeadlineExceeded | RunCancelled, Exclude<R, RunContext>> => {
   const { fiber } = edge
   edge.received = run
   const joined = joinedRunFor(fiber, run)
   const { onLogs, onSpans, scope, span } = joined
-  const values = { context: withRun(fiber.currentContext, scope, span, edge), onLogs, onSpans }
-  const inRun = inFiber === undefined ? work : inFiber(inFiberOf(joined, work))
-  return Effect.zipRight(FiberRefValues.set(values), whileItLasts(inRun, joined)) as Effect.Effect<
-    A,
-    E | DeadlineExceeded | RunCancelled,
-    Exclude<R, RunContext>
-  >
+  FiberRefValues.setFor(fiber, { context: withRun(fiber.currentContext, scope, span, edge), onLogs, onSpans })
+  return inJoinedRun(work, joined, edge, isInterruptible) as never
 }
 
-/** `work` on a request that brings no run. The edge stays on what the fiber does after the work. */
+const inJoinedRun = <A, E, R>(
+  work: Effect.Effect<A, E, R>,
+  joined: JoinedRun,
+  edge: RequestEdge,
+  isInterruptible: boolean
+): Effect.Effect<A, E | DeadlineExceeded | RunCancelled, R> => {
+  if (!isInterruptible) return whileItLasts(work, joined)
+  const { scope } = joined
+  if (scope.run.cancelled || scope.run.deadline !== undefined) {
+    return whileItLasts(Effect.interruptible(inFiberOf(joined, work)), joined)
+  }
+  // Nothing here stops the work.
+  const { fiber } = edge
+  scope.work = { fiber, isInterruptible }
+  edge.joined = scope
+  return yieldAfter(fiber, withWrappedTracer(fiber, Effect.interruptible(work)))
+}
+
+/** The work on a request is over. Without this, daemons of the work would keep the fiber that served the request. */
+export const letGo = ({ joined }: RequestEdge): void => {
+  if (joined !== undefined) joined.work = undefined
+}
+
+/**
+ * `work` on a request that brings no run. To be called by the fiber that serves the request, where the work comes next. The edge
+ * stays on what the fiber does after the work.
+ */
 export const inNoReceivedRun = <A, E, R>(
   work: Effect.Effect<A, E, R>,
   isTrusted: boolean,
@@ -93,7 +115,8 @@ export const inNoReceivedRun = <A, E, R>(
   const { fiber } = edge
   const context = withEdge(fiber.currentContext, edge)
   if (!isTrusted) context.unsafeMap.set(Untrusted.key, true)
-  return Effect.zipRight(FiberRefValues.set({ context }), isTrusted ? work : withWrappedTracer(fiber, work))
+  FiberRefValues.setFor(fiber, { context })
+  return isTrusted ? work : withWrappedTracer(fiber, work)
 }
 
 /** Whether a fiber works on a request that an edge has received. */
@@ -112,7 +135,7 @@ export const distrusting = <A, E, R>(fiber: AnyFiber, served: () => Effect.Effec
 
 /** Takes what a fiber does next out of the run that was received at an edge, and marks the request as not trusted. */
 export const leaveRun = (fiber: AnyFiber, edge: RequestEdge): Effect.Effect<void> =>
-  Effect.suspend(() => {
+  Effect.sync(() => {
     const context = withEdge(fiber.currentContext, edge)
     const services = context.unsafeMap
     services.set(Untrusted.key, true)
@@ -121,7 +144,7 @@ export const leaveRun = (fiber: AnyFiber, edge: RequestEdge): Effect.Effect<void
     if ((services.get(Tracer.ParentSpan.key) as Tracer.AnySpan | undefined)?._tag === "ExternalSpan") {
       services.delete(Tracer.ParentSpan.key)
     }
-    return FiberRefValues.set({
+    FiberRefValues.setFor(fiber, {
       context,
       onSpans: withoutRun(fiber.getFiberRef(FiberRef.currentTracerSpanAnnotations)),
       onLogs: withoutRun(fiber.getFiberRef(FiberRef.currentLogAnnotations))

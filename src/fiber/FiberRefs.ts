@@ -2,18 +2,7 @@
  * Several references of a fiber at once. One after the other, each would copy all of them, and compare what it held with what it
  * is to hold: for a fiber's context and its annotations that takes longer than the work that is done here.
  */
-import {
-  Context,
-  DefaultServices,
-  Effect,
-  Equal,
-  type FiberId,
-  FiberRef,
-  FiberRefs,
-  HashMap,
-  Option,
-  Tracer
-} from "effect"
+import { Context, DefaultServices, Equal, type FiberId, FiberRef, FiberRefs, HashMap, Option, Tracer } from "effect"
 import type { AnyFiber } from "./CurrentFiber.js"
 import { internals } from "./FiberInternals.js"
 import { currentForkScope, type FiberRegion } from "./FiberRegion.js"
@@ -27,15 +16,15 @@ export interface Values {
   readonly onLogs?: Annotations
 }
 
-/** Sets references of a fiber for whatever it does next. */
-export const set = ({ context, onLogs, onSpans }: Values): Effect.Effect<void> =>
-  Effect.updateFiberRefs((id, refs) => {
-    const locals = new Map(refs.locals)
-    hold(locals, id, FiberRef.currentContext, context)
-    if (onSpans !== undefined) hold(locals, id, FiberRef.currentTracerSpanAnnotations, onSpans)
-    if (onLogs !== undefined) hold(locals, id, FiberRef.currentLogAnnotations, onLogs)
-    return FiberRefs.unsafeMake(locals)
-  })
+/** Sets references of the fiber that is at work, for whatever it does next. */
+export const setFor = (fiber: AnyFiber, { context, onLogs, onSpans }: Values): void => {
+  const id = fiber.id()
+  const refs = fiber.getFiberRefs()
+  hold(refs.locals, id, FiberRef.currentContext, context)
+  if (onSpans !== undefined) hold(refs.locals, id, FiberRef.currentTracerSpanAnnotations, onSpans)
+  if (onLogs !== undefined) hold(refs.locals, id, FiberRef.currentLogAnnotations, onLogs)
+  internals(fiber).setFiberRefs(refs)
+}
 
 /** What references of a fiber hold in a region of its work. */
 export interface RegionValues extends Values {

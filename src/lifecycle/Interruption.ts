@@ -4,6 +4,7 @@
 import { Cause, Context, type FiberId, FiberRef, HashSet } from "effect"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import type { Run } from "../run/Run.js"
+import type { RunScope } from "./RunScope.js"
 
 /** The edge at which work was asked for. */
 export interface RequestEdge {
@@ -13,6 +14,8 @@ export interface RequestEdge {
   readonly reasonOf: (interruptor: FiberId.FiberId) => string | undefined
   /** The run that the request brought, where it is trusted. */
   received?: Run | undefined
+  /** What holds that run while its work is done by the fiber that serves the request. */
+  joined?: RunScope | undefined
   /** Why the work on the request is being stopped, where the edge stops it after the fiber has answered. */
   stopReason?: string | undefined
   /** Whether another edge, further in, does not trust the request. */

@@ -9,18 +9,14 @@ import * as ChildFiber from "../fiber/ChildFiber.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import { holdInterruptions } from "../fiber/HeldInterruptions.js"
 
-/** Whether a fiber serves a route that is marked `uninterruptible`. */
-const servesMarkedRoute = ({ currentContext }: AnyFiber): boolean =>
+/** Whether a fiber serves a route that is marked `uninterruptible`. An app that is called in one stays in the region of its caller. */
+export const servesMarkedRoute = ({ currentContext }: AnyFiber): boolean =>
   (currentContext.unsafeMap.get(HttpRouter.RouteContext.key) as HttpRouter.RouteContext | undefined)?.route
     .uninterruptible === true
 
 /** Lets interruptions of a fiber wait while it serves a marked route, until the function is called that this gives. */
 export const holdInMarkedRoutes = (fiber: AnyFiber): (() => void) =>
   holdInterruptions(fiber, () => servesMarkedRoute(fiber))
-
-/** An app in the fiber that serves the request. One that is called in a marked route stays as it is. */
-export const inServingFiber = <A, E, R>(app: Effect.Effect<A, E, R>, fiber: AnyFiber): Effect.Effect<A, E, R> =>
-  servesMarkedRoute(fiber) ? app : Effect.interruptible(app)
 
 /** Starts a fiber for an app. One that is called in a marked route is in the region of its caller. */
 export const start = <A, E>(

@@ -11,6 +11,7 @@ import {
   inReceivedRun,
   isBehindEdge,
   leaveRun,
+  letGo,
   type RequestRun,
   receive
 } from "../edge/ServerEdge.js"
@@ -19,14 +20,15 @@ import { type Inbound, isDistrusted, isTrusted } from "../edge/Trust.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import type { RequestEdge } from "../lifecycle/Interruption.js"
 import { RunCancelled } from "../lifecycle/ReceivedRun.js"
+import type { RunScope } from "../lifecycle/RunScope.js"
 import type { RunContext } from "../RunContext.js"
 import { DeadlineExceeded } from "../run/Deadline.js"
 import type { InvalidRunContext } from "../run/NewRun.js"
 import type { Run } from "../run/Run.js"
 import { Header } from "../wire/Wire.js"
 import * as ResponseBody from "./ResponseBody.js"
-import { holdInMarkedRoutes, inServingFiber } from "./RouteRegion.js"
-import { inServerSpan, outsideRemoteTrace } from "./ServerSpan.js"
+import { holdInMarkedRoutes, servesMarkedRoute } from "./RouteRegion.js"
+import { inServerSpan, isSpanLeft, outsideRemoteTrace } from "./ServerSpan.js"
 
 export type { RequestRun } from "../edge/ServerEdge.js"
 export type { Inbound } from "../edge/Trust.js"
@@ -156,9 +158,16 @@ export const middleware: {
       const isInSpan = isBehindEdge(fiber)
       const wasDistrusted = isDistrusted(fiber)
       const answered = (isTrusted: boolean) => {
-        const answering = answer(app, request, isTrusted, options)
-        if (isInSpan && (isTrusted || wasDistrusted)) return answering
-        const inSpan = () => inServerSpan(answering, request, isTrusted, fiber)
+        if (isInSpan && (isTrusted || wasDistrusted)) return answerFor(fiber, app, request, isTrusted, options)
+        const inSpan = (): HttpApp.Default<Answered<E> | InvalidRunContext, R> =>
+          isSpanLeft(request, isTrusted, fiber)
+            ? inServerSpan(
+                Effect.withFiberRuntime((fiber) => answerFor(fiber, app, request, isTrusted, options)),
+                request,
+                isTrusted,
+                fiber
+              )
+            : answerFor(fiber, app, request, isTrusted, options)
         return isTrusted ? inSpan() : distrusting(fiber, inSpan)
       }
       return typeof inbound === "function"
@@ -183,18 +192,21 @@ export const middleware: {
  */
 export type Answered<E> = Exclude<E, DeadlineExceeded | RunCancelled>
 
-const answer = <E, R>(
+/** The answer to a request. To be called by the fiber that serves it, where the answer comes next. */
+const answerFor = <E, R>(
+  fiber: AnyFiber,
   app: HttpApp.Default<E, R>,
   request: Request,
   isTrusted: boolean,
   options: AnyOptions
-): HttpApp.Default<Answered<E> | InvalidRunContext, R> =>
-  Effect.withFiberRuntime((fiber) => {
-    const exchange = new Exchange<E>(fiber)
-    return Effect.matchCauseEffect(serve(app, request, isTrusted, options, exchange), exchange)
-  })
+): HttpApp.Default<Answered<E> | InvalidRunContext, R> => {
+  const exchange = new Exchange<E>(fiber)
+  return Effect.matchCauseEffect(serve(app, request, isTrusted, options, exchange), exchange)
+}
 
 type AnyOptions = Options<unknown, unknown> & Partial<OptionsMaybeOrElse<unknown, unknown>>
+
+type Served<E, R> = HttpApp.Default<E | DeadlineExceeded | RunCancelled | InvalidRunContext, R>
 
 /** The app in the run that the request brings, in one of its own, or in none. */
 const serve = <E, R>(
@@ -203,31 +215,39 @@ const serve = <E, R>(
   isTrusted: boolean,
   options: AnyOptions,
   exchange: Exchange<E>
-): HttpApp.Default<E | DeadlineExceeded | RunCancelled | InvalidRunContext, R> => {
-  const { orElse } = options
-  const { fiber } = exchange
-  const { report, run } = receive(fiber, request.headers, isTrusted, options)
+): Served<E, R> => {
+  const { report, run } = receive(exchange.fiber, request.headers, isTrusted, options)
   const work = ResponseBody.carriedOn(app)
-  let served: HttpApp.Default<E | DeadlineExceeded | RunCancelled | InvalidRunContext, R>
-  if (Option.isSome(run)) {
-    served = inReceivedRun(work, run.value, exchange, (work) => inServingFiber(work, fiber))
-  } else if (orElse === undefined) {
-    served = inNoReceivedRun(inServingFiber(work, fiber), isTrusted, exchange)
-  } else {
-    const asRun = (work: HttpApp.Default<E, R>) =>
-      Effect.suspend(() => {
-        const own = orElse(request)
-        if (own === undefined) return work
-        return inOwnRun((run) => {
-          exchange.own = run
-          stampServerSpan(exchange.fiber, exchange.serverSpan, run)
-          return work
-        }, own)
-      })
-    const body = { edge: exchange, isHead: request.method === "HEAD" }
-    served = inNoReceivedRun(ResponseBody.untilSent(exchange.keepingAppended(work), body, asRun), isTrusted, exchange)
+  const served = (): Served<E, R> =>
+    Option.isSome(run)
+      ? inReceivedRun(work, run.value, exchange, !servesMarkedRoute(exchange.fiber))
+      : serveWithoutRun(work, request, isTrusted, options, exchange)
+  return report === undefined ? served() : Effect.zipRight(report, Effect.suspend(served))
+}
+
+const serveWithoutRun = <E, R>(
+  work: HttpApp.Default<E, R>,
+  request: Request,
+  isTrusted: boolean,
+  { orElse }: AnyOptions,
+  exchange: Exchange<E>
+): Served<E, R> => {
+  const { fiber, serverSpan } = exchange
+  if (orElse === undefined) {
+    return inNoReceivedRun(servesMarkedRoute(fiber) ? work : Effect.interruptible(work), isTrusted, exchange)
   }
-  return report === undefined ? served : Effect.zipRight(report, served)
+  const asRun = (work: HttpApp.Default<E, R>) =>
+    Effect.suspend(() => {
+      const own = orElse(request)
+      if (own === undefined) return work
+      return inOwnRun((run) => {
+        exchange.own = run
+        stampServerSpan(fiber, serverSpan, run)
+        return work
+      }, own)
+    })
+  const body = { edge: exchange, isHead: request.method === "HEAD" }
+  return inNoReceivedRun(ResponseBody.untilSent(exchange.keepingAppended(work), body, asRun), isTrusted, exchange)
 }
 
 /**
@@ -240,6 +260,7 @@ class Exchange<E> implements RequestEdge {
   /** The run that the request itself is. */
   own: Run | undefined = undefined
   received: Run | undefined = undefined
+  joined: RunScope | undefined = undefined
   isDistrusted = false
   readonly serverSpan: Tracer.AnySpan | undefined
   private appended = Option.none<HttpApp.PreResponseHandler>()
@@ -283,6 +304,7 @@ class Exchange<E> implements RequestEdge {
   /** Only now is it known that no edge further in distrusts the request: if one does, the run is left. */
   private end(): Effect.Effect<void> | undefined {
     this.endHold()
+    letGo(this)
     if (this.received === undefined) return undefined
     if (this.isDistrusted) return leaveRun(this.fiber, this)
     stampServerSpan(this.fiber, this.serverSpan, this.received)

@@ -46,16 +46,21 @@ export const withLinkedTraces = <A, E, R>(server: Layer.Layer<A, E, R>): Layer.L
     return isLeft
   }).pipe(Layer.locallyWith(Headers.currentRedactedNames, (names) => [...names, Header.baggage]))
 
-/** The app in the span that the platform left to open, or may not have opened as it did. */
+/** Whether the platform left the span of a request to this module, or may not have opened it as it did. */
+export const isSpanLeft = (request: Request, isTrusted: boolean, fiber: AnyFiber): boolean => {
+  if (!namesSender(request)) return false
+  const isDisabled = fiber.getFiberRef(HttpMiddleware.currentTracerDisabledWhen)
+  const before = saidBefore.get(isDisabled)
+  return !(before ?? isDisabled)(request) && (before !== undefined || !isTrusted)
+}
+
+/** The app in a span of its request. */
 export const inServerSpan = <E, R>(
   app: HttpApp.Default<E, R>,
   request: Request,
   isTrusted: boolean,
   fiber: AnyFiber
 ): HttpApp.Default<E, R> => {
-  const isDisabled = fiber.getFiberRef(HttpMiddleware.currentTracerDisabledWhen)
-  const before = saidBefore.get(isDisabled)
-  if ((before ?? isDisabled)(request) || (before === undefined && isTrusted) || !namesSender(request)) return app
   const sender = Option.getOrUndefined(senderOf(request))
   const name = Context.get(fiber.currentContext, HttpMiddleware.SpanNameGenerator)(request)
   return withServerSpan(name, spanPlacement(sender, isTrusted), (span) => {
