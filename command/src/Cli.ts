@@ -8,6 +8,7 @@ import { RunStatus } from "botanu-effect"
 import { Cause, Config, Console, Effect, Option, Ref } from "effect"
 import { CommandError, exitCodes } from "./CommandError.js"
 import { amend } from "./commands/AmendCommand.js"
+import { compact } from "./commands/CompactCommand.js"
 import { compare } from "./commands/CompareCommand.js"
 import { doctor } from "./commands/DoctorCommand.js"
 import { event } from "./commands/EventCommand.js"
@@ -327,6 +328,18 @@ const sqlCommand = Command.make("sql", { ledger, statement: Args.text({ name: "S
   )
 )
 
+const compactCommand = Command.make(
+  "compact",
+  { ledger, isDryRun: Options.boolean("dry-run").pipe(Options.withDescription("Only say what would be compacted")) },
+  compact
+).pipe(
+  described(
+    "Writes the days of a directory that are over to Parquet files, and removes their segments. Reports are the same, and quicker. Days that a running program wrote to last wait. It may be ended at any time, and run while programs write and others read.",
+    "botanu compact --dry-run",
+    "botanu compact --ledger /var/lib/shop/botanu-ledger"
+  )
+)
+
 const pruneCommand = Command.make(
   "prune",
   {
@@ -429,6 +442,7 @@ const cli = (exitCode: Ref.Ref<number>) =>
         importCommand,
         exportCommand,
         sqlCommand,
+        compactCommand,
         pruneCommand,
         migrateCommand,
         doctorCommand(exitCode),

@@ -1,6 +1,8 @@
 /**
  * The stores that reports are tested on.
  */
+import { mkdir, utimes, writeFile } from "node:fs/promises"
+import { join } from "node:path"
 import { NodeContext } from "@effect/platform-node"
 import { Ledger } from "botanu-effect/ledger"
 import { RunRecord } from "botanu-effect/report"
@@ -10,7 +12,7 @@ import { CompletedRun, Run } from "../../src/index.js"
 import { clientOf, useServer } from "../../test/sql/database.js"
 import { isInstalled, type PostgresServer } from "../../test/sql/PostgresServer.js"
 import * as LedgerStore from "../src/store/LedgerStore.js"
-import { ledgerOf } from "./botanu.js"
+import { botanu, ledgerOf, makeLedger } from "./botanu.js"
 
 export interface TestStore {
   readonly name: string
@@ -22,11 +24,35 @@ export interface TestStore {
 
 /** The directory and, where it is installed, a PostgreSQL server, which runs while the tests of the file do. */
 export const stores = (): ReadonlyArray<TestStore> => {
-  const directory: TestStore = { name: "a directory", numRuns: 24, ledgerOf }
-  if (!isInstalled) return [directory]
+  const directories: ReadonlyArray<TestStore> = [
+    { name: "a directory", numRuns: 24, ledgerOf },
+    { name: "a directory of which days are compacted", numRuns: 4, ledgerOf: partlyCompactedOf }
+  ]
+  if (!isInstalled) return directories
   const server = useServer()
-  return [directory, { name: "PostgreSQL", numRuns: 12, ledgerOf: (lines) => databaseOf(server(), lines) }]
+  return [...directories, { name: "PostgreSQL", numRuns: 12, ledgerOf: (lines) => databaseOf(server(), lines) }]
 }
+
+/** A ledger with these lines in their order: in two days that are compacted, one by one, and in segments. */
+const partlyCompactedOf = async (lines: ReadonlyArray<string>): Promise<string> => {
+  const size = Math.max(1, Math.ceil(lines.length / 3))
+  // The writer is there as long as its latest segment is fresh.
+  const directory = await makeLedger({ "2026-02-05/writer-3.jsonl": textOf(lines.slice(2 * size)) })
+  for (const [index, day] of ["2026-02-03", "2026-02-04"].entries()) {
+    await mkdir(join(directory, day))
+    await writeFile(
+      join(directory, day, `writer-${index + 1}.jsonl`),
+      textOf(lines.slice(index * size, (index + 1) * size))
+    )
+    // Written before the one that stays.
+    await utimes(join(directory, day, `writer-${index + 1}.jsonl`), index, index)
+    const { code, err } = await botanu(["compact", "--ledger", directory])
+    if (code !== 0) throw new Error(err)
+  }
+  return directory
+}
+
+const textOf = (lines: ReadonlyArray<string>): string => lines.map((line) => `${line}\n`).join("")
 
 /** A new database with a ledger of these lines. */
 const databaseOf = async (server: PostgresServer, lines: ReadonlyArray<string>): Promise<string> => {

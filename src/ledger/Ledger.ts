@@ -6,13 +6,16 @@ import { Context, Effect, Either, Layer, Stream } from "effect"
 import * as RunRecord from "../report/RunRecord.js"
 import type { InvalidOutcome, OutcomeDetails } from "../run/OutcomeRecord.js"
 import type { RunStatus } from "../run/RunStatus.js"
+import type { CompactedDay } from "./CompactedDay.js"
+import { orIfGone } from "./Gone.js"
 import { decode, type LineProblem, type OutcomeAmendment } from "./LedgerLine.js"
 import { amendOutcome, recordRuns } from "./Recording.js"
-import { orIfGone, segments } from "./Segment.js"
+import * as Segment from "./Segment.js"
 import * as SegmentWriter from "./SegmentWriter.js"
 
+export type { CompactedDay } from "./CompactedDay.js"
 export { OutcomeAmendment } from "./LedgerLine.js"
-export { type Segment, segments } from "./Segment.js"
+export { type Files, files, type Segment, segments } from "./Segment.js"
 
 /**
  * Where a ledger is, and how it is written.
@@ -151,11 +154,14 @@ export interface Contents {
   readonly lost: number
   /** Lines that were left out, with the file they are in. */
   readonly problems: ReadonlyArray<{ readonly segment: string; readonly line: number; readonly problem: LineProblem }>
+  /** Days that are in Parquet files and so are not in `records`: `botanu` reads them. */
+  readonly compacted: ReadonlyArray<CompactedDay>
 }
 
 /**
  * Reads all of a ledger. A line that was cut by a crash is left out and counted. A directory that is not there is an empty
- * ledger. All records are held in memory: it suits the ledger of a day or of a test.
+ * ledger. All records are held in memory: it suits the ledger of a day or of a test. Days that `botanu compact` has compacted are
+ * named, and not read.
  *
  * @example
  * ```ts
@@ -177,15 +183,16 @@ export const read = (
   directory: string
 ): Effect.Effect<Contents, Error.PlatformError, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
-    const files = yield* FileSystem.FileSystem
+    const fileSystem = yield* FileSystem.FileSystem
     const records: Array<RunRecord.RunRecord> = []
     const amendments: Array<OutcomeAmendment> = []
     const problems: Array<Contents["problems"][number]> = []
     const alive = new Set<string>()
     let lost = 0
-    for (const { isAbandoned, path } of yield* segments(directory)) {
+    const { compacted, segments } = yield* Segment.files(directory)
+    for (const { isAbandoned, path } of segments) {
       let number = 0
-      yield* files.stream(path).pipe(
+      yield* fileSystem.stream(path).pipe(
         Stream.decodeText(),
         Stream.splitLines,
         Stream.runForEach((text) =>
@@ -214,5 +221,5 @@ export const read = (
         ? RunRecord.started(record.run, { isLost: true })
         : record
     )
-    return { records: distinct, amendments, lost, problems }
+    return { records: distinct, amendments, lost, problems, compacted }
   })

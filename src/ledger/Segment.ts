@@ -3,6 +3,8 @@
  */
 import { type Error, FileSystem, Path } from "@effect/platform"
 import { Clock, Effect, Either, Option } from "effect"
+import * as CompactedDay from "./CompactedDay.js"
+import { orIfGone } from "./Gone.js"
 import { decode } from "./LedgerLine.js"
 import * as ProcessIdentity from "./ProcessIdentity.js"
 
@@ -62,8 +64,8 @@ const dayFolder = /^\d{4}-\d{2}-\d{2}$/
 const segmentName = /^([\w.-]+?)(?:-\d+)?\.jsonl$/
 
 /**
- * The segments of a ledger, by day and name. Other files are left out. A directory that is not there has none; a file that is
- * removed meanwhile is left out.
+ * The segments of a ledger, by day and name. Other files are left out, and segments that were compacted. A directory that is not
+ * there has none; a file that is removed meanwhile is left out.
  *
  * @example
  * ```ts
@@ -84,25 +86,85 @@ const segmentName = /^([\w.-]+?)(?:-\d+)?\.jsonl$/
 export const segments = (
   directory: string
 ): Effect.Effect<ReadonlyArray<Segment>, Error.PlatformError, FileSystem.FileSystem | Path.Path> =>
+  Effect.map(files(directory), ({ segments }) => segments)
+
+/**
+ * The files of a ledger.
+ *
+ * @example
+ * ```ts
+ * import type { Ledger } from "botanu-effect/ledger"
+ *
+ * const bytesOf = ({ compacted, segments }: Ledger.Files): number =>
+ *   [...compacted, ...segments].reduce((sum, { bytes }) => sum + bytes, 0)
+ * ```
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Files {
+  /** Without those that are in a compacted day. */
+  readonly segments: ReadonlyArray<Segment>
+  /** Days, or parts of days, that `botanu compact` has compacted. */
+  readonly compacted: ReadonlyArray<CompactedDay.CompactedDay>
+}
+
+/**
+ * All files of a ledger, by day and name: segments, and days that were compacted. A segment that was compacted and is still
+ * there is left out, unless it has grown. A directory that is not there has none.
+ *
+ * @example
+ * ```ts
+ * import { NodeContext } from "@effect/platform-node"
+ * import { Ledger } from "botanu-effect/ledger"
+ * import { Effect } from "effect"
+ *
+ * const program = Ledger.files("botanu-ledger").pipe(
+ *   Effect.tap(({ compacted, segments }) => Effect.log(`${segments.length} segments, ${compacted.length} compacted days`)),
+ *   Effect.provide(NodeContext.layer)
+ * )
+ *
+ * Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.2.0
+ * @category readers
+ */
+export const files = (
+  directory: string
+): Effect.Effect<Files, Error.PlatformError, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
-    const files = yield* FileSystem.FileSystem
+    const fileSystem = yield* FileSystem.FileSystem
     const path = yield* Path.Path
-    if (!(yield* files.exists(directory))) return []
     const found: Array<Omit<Segment, "isAbandoned">> = []
-    for (const day of (yield* files.readDirectory(directory)).filter((name) => dayFolder.test(name)).sort()) {
-      const names = yield* orIfGone(files.readDirectory(path.join(directory, day)), [])
-      for (const name of names.sort()) {
+    const compacted: Array<CompactedDay.CompactedDay> = []
+    if (!(yield* fileSystem.exists(directory))) return { segments: [], compacted }
+    for (const day of (yield* fileSystem.readDirectory(directory)).filter((name) => dayFolder.test(name)).sort()) {
+      const folder = path.join(directory, day)
+      const ofDay: Array<Omit<Segment, "isAbandoned">> = []
+      for (const name of (yield* orIfGone(fileSystem.readDirectory(folder), [])).sort()) {
         const writer = segmentName.exec(name)?.[1]
         if (writer === undefined) continue
-        const file = path.join(directory, day, name)
-        const info = yield* orIfGone(Effect.asSome(files.stat(file)), Option.none())
+        const file = path.join(folder, name)
+        const info = yield* orIfGone(Effect.asSome(fileSystem.stat(file)), Option.none())
         if (Option.isNone(info)) continue
         const modifiedMillis = Option.match(info.value.mtime, { onNone: () => 0, onSome: (time) => time.getTime() })
-        found.push({ path: file, day, bytes: Number(info.value.size), modifiedMillis, writer })
+        ofDay.push({ path: file, day, bytes: Number(info.value.size), modifiedMillis, writer })
       }
+      // After the segments: those that are compacted meanwhile are in both, and count once.
+      const contained = new Map<string, number>()
+      for (const name of (yield* orIfGone(fileSystem.readDirectory(folder), []))
+        .filter(CompactedDay.isCompacted)
+        .sort()) {
+        const one = yield* CompactedDay.read(path.join(folder, name), day)
+        if (Option.isNone(one)) continue
+        compacted.push(one.value)
+        for (const { bytes, name } of one.value.segments) contained.set(name, bytes)
+      }
+      found.push(...ofDay.filter((segment) => contained.get(path.basename(segment.path)) !== segment.bytes))
     }
     const abandoned = yield* abandonedOf(found)
-    return found.map((segment) => ({ ...segment, isAbandoned: abandoned.has(segment.writer) }))
+    return { segments: found.map((segment) => ({ ...segment, isAbandoned: abandoned.has(segment.writer) })), compacted }
   })
 
 /** Of the writers of these segments, those that are gone. */
@@ -144,14 +206,3 @@ const processOf = (
   )
 
 const maxHeadBytes = 1024
-
-/** Segments are removed while others read: when they are compacted, or when their lines are in a database. */
-export const orIfGone = <A, B>(
-  effect: Effect.Effect<A, Error.PlatformError>,
-  orElse: B
-): Effect.Effect<A | B, Error.PlatformError> =>
-  Effect.catchIf(
-    effect,
-    (error) => error._tag === "SystemError" && error.reason === "NotFound",
-    () => Effect.succeed(orElse)
-  )

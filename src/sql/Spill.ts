@@ -3,7 +3,8 @@
  */
 import { FileSystem, Path, Error as PlatformError } from "@effect/platform"
 import { Chunk, Clock, Effect, Stream } from "effect"
-import { dayOf, orIfGone, type Segment, segments } from "../ledger/Segment.js"
+import { orIfGone } from "../ledger/Gone.js"
+import { dayOf, type Segment, segments } from "../ledger/Segment.js"
 import { size } from "./Batch.js"
 import { fromText, type IngestedLine } from "./Ingestion.js"
 

@@ -93,7 +93,8 @@ export const read = (schema: string, selection: Selection): Effect.Effect<Conten
       records,
       amendments: amendments.map(({ amendment }) => decodeAmendment(JSON.parse(amendment))),
       lost: Number(losses?.count ?? 0),
-      problems
+      problems,
+      compacted: []
     }
   })
 

@@ -6,7 +6,9 @@ import { Figures, TerminalText } from "botanu-effect/report"
 import { LedgerSql } from "botanu-effect/sql"
 import { Clock, DateTime, Effect } from "effect"
 import { CommandError, exitCodes } from "../CommandError.js"
-import { segments, unreadable } from "../store/LedgerDirectory.js"
+import * as Compaction from "../store/Compaction.js"
+import * as LedgerDirectory from "../store/LedgerDirectory.js"
+import * as LedgerLock from "../store/LedgerLock.js"
 import * as PostgresStore from "../store/PostgresStore.js"
 import { Screen } from "../terminal/Screen.js"
 import { quoted, usageError } from "./EventOptions.js"
@@ -34,26 +36,44 @@ export const prune = (options: {
   })
 
 const pruneDirectory = (directory: string, firstDay: string, isDryRun: boolean) =>
-  Effect.gen(function* () {
-    const { print } = yield* Screen
-    const files = yield* FileSystem.FileSystem
-    const path = yield* Path.Path
-    const old = (yield* segments(directory)).filter(({ day }) => day < firstDay)
-    const days = Array.from(new Set(old.map(({ day }) => day)))
-    if (!isDryRun) {
-      for (const segment of old) yield* files.remove(segment.path, { force: true })
-      // A folder with files of others stays.
-      for (const day of days) {
-        const folder = path.join(directory, day)
-        if ((yield* files.readDirectory(folder)).length === 0) yield* files.remove(folder, { recursive: true })
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { print } = yield* Screen
+      const files = yield* FileSystem.FileSystem
+      const path = yield* Path.Path
+      yield* LedgerDirectory.files(directory)
+      if (!isDryRun) yield* LedgerLock.hold(directory)
+      const found = yield* LedgerDirectory.files(directory)
+      const segments = found.segments.filter(({ day }) => day < firstDay)
+      const compacted = found.compacted.filter(({ day }) => day < firstDay)
+      const days = Array.from(new Set([...segments, ...compacted].map(({ day }) => day))).sort()
+      if (!isDryRun) {
+        yield* Compaction.cleaned(directory, found)
+        for (const segment of segments) yield* files.remove(segment.path, { force: true })
+        for (const one of compacted) {
+          // A reader sees all of its files or none.
+          const removed = `${one.path}${Compaction.unfinishedSuffix}`
+          yield* files.rename(one.path, removed)
+          yield* files.remove(removed, { recursive: true })
+        }
+        // A folder with files of others stays.
+        for (const day of days) {
+          const folder = path.join(directory, day)
+          if ((yield* files.readDirectory(folder)).length === 0) yield* files.remove(folder, { recursive: true })
+        }
       }
-    }
-    const megabytes = (old.reduce((sum, { bytes }) => sum + bytes, 0) / 1e6).toFixed(1)
-    const span = days.length === 0 ? "" : `, ${days[0]} to ${days[days.length - 1]}`
-    yield* print([
-      `${isDryRun ? "would remove" : "removed"} ${Figures.count(days.length)} days before ${firstDay}: ${Figures.count(old.length)} segments, ${megabytes} MB${span}`
-    ])
-  }).pipe(Effect.catchTags({ BadArgument: unreadable, SystemError: unreadable }))
+      const megabytes = ([...segments, ...compacted].reduce((sum, { bytes }) => sum + bytes, 0) / 1e6).toFixed(1)
+      const span = days.length === 0 ? "" : `, ${days[0]} to ${days[days.length - 1]}`
+      const parts = [
+        `${Figures.count(segments.length)} segments`,
+        ...(compacted.length === 0 ? [] : [`${Figures.count(compacted.length)} compacted days`]),
+        `${megabytes} MB`
+      ]
+      yield* print([
+        `${isDryRun ? "would remove" : "removed"} ${Figures.count(days.length)} days before ${firstDay}: ${parts.join(", ")}${span}`
+      ])
+    })
+  ).pipe(Effect.catchTags({ BadArgument: LedgerDirectory.unreadable, SystemError: LedgerDirectory.unreadable }))
 
 const pruneDatabase = (location: string, before: number, isDryRun: boolean) =>
   Effect.scoped(
@@ -82,7 +102,7 @@ export const migrate = ({ ledger }: { readonly ledger: string }): Effect.Effect<
     Effect.gen(function* () {
       const { print } = yield* Screen
       if (!PostgresStore.isUrl(ledger)) {
-        yield* segments(ledger)
+        yield* LedgerDirectory.files(ledger)
         return yield* print([`${TerminalText.visible(ledger)}   a directory needs no migration`])
       }
       const database = yield* PostgresStore.locationOf(ledger)

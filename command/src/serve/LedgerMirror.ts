@@ -7,8 +7,10 @@ import { Ledger } from "botanu-effect/ledger"
 import { RunRecord, TerminalText } from "botanu-effect/report"
 import { Clock, Context, Effect, Layer, Option, Schema, Stream, SubscriptionRef } from "effect"
 import { CommandError, exitCodes } from "../CommandError.js"
+import * as CompactedFiles from "../store/CompactedFiles.js"
 import * as DuckDb from "../store/DuckDb.js"
 import * as LedgerDirectory from "../store/LedgerDirectory.js"
+import * as LedgerLines from "../store/LedgerLines.js"
 import * as MirrorTables from "./MirrorTables.js"
 
 /** How the ledger stands. */
@@ -95,16 +97,51 @@ export const layerDirectory = (
       let read = new Map<string, number>()
       let tails: ReadonlyMap<string, number> = new Map()
       let cutTails = 0
-      /** The segments whose process is gone. */
-      let abandoned = ""
+      /** The writers that are there. */
+      let alive = ""
       let part = 0
 
-      const load = (found: ReadonlyArray<string>, segment: string | null) =>
-        Effect.forEach(
-          MirrorTables.load,
-          (statement) => writer.query(statement, parametersOf(statement, { files: found.map(literalPath), segment })),
-          { discard: true }
+      const all = (statements: ReadonlyArray<string>, parameters: Readonly<Record<string, DuckDb.Parameter>> = {}) =>
+        Effect.forEach(statements, (statement) => writer.query(statement, parametersOf(statement, parameters)), {
+          discard: true
+        })
+
+      const load = (files: ReadonlyArray<string>, segment: string | null) =>
+        all([MirrorTables.linesOfSegments, ...MirrorTables.load], { files: files.map(literalPath), segment })
+
+      const loadCompacted = (days: ReadonlyArray<Ledger.CompactedDay>) =>
+        Effect.map(
+          all([MirrorTables.linesOfCompacted, ...MirrorTables.load], {
+            files: CompactedFiles.paths(days, "lines").map(literalPath)
+          }),
+          () => {
+            for (const { bytes, path } of days) read.set(path, bytes)
+          }
         )
+
+      /** Reads all files in the order in which their lines count. Gives the segments that end within a line. */
+      const loadAll = (found: Ledger.Files) =>
+        Effect.gen(function* () {
+          const open = new Map<string, number>()
+          for (const part of LedgerLines.inOrder(found)) {
+            if (part._tag === "Compacted") {
+              yield* loadCompacted(part.days)
+              continue
+            }
+            // Whole files are read by many threads. What is written meanwhile is read again, which changes nothing.
+            const whole: Array<string> = []
+            for (const { bytes, path } of part.segments) {
+              const end = yield* lastLineEnd(files, path, bytes)
+              if (end < bytes) {
+                yield* loadRest({ path, bytes: end })
+                open.set(path, bytes)
+              } else whole.push(path)
+              read.set(path, end)
+            }
+            if (whole.length > 0) yield* load(whole, null)
+          }
+          return open
+        })
 
       /** Takes whole lines that a segment has gained. */
       const loadRest = ({ bytes, path: segment }: Pick<Ledger.Segment, "bytes" | "path">) =>
@@ -126,51 +163,55 @@ export const layerDirectory = (
       const look = Effect.gen(function* () {
         yield* options.pull ?? Effect.void
         const now = yield* Clock.currentTimeMillis
-        const segments = yield* LedgerDirectory.segments(options.ledger)
+        const found = yield* LedgerDirectory.files(options.ledger)
+        const { segments } = found
+        const compacted = found.compacted.filter(({ problem }) => problem === undefined)
         const before = yield* SubscriptionRef.get(state)
-        const grown = segments.filter(({ bytes, path }) => bytes > (read.get(path) ?? 0))
         const isFirst = before.state === "loading"
-        const open = new Map<string, number>()
         const readBefore = new Map(read)
-        const abandonedBefore = abandoned
+        const aliveBefore = alive
+        let open = new Map<string, number>()
         let hasLines = false
         yield* inTransaction(
           writer,
           Effect.gen(function* () {
-            const fresh = grown.filter(({ path }) => !read.has(path))
-            if (isFirst && fresh.length > 0) {
-              // Whole files are read by many threads. What is written meanwhile is read again, which changes nothing.
-              for (const { bytes, path } of fresh) {
-                const end = yield* lastLineEnd(files, path, bytes)
-                if (end < bytes) yield* loadRest({ path, bytes: end })
-                read.set(path, end)
-                if (end < bytes) open.set(path, bytes)
-              }
-              const whole = fresh.filter(({ path }) => !open.has(path)).map(({ path }) => path)
-              if (whole.length > 0) yield* load(whole, null)
-              hasLines = true
+            const fresh = compacted.filter(({ path }) => !read.has(path))
+            const isKnown = fresh.every((day) =>
+              day.segments.every(({ bytes, name }) => read.get(path.join(options.ledger, day.day, name)) === bytes)
+            )
+            if (isFirst || !isKnown) {
+              read.clear()
+              yield* all(MirrorTables.clear)
+              open = yield* loadAll({ segments, compacted })
+              hasLines = read.size > 0
             } else {
-              for (const segment of grown) {
+              for (const day of fresh) {
+                const from = day.segments.map(({ name }) => path.join(options.ledger, day.day, name))
+                const [file = ""] = CompactedFiles.paths([day], "lines")
+                yield* all(MirrorTables.move, { segments: from, file })
+                read.set(day.path, day.bytes)
+              }
+              for (const segment of segments.filter(({ bytes, path }) => bytes > (read.get(path) ?? 0))) {
                 const { hasLines: gained, rest } = yield* loadRest(segment)
                 hasLines ||= gained
                 if (rest > 0) open.set(segment.path, segment.bytes)
               }
             }
-            const gone = segments.filter(({ isAbandoned }) => isAbandoned).map(({ path }) => path)
-            if (gone.join() !== abandoned) {
-              for (const statement of MirrorTables.abandon) {
-                yield* writer.query(statement, parametersOf(statement, { abandoned: gone }))
-              }
-              abandoned = gone.join()
+            const there = Array.from(
+              new Set(segments.filter(({ isAbandoned }) => !isAbandoned).map(({ writer }) => writer))
+            )
+            if (there.join() !== alive) {
+              yield* all(MirrorTables.alive, { alive: there })
+              alive = there.join()
               hasLines = true
             }
-            if (hasLines) for (const statement of MirrorTables.derive) yield* writer.query(statement, {})
+            if (hasLines) yield* all(MirrorTables.derive)
           })
         ).pipe(
           Effect.tapErrorCause(() =>
             Effect.sync(() => {
               read = readBefore
-              abandoned = abandonedBefore
+              alive = aliveBefore
             })
           )
         )
@@ -182,6 +223,7 @@ export const layerDirectory = (
         if (!hasLines && before.state === "ready" && cut.length === cutTails) return
         cutTails = cut.length
         const counts = yield* countsOf(query)
+        const cutDays = compacted.filter(({ cutLines }) => cutLines > 0)
         const names = Array.from(new Set([...counts.files, ...cut])).sort()
         yield* SubscriptionRef.set(state, {
           ...counts.state,
@@ -191,8 +233,11 @@ export const layerDirectory = (
           problem: null,
           awaySinceMs: null,
           nextTryMs: null,
-          cutLines: counts.lines + cut.length,
-          cutFiles: names.map((name) => path.relative(options.ledger, name))
+          cutLines: counts.lines + cut.length + cutDays.reduce((sum, { cutLines }) => sum + cutLines, 0),
+          cutFiles: [
+            ...names.map((name) => path.relative(options.ledger, name)),
+            ...cutDays.map(({ day }) => `${day}, compacted`)
+          ]
         })
       })
 
@@ -218,7 +263,7 @@ export const layerDirectory = (
         )
       )
       // A ledger that is not there at the start is a mistake of the user.
-      yield* LedgerDirectory.segments(options.ledger)
+      yield* LedgerDirectory.files(options.ledger)
       yield* Effect.forkScoped(
         Effect.forever(refresh.pipe(Effect.catchAll(away), Effect.zipRight(Effect.sleep(options.pollMillis ?? 500))))
       )
@@ -229,8 +274,8 @@ export const layerDirectory = (
 
       return {
         query: (statement, parameters) => Effect.zipRight(ready, query(statement, parameters)),
-        records: (eventId, customerId) =>
-          Effect.gen(function* () {
+        records: (eventId, customerId) => {
+          const read = Effect.gen(function* () {
             yield* ready
             const rows = yield* query(
               `SELECT DISTINCT segment FROM runs SEMI JOIN
@@ -239,17 +284,33 @@ export const layerDirectory = (
               { eventId, customerId }
             )
             if (rows.length === 0) return { records: [], amendments: [] }
-            const lines = yield* query(
-              `SELECT json FROM read_ndjson_objects($files, ignore_errors = true, maximum_object_size = 268435456)
-              WHERE contains(json, $quoted)`,
-              { files: rows.map(({ segment }) => literalPath(segment ?? "")), quoted: JSON.stringify(eventId) }
-            )
+            const names = rows.map(({ segment }) => segment ?? "")
+            const ofDays = names.filter((name) => name.endsWith(".parquet")).sort()
+            const ofSegments = names.filter((name) => !name.endsWith(".parquet"))
+            const lines = [
+              ...(ofDays.length === 0
+                ? []
+                : yield* query(
+                    "SELECT line AS json FROM read_parquet($files, filename = true) WHERE event_id = $eventId ORDER BY filename, number",
+                    { files: ofDays.map(literalPath), eventId }
+                  )),
+              ...(ofSegments.length === 0
+                ? []
+                : yield* query(
+                    `SELECT json FROM read_ndjson_objects($files, ignore_errors = true, maximum_object_size = 268435456)
+                    WHERE contains(json, $quoted)`,
+                    { files: ofSegments.map(literalPath), quoted: JSON.stringify(eventId) }
+                  ))
+            ]
             return recordsIn(
               lines.map(({ json }) => json ?? ""),
               eventId,
               customerId
             )
-          }),
+          })
+          // Its segments may have been compacted since the ledger was looked at.
+          return Effect.catchAll(read, () => Effect.zipRight(Effect.ignore(refresh), read))
+        },
         state: SubscriptionRef.get(state),
         changes: state.changes,
         refresh: Effect.ignore(refresh)

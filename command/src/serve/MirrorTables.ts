@@ -13,7 +13,7 @@ CREATE TABLE runs (
   parentRunId VARCHAR, rootRunId VARCHAR, attempt INTEGER, startMs BIGINT, isCompleted BOOLEAN, status VARCHAR,
   outcome STRUCT(status VARCHAR, "valueType" VARCHAR, "valueAmount" DOUBLE, reason VARCHAR, "errorType" VARCHAR),
   errorClass VARCHAR, cancellationReason VARCHAR, endMs BIGINT, durationMs DOUBLE, usd DECIMAL(38, 18), calls BIGINT,
-  unpricedCalls BIGINT, segment VARCHAR
+  unpricedCalls BIGINT, writer VARCHAR, segment VARCHAR
 );
 CREATE TABLE kinds (
   kind INTEGER, name VARCHAR, provider VARCHAR, model VARCHAR, step VARCHAR, isUnpriced BOOLEAN, reason VARCHAR, missing VARCHAR
@@ -37,7 +37,7 @@ CREATE TABLE events (
 CREATE TABLE durations (event INTEGER, durationMs DOUBLE);
 CREATE TABLE workflows (workflow VARCHAR, median DECIMAL(38, 18), p95 DECIMAL(38, 18));
 CREATE TABLE touched (event INTEGER);
-CREATE TABLE abandoned (segment VARCHAR);
+CREATE TABLE alive (writer VARCHAR);
 CREATE TABLE problems (segment VARCHAR, lines BIGINT);
 CREATE TABLE losses (count BIGINT);
 CREATE SEQUENCE lineNumbers;
@@ -74,17 +74,40 @@ const isRun = `v = 1 AND (type = 'started' AND ${hasKey("run")} OR type = 'compl
 /** What calls have in common. */
 const kindColumns = "name, provider, model, step, isUnpriced, reason, missing"
 
+const fields: Readonly<Record<string, string>> = {
+  v: "INTEGER",
+  type: "VARCHAR",
+  run: runType,
+  completed: completedType,
+  amendment: amendmentType,
+  count: "BIGINT"
+}
+
+const lineColumns = `v, type, CASE type WHEN 'started' THEN run ELSE completed.run END AS run, completed, amendment, count,
+    coalesce(${isRun}, false) AS isRun`
+
 /**
- * Adds the lines of the files `$files` to the tables, and notes the events that they are about. `$segment` names the segment
- * where the files are parts of one. A line that was cut by a crash comes as a row of NULLs.
+ * Takes the lines of the files `$files`. `$segment` names the segment where the files are parts of one. A line that was cut by a
+ * crash comes as a row of NULLs.
  */
-export const load: ReadonlyArray<string> = [
-  `CREATE OR REPLACE TEMP TABLE lines AS
-  SELECT nextval('lineNumbers') AS line, coalesce($segment, filename) AS segment, v, type,
-    CASE type WHEN 'started' THEN run ELSE completed.run END AS run, completed, amendment, count, coalesce(${isRun}, false) AS isRun
+export const linesOfSegments = `CREATE OR REPLACE TEMP TABLE lines AS
+  SELECT nextval('lineNumbers') AS line, coalesce($segment, filename) AS segment,
+    regexp_extract(parse_filename(coalesce($segment, filename)), '^(.+?)(-\\d+)?\\.jsonl$', 1) AS writer, ${lineColumns}
   FROM read_json($files, format = 'newline_delimited', ignore_errors = true, maximum_object_size = 268435456,
-    filename = true, columns = {v: 'INTEGER', type: 'VARCHAR', run: '${runType}', completed: '${completedType}',
-      amendment: '${amendmentType}', count: 'BIGINT'})`,
+    filename = true, columns = {${Object.entries(fields)
+      .map(([name, type]) => `${name}: '${type}'`)
+      .join(", ")}})`
+
+/** Takes the lines of compacted days, of which `$files` are the files of records. */
+export const linesOfCompacted = `CREATE OR REPLACE TEMP TABLE lines AS
+  SELECT nextval('lineNumbers') AS line, segment, writer, ${lineColumns}
+  FROM (
+    SELECT filename AS segment, writer, unnest(json_transform(line, '${JSON.stringify(fields)}'))
+    FROM read_parquet($files, filename = true) ORDER BY filename, number
+  )`
+
+/** Adds the lines that were taken to the tables, and notes the events that they are about. */
+export const load: ReadonlyArray<string> = [
   // A completed line replaces that of the start and an earlier completed line of the run.
   `CREATE OR REPLACE TEMP TABLE fresh AS
   SELECT * FROM lines WHERE isRun
@@ -105,7 +128,7 @@ export const load: ReadonlyArray<string> = [
   SELECT line, k.event, run.runId, run.workflow, run.environment, run.tenantId, run.parentRunId,
     run.rootRunId, run.attempt, ${msOf("run.startTime")}, type = 'completed', completed.status, completed.outcome,
     completed.errorClass, completed.cancellationReason, ${msOf("completed.endTime")}, completed.durationMs,
-    TRY_CAST(completed.totals.usd AS DECIMAL(38, 18)), completed.totals.calls, completed.totals.unpricedCalls, segment
+    TRY_CAST(completed.totals.usd AS DECIMAL(38, 18)), completed.totals.calls, completed.totals.unpricedCalls, writer, segment
   FROM fresh f JOIN keys k ON k.eventId = f.run.eventId AND k.customerId = f.run.customerId`,
   "INSERT INTO touched SELECT DISTINCT event FROM runs WHERE run IN (SELECT line FROM fresh)",
   `CREATE OR REPLACE TEMP TABLE freshCalls AS
@@ -151,11 +174,32 @@ export const load: ReadonlyArray<string> = [
   ...["lines", "fresh", "replaced", "freshCalls", "numberedCalls"].map((table) => `DROP TABLE ${table}`)
 ]
 
-/** Takes `$abandoned` as the segments whose process is gone, and notes the events that this is about. */
-export const abandon: ReadonlyArray<string> = [
-  "CREATE OR REPLACE TABLE abandoned AS SELECT unnest($abandoned) AS segment",
+/** Takes `$alive` as the writers that are there, and notes the events that this is about. */
+export const alive: ReadonlyArray<string> = [
+  "CREATE OR REPLACE TABLE alive AS SELECT unnest($alive::VARCHAR[]) AS writer",
   "INSERT INTO touched SELECT DISTINCT event FROM runs WHERE NOT isCompleted"
 ]
+
+/** Empties the tables of what is read of the ledger. */
+export const clear: ReadonlyArray<string> = [
+  "keys",
+  "runs",
+  "kinds",
+  "calls",
+  "unpriced",
+  "unpricedQuantities",
+  "amendments",
+  "events",
+  "durations",
+  "touched",
+  "problems",
+  "losses"
+].map((table) => `DELETE FROM ${table}`)
+
+/** The segments `$segments` were compacted: their lines are in `$file` now. */
+export const move: ReadonlyArray<string> = ["runs", "amendments", "problems"].map(
+  (table) => `UPDATE ${table} SET segment = $file WHERE segment IN (SELECT unnest($segments::VARCHAR[]))`
+)
 
 /** Derives the events that were touched once more. */
 export const derive: ReadonlyArray<string> = [
@@ -164,8 +208,8 @@ export const derive: ReadonlyArray<string> = [
   `INSERT INTO events
   WITH scope AS (
     -- A run without an end is lost where its process is gone.
-    SELECT * REPLACE (CASE WHEN isCompleted THEN status WHEN segment IN (SELECT segment FROM abandoned) THEN 'lost'
-      ELSE 'running' END AS status)
+    SELECT * REPLACE (CASE WHEN isCompleted THEN status WHEN writer IN (SELECT writer FROM alive) THEN 'running'
+      ELSE 'lost' END AS status)
     FROM runs SEMI JOIN touched USING (event)
   ),
   related AS (

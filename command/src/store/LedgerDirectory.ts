@@ -7,20 +7,26 @@ import { TerminalText } from "botanu-effect/report"
 import { Effect } from "effect"
 import { CommandError, exitCodes } from "../CommandError.js"
 
-/** The segments of a ledger, by day and name. Fails where there is no such directory. */
-export const segments = (
+/** The segments and the compacted days of a ledger, by day and name. Fails where there is no such directory. */
+export const files = (
   directory: string
-): Effect.Effect<ReadonlyArray<Ledger.Segment>, CommandError, FileSystem.FileSystem | Path.Path> =>
+): Effect.Effect<Ledger.Files, CommandError, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
-    const files = yield* FileSystem.FileSystem
-    if (!(yield* files.exists(directory))) {
+    const fileSystem = yield* FileSystem.FileSystem
+    if (!(yield* fileSystem.exists(directory))) {
       return yield* new CommandError({
         message: `there is no ledger at ${TerminalText.visible(directory)}: name its directory with --ledger or BOTANU_LEDGER`,
         exitCode: exitCodes.usage
       })
     }
-    return yield* Ledger.segments(directory)
+    return yield* Ledger.files(directory)
   }).pipe(Effect.catchTags({ BadArgument: unreadable, SystemError: unreadable }))
+
+/** The segments alone. */
+export const segments = (
+  directory: string
+): Effect.Effect<ReadonlyArray<Ledger.Segment>, CommandError, FileSystem.FileSystem | Path.Path> =>
+  Effect.map(files(directory), ({ segments }) => segments)
 
 /** Trouble with files. */
 export const unreadable = ({ message }: { readonly message: string }): CommandError =>

@@ -22,8 +22,9 @@ export const select = (
 const selectInDirectory = (location: string, text: string) =>
   Effect.gen(function* () {
     const database = yield* DuckDb.make
-    yield* DirectoryStore.materialize(database, location)
-    // From here on no statement reaches a file or the network, and none changes that.
+    const files = yield* DirectoryStore.materialize(database, location)
+    // From here on no statement reaches another file or the network, and none changes that.
+    yield* database.query(`SET allowed_paths = [${files.map(DuckDb.literal).join(", ")}]`)
     yield* database.query("SET enable_external_access = false")
     yield* database.query("SET lock_configuration = true")
     const kind = yield* Effect.mapError(database.kindOf(text), reasonOf)

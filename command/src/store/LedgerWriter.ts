@@ -9,7 +9,7 @@ import { RunRecord, TerminalText } from "botanu-effect/report"
 import { LedgerSql } from "botanu-effect/sql"
 import { Clock, Effect } from "effect"
 import { CommandError, exitCodes } from "../CommandError.js"
-import { segments } from "./LedgerDirectory.js"
+import * as LedgerDirectory from "./LedgerDirectory.js"
 import * as PostgresStore from "./PostgresStore.js"
 
 /** What is written. */
@@ -44,7 +44,7 @@ const writeToDirectory = (directory: string, { amendments = [], completed = [] }
   Effect.gen(function* () {
     const files = yield* FileSystem.FileSystem
     const path = yield* Path.Path
-    yield* segments(directory)
+    yield* LedgerDirectory.files(directory)
     const lines = [
       ...completed.map((completed) => ({ v: 1, type: "completed", completed })),
       ...amendments.map((amendment) => ({ v: 1, type: "amended", amendment }))

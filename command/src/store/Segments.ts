@@ -149,6 +149,7 @@ const columns = {
     run: runType,
     completed: completedWith(callWithQuantitiesType),
     amendment: amendmentType,
+    count: "BIGINT",
     filename: "VARCHAR"
   },
   records: { run: "JSON", completed: "JSON", amendment: "JSON" },
@@ -156,7 +157,7 @@ const columns = {
 } as const
 
 /** The longest line that is read, in bytes. */
-const longestLine = 64 * 1024 * 1024
+export const longestLine = 64 * 1024 * 1024
 
 /** The lines of these segments, in their order, as a table. */
 export const lines = (segments: ReadonlyArray<string>, read: keyof typeof columns): string => {

@@ -1,7 +1,7 @@
 /**
  * The server of the page: whom it answers, what its data API says, and what it does when the ledger changes or goes away.
  */
-import { appendFile, mkdir, readFile, rename, writeFile } from "node:fs/promises"
+import { appendFile, mkdir, readFile, rename, utimes, writeFile } from "node:fs/promises"
 import { request as httpRequest } from "node:http"
 import { join } from "node:path"
 import { NodeContext } from "@effect/platform-node"
@@ -331,6 +331,60 @@ describe("a ledger that changes", () => {
     expect(await until(status, ({ events }) => events === 2)).toMatchObject({ events: 2, cutLines: 0, cutFiles: [] })
     await appendFile(file, `${first.slice(0, 50)}\n`)
     expect(await until(status, ({ cutLines }) => cutLines === 1)).toMatchObject({ events: 2, cutLines: 1 })
+  })
+
+  it("may be compacted meanwhile, and is read where it was compacted before", async () => {
+    const folder = await makeFolder(closes)
+    const at = (name: string) => join(folder, name)
+    const written = async (name: string, lines: ReadonlyArray<string>) => {
+      await mkdir(join(at(name), ".."), { recursive: true })
+      await writeFile(at(name), lines.map((line) => `${line}\n`).join(""))
+    }
+    await written("2026-02-02/writer-1.jsonl", [
+      ...linesOf([
+        record({ n: 1, event: "ticket-1", end: 2, calls: [{ usd: "0.25" }] }),
+        record({ n: 2, event: "ticket-2", start: 3 })
+      ]),
+      '{"v":1,"type":"lost","count":2,"at":"2026-02-02T00:00:00.000Z"}',
+      '{"v":1,"type":"comp'
+    ])
+    await utimes(at("2026-02-02/writer-1.jsonl"), 0, 0)
+    await written("2026-02-03/writer-2.jsonl", linesOf([record({ n: 3, event: "ticket-3", start: 5, end: 6 })]))
+    const before = await serve(folder, assets)
+    closes.push(before.close)
+    const seen = async (page: Served) => {
+      const { cutLines, events, lost, runs } = await page.get<Page.Status>("status")
+      const { rows } = await page.get<Page.Events>("events?sort=started&order=ascending")
+      const detail = await page.get<Page.EventDetail>("event?eventId=ticket-1")
+      return { cutLines, events, lost, runs, rows, charges: detail.charges }
+    }
+    const first = await until(
+      () => seen(before),
+      ({ cutLines }) => cutLines === 1
+    )
+    expect(first.rows.map(({ status }) => status)).toEqual(["success", "running", "success"])
+    expect(first).toMatchObject({ events: 3, lost: 2, cutLines: 1 })
+    expect(first.charges).toHaveLength(1)
+    expect((await botanu(["compact", "--ledger", folder])).out).toContain("compacted 1 day")
+    const after = await serve(folder, assets)
+    closes.push(after.close)
+    expect(await seen(after)).toEqual(first)
+    expect(await seen(before)).toEqual(first)
+    await appendFile(
+      at("2026-02-03/writer-2.jsonl"),
+      `${linesOf([record({ n: 1, event: "ticket-1", end: 2, calls: [{ usd: "0.75" }] })])[0]}\n`
+    )
+    for (const page of [before, after]) {
+      const { rows } = await until(
+        () => seen(page),
+        ({ rows }) => rows[0]?.usd === "0.75"
+      )
+      expect(rows.map(({ status, usd }) => [status, usd])).toEqual([
+        ["success", "0.75"],
+        ["running", "0"],
+        ["success", "0"]
+      ])
+    }
   })
 
   it("stays on screen while it is away", async () => {

@@ -25,6 +25,18 @@ describe("the line that shows that work goes on", () => {
       })
     ))
 
+  it("shows how much is done, where that is known", () =>
+    showing((progress, written) =>
+      Effect.gen(function* () {
+        const work = { text: "compacting", share: Effect.succeed(0.25) }
+        const fiber = yield* Effect.fork(progress.during(Effect.sleep("3 seconds"), work))
+        yield* TestClock.adjust("2400 millis")
+        expect(written.at(-1)).toMatch(/^\rcompacting {2}█{5}▒{15} {2}25% {2}2 s$/)
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(fiber)
+      })
+    ))
+
   it("is not seen where the work is short", () =>
     showing((progress, written) =>
       Effect.gen(function* () {
