@@ -38,7 +38,7 @@ const line = (name: string, shown: number, bare: number) =>
   )
 
 try {
-  const served = await serve(ledger, await makeAssets(closes))
+  const served = await serve(ledger, await makeAssets(closes), { pollMillis: 500 })
   closes.push(served.close)
   const { events, runs: read } = await served.get<{ events: number; runs: number }>("status")
   console.log(`${events} events, ${read} runs`)

@@ -392,7 +392,11 @@ const Sums = ({ data, period }: { readonly data: Events | undefined; readonly pe
       <div>
         <h2>Before the final attempt</h2>
         <p>
-          {totals === undefined ? waiting : usd(totals.usdBeforeFinal)}{" "}
+          {totals === undefined ? (
+            waiting
+          ) : (
+            <Spend amount={{ usd: totals.usdBeforeFinal, unpricedCalls: totals.unpricedCallsBeforeFinal }} />
+          )}{" "}
           {share === undefined ? null : <span class="mute">{Math.round(share * 100)}% of cost</span>}
         </p>
       </div>
@@ -442,6 +446,9 @@ const Histogram = ({ data, period }: { readonly data: Events | undefined; readon
 }
 
 const narrow = "(max-width: 860px)"
+
+/** How many rows are drawn beyond those in sight, at least, on each side. */
+const spareRows = 10
 
 /** How long the list rests before rows are asked for, in milliseconds. */
 const restMillis = 60
@@ -494,8 +501,8 @@ const Rows = ({
     const update = () => {
       frame = 0
       const above = -(body.current?.getBoundingClientRect().top ?? 0)
-      const first = Math.max(0, Math.floor(above / rowHeight / 10) * 10 - 20)
-      const last = Math.min(total, first + Math.ceil(innerHeight / rowHeight / 10) * 10 + 50)
+      const first = Math.max(0, Math.floor(above / rowHeight / spareRows) * spareRows - spareRows)
+      const last = Math.min(total, first + Math.ceil(innerHeight / rowHeight / spareRows) * spareRows + 3 * spareRows)
       setRange((before) => (before[0] === first && before[1] === last ? before : [first, last]))
     }
     const onScroll = () => {
@@ -552,7 +559,7 @@ const Rows = ({
       if (move !== undefined) {
         setActive((now) =>
           now === undefined
-            ? first + (isInTable ? 0 : 20 > first ? 0 : 20)
+            ? first + (isInTable || first < spareRows ? 0 : spareRows)
             : Math.max(0, Math.min(total - 1, now + move))
         )
       } else if (event.key === "Escape") setActive(undefined)
@@ -677,7 +684,7 @@ const Head = ({
       scope="col"
       class={kind}
       aria-sort={isSorted ? order.order : undefined}
-      style={width === undefined ? undefined : { width: `${width}px` }}
+      style={width === undefined ? undefined : { "--width": `${width}px` }}
       data-column={name}
     >
       {sort === undefined ? (

@@ -16,6 +16,7 @@ import { SpendChart } from "./SpendChart.js"
 import { Table } from "./Table.js"
 import {
   ChangeText,
+  ColumnAmount,
   columnText,
   isUnknown,
   Mark,
@@ -263,7 +264,9 @@ const KeyFigures = ({ data, events }: { readonly data: Data | undefined; readonl
         ) : (
           <>
             <p class="big">
-              <a href={events({ outcome: failures })}>{usd(now.usdOfFailures)}</a>{" "}
+              <a href={events({ outcome: failures })}>
+                <Spend amount={{ usd: now.usdOfFailures, unpricedCalls: now.unpricedCallsOfFailures }} />
+              </a>{" "}
               {Number(now.usd) === 0 ? null : (
                 <span class="unit">{Figures.percent(Number(now.usdOfFailures) / Number(now.usd))}% of spend</span>
               )}
@@ -408,6 +411,8 @@ const Reasons = ({ data, events }: { readonly data: Data | undefined; readonly e
   const total = data?.now.failures ?? 0
   const rest = total - shown.reduce((sum, { events }) => sum + events, 0)
   const restUsd = Number(data?.now.usdOfFailures ?? 0) - shown.reduce((sum, { usd }) => sum + Number(usd), 0)
+  const restUnpriced =
+    (data?.now.unpricedCallsOfFailures ?? 0) - shown.reduce((sum, { unpricedCalls }) => sum + unpricedCalls, 0)
   const places = placesOf(shown.map(({ usd }) => usd))
   const eachOf = ({ events, usd }: Data["reasons"][number]) => (Number(usd) / events).toFixed(12)
   const placesOfEach = placesOf(shown.map(eachOf))
@@ -446,13 +451,14 @@ const Reasons = ({ data, events }: { readonly data: Data | undefined; readonly e
             {
               title: "Cost",
               kind: "n",
-              cell: ({ usd }) => `$${columnText(usd, places)}`,
-              exact: ({ usd }) => `${usd} USD`
+              cell: (row) => <ColumnAmount amount={row} places={places} prefix="$" />
             },
             {
               title: "Each",
               kind: "n",
-              cell: (row) => <span class="mute">${columnText(eachOf(row), placesOfEach)}</span>
+              cell: (row) => (
+                <span class="mute">{isUnknown(row) ? "–" : `$${columnText(eachOf(row), placesOfEach)}`}</span>
+              )
             }
           ]}
           rows={shown}
@@ -462,7 +468,13 @@ const Reasons = ({ data, events }: { readonly data: Data | undefined; readonly e
             <tr class="rest">
               <td>{plural(others, "other reason")}</td>
               <td class="n">{Figures.count(rest)}</td>
-              <td class="n">${columnText(Math.max(0, restUsd).toFixed(12), places)}</td>
+              <td class="n">
+                <ColumnAmount
+                  amount={{ usd: Math.max(0, restUsd).toFixed(12), unpricedCalls: restUnpriced }}
+                  places={places}
+                  prefix="$"
+                />
+              </td>
               <td />
             </tr>
           ) : null}
@@ -557,7 +569,17 @@ const Values = ({ data, events }: { readonly data: Data | undefined; readonly ev
           columns={[
             { title: "Value", cell: ({ name }) => <Name text={name} href={events({ value: name })} /> },
             { title: "Amount", kind: "n", cell: ({ amount }) => Figures.large(amount) },
-            { title: "Cost each", kind: "n", cell: (row) => `$${columnText(eachOf(row), places)}` }
+            {
+              title: "Cost each",
+              kind: "n",
+              cell: (row) => (
+                <ColumnAmount
+                  amount={{ usd: eachOf(row), unpricedCalls: row.unpricedCalls }}
+                  places={places}
+                  prefix="$"
+                />
+              )
+            }
           ]}
           rows={shown}
           keyOf={({ name }) => name}

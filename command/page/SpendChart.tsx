@@ -8,7 +8,7 @@ import type { ComponentChildren } from "preact"
 import { useEffect, useRef, useState } from "preact/hooks"
 import type { Overview, Stack } from "../src/serve/PageApi.js"
 import type { Period } from "./Selection.js"
-import { Mark, Name, usd } from "./Text.js"
+import { type Amount, isUnknown, Mark, Name, Spend, usd } from "./Text.js"
 
 const left = 52
 const laneHeight = 72
@@ -18,6 +18,9 @@ const top = 16
 /** The class of a series: its outcome, or its place in the order. */
 const fillOf = (stack: Stack, name: string, index: number): string =>
   stack === "outcome" ? `fill-${name}` : name === "other" ? "fill-s0" : `fill-s${index + 1}`
+
+/** An amount in words. */
+const amountText = (amount: Amount): string => (isUnknown(amount) ? "no price" : usd(amount.usd))
 
 /** A tick of an axis in dollars, with as many decimals as the steps need. */
 const tickText = (value: number, step: number): string => {
@@ -61,8 +64,11 @@ export const SpendChart = ({
   const nameOf = (startMs: number): string =>
     isHourly ? `${Figures.date(startMs)} ${new Date(startMs).toISOString().slice(11, 16)}` : Figures.date(startMs)
   const series = data?.series ?? []
-  const sumOf = (index: number): string => selected?.usd[index] ?? series[index]?.usd ?? "0"
-  const total = selected?.totals.usd ?? data?.now.usd ?? "0"
+  const sumOf = (index: number): Amount => ({
+    usd: selected?.usd[index] ?? series[index]?.usd ?? "0",
+    unpricedCalls: selected?.unpricedCalls[index] ?? series[index]?.unpricedCalls ?? 0
+  })
+  const total = selected?.totals ?? data?.now ?? { usd: "0", unpricedCalls: 0 }
   const select = (index: number | undefined) => {
     hold(index !== undefined)
     setAt(index)
@@ -78,7 +84,7 @@ export const SpendChart = ({
         <span class="faint">
           {data === undefined
             ? ""
-            : `${selected === undefined ? `${buckets.length} ${unit}s` : nameOf(selected.startMs)}, ${usd(total)}`}
+            : `${selected === undefined ? `${buckets.length} ${unit}s` : nameOf(selected.startMs)}, ${amountText(total)}`}
         </span>
         {stackBy}
       </div>
@@ -93,7 +99,9 @@ export const SpendChart = ({
             <span class="mute">
               <Name text={name} />
             </span>
-            <b>{usd(sumOf(index))}</b>
+            <b>
+              <Spend amount={sumOf(index)} />
+            </b>
           </li>
         ))}
       </ul>
@@ -201,8 +209,11 @@ const Lanes = ({
       aria-valuetext={
         bucket === undefined
           ? ""
-          : `${nameOf(bucket.startMs)}: ${usd(bucket.totals.usd)}, ${series
-              .map(({ name }, index) => `${name} ${usd(bucket.usd[index] ?? "0")}`)
+          : `${nameOf(bucket.startMs)}: ${amountText(bucket.totals)}, ${series
+              .map(({ name }, index) => {
+                const [amount, unpricedCalls] = [bucket.usd[index] ?? "0", bucket.unpricedCalls[index] ?? 0]
+                return `${name} ${amountText({ usd: amount, unpricedCalls })}`
+              })
               .join(", ")}`
       }
       onKeyDown={(event) => {
@@ -285,6 +296,7 @@ const Lanes = ({
       <Lane
         y={y2}
         title="Cost per success"
+        none="nothing succeeded"
         width={width}
         xOf={xOf}
         at={at}
@@ -299,6 +311,7 @@ const Lanes = ({
       <Lane
         y={y3}
         title="Run duration"
+        none="no run has ended"
         width={width}
         xOf={xOf}
         at={at}
@@ -319,6 +332,7 @@ const Lane = ({
   at,
   fromZero,
   lines,
+  none,
   textOf,
   tickOf,
   title,
@@ -328,6 +342,8 @@ const Lane = ({
 }: {
   readonly y: number
   readonly title: string
+  /** What is said where there is no value. */
+  readonly none: string
   readonly width: number
   readonly at: number | undefined
   readonly fromZero: boolean
@@ -341,7 +357,19 @@ const Lane = ({
   }>
 }) => {
   const known = lines.flatMap(({ values }) => values.filter((value) => value !== null))
-  if (known.length === 0) return null
+  if (known.length === 0) {
+    return (
+      <g>
+        <path class="base" d={`M${left} ${y + laneHeight}H${width}`} />
+        <text class="title" x={left} y={y - 8}>
+          {title}
+        </text>
+        <text x={left} y={y + laneHeight / 2}>
+          {none}
+        </text>
+      </g>
+    )
+  }
   const [low, high] = [fromZero ? 0 : Math.min(...known), Math.max(...known)]
   const scale = scaleLinear()
     .domain(low === high ? [low * 0.5, high * 1.5 || 1] : [low, high])
@@ -375,6 +403,14 @@ const Lane = ({
           }
         />
       ))}
+      {lines.map(({ kind, values }) =>
+        values.map((value, index) =>
+          // A value between two that are not known makes no line.
+          value !== null && (values[index - 1] ?? null) === null && (values[index + 1] ?? null) === null ? (
+            <circle key={`${kind} ${index}`} class={`dot ${kind}`} cx={xOf(index)} cy={scale(value)} r="2" />
+          ) : null
+        )
+      )}
       {at === undefined
         ? null
         : lines.map(({ kind, label, values }) => {

@@ -9,8 +9,6 @@ export interface Column<Row> {
   /** The classes of its head and of its cells, such as `n` for numbers. */
   readonly kind?: string
   readonly cell: (row: Row) => ComponentChildren
-  /** The exact value, where the cell is rounded. */
-  readonly exact?: (row: Row) => string
 }
 
 /** The heads of columns. */
@@ -51,8 +49,8 @@ export const Table = <Row,>({
     <tbody>
       {rows.map((row) => (
         <tr key={keyOf(row)} class={rowKind?.(row)}>
-          {columns.map(({ cell, exact, kind }, index) => (
-            <td key={index} class={kind} title={exact?.(row)}>
+          {columns.map(({ cell, kind }, index) => (
+            <td key={index} class={kind}>
               {cell(row)}
             </td>
           ))}

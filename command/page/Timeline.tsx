@@ -7,6 +7,9 @@ import { useEffect, useRef, useState } from "preact/hooks"
 import type { TimelineRow } from "../src/serve/PageApi.js"
 import { ColumnAmount, isUnknown, Lacking, Mark, placesOf, Unknown } from "./Text.js"
 
+/** The room of the label of a tick, in pixels. */
+const tickRoom = 56
+
 export const Timeline = ({
   now,
   rows,
@@ -21,6 +24,14 @@ export const Timeline = ({
   const [folded, setFolded] = useState<ReadonlySet<number>>(new Set())
   const [focused, setFocused] = useState<number>()
   const grid = useRef<HTMLDivElement>(null)
+  const [laneWidth, setLaneWidth] = useState(400)
+  useEffect(() => {
+    const measure = () => setLaneWidth(grid.current?.querySelector(".is-run .lane")?.clientWidth ?? 400)
+    measure()
+    const observer = new ResizeObserver(measure)
+    if (grid.current !== null) observer.observe(grid.current)
+    return () => observer.disconnect()
+  }, [])
   const byId = new Map(rows.map((row) => [row.id, row]))
   const above = (row: TimelineRow): ReadonlyArray<TimelineRow> => {
     const parent = row.parent === null ? undefined : byId.get(row.parent)
@@ -36,15 +47,21 @@ export const Timeline = ({
     ...(isRunning ? [Math.min(now, Math.max(...times) * 2 - from + 1000)] : [])
   )
   const shareOf = (time: number | null) => ((time ?? until) - from) / (until - from)
-  // A note goes beside its bar. Where a bar takes all of the lane, the lane leaves room for it.
-  const isFull = rows.some(
-    ({ endMs, note, startMs }) => note !== "" && shareOf(startMs ?? from) < 0.3 && shareOf(endMs) > 0.7
-  )
-  const width = isFull ? 70 : 100
+  // A note goes beside its bar. Where there is no room for one, the lane leaves more beside the bars.
+  const width =
+    [100, 85, 70].find((width) =>
+      rows.every(({ endMs, note, startMs }) => {
+        const [from, to] = [shareOf(startMs ?? endMs), shareOf(endMs)].map((share) => share * width) as [number, number]
+        const { after, before } = roomBeside(from, to, laneWidth)
+        return note.length <= Math.max(before, after)
+      })
+    ) ?? 70
   const scale = scaleLinear()
     .domain([0, until - from])
     .range([0, width])
-  const ticks = scale.ticks(6).filter((tick) => scale(tick) < 96)
+  const ticks = scale
+    .ticks(Math.max(2, Math.floor((laneWidth * width) / 100 / tickRoom)))
+    .filter((tick) => scale(tick) < 96)
   const x = (time: number) => scale(time - from)
   const places = Math.max(4, placesOf(rows.map(({ usd }) => usd)))
   const current = shown.some(({ id }) => id === focused) ? focused : (selected ?? shown[0]?.id)
@@ -135,6 +152,7 @@ export const Timeline = ({
             key={row.id}
             row={row}
             x={x}
+            laneWidth={laneWidth}
             until={until}
             ticks={ticks.map((tick) => scale(tick))}
             deadlines={[row, ...above(row)].flatMap(({ deadlineMs }) => (deadlineMs === null ? [] : [deadlineMs]))}
@@ -170,6 +188,7 @@ const Row = ({
   isCurrent,
   isFolded,
   isSelected,
+  laneWidth,
   places,
   row,
   select,
@@ -179,6 +198,7 @@ const Row = ({
 }: {
   readonly row: TimelineRow
   readonly x: (time: number) => number
+  readonly laneWidth: number
   readonly until: number
   readonly ticks: ReadonlyArray<number>
   readonly deadlines: ReadonlyArray<number>
@@ -233,7 +253,7 @@ const Row = ({
         </span>
       </span>
       <span role="gridcell" class="lane">
-        <Bar row={row} x={x} until={until} ticks={ticks} deadlines={deadlines} />
+        <Bar row={row} x={x} laneWidth={laneWidth} until={until} ticks={ticks} deadlines={deadlines} />
       </span>
       <span role="gridcell" class="n mute">
         {durationOf(row)}
@@ -261,8 +281,19 @@ const Own = ({ places, row }: { readonly row: TimelineRow; readonly places: numb
     <ColumnAmount amount={row} places={places} />
   )
 
+/** The room of a mark, and of a letter, in pixels. */
+const [markRoom, letterRoom] = [28, 6.4]
+
+/** How many letters have room before and after a bar, from the percents of the lane that it takes. */
+const roomBeside = (from: number, to: number, laneWidth: number) => {
+  const lettersIn = (percents: number) =>
+    Math.max(0, Math.floor(((percents / 100) * laneWidth - markRoom) / letterRoom))
+  return { before: lettersIn(from), after: lettersIn(100 - to) }
+}
+
 const Bar = ({
   deadlines,
+  laneWidth,
   row,
   ticks,
   until,
@@ -270,6 +301,7 @@ const Bar = ({
 }: {
   readonly row: TimelineRow
   readonly x: (time: number) => number
+  readonly laneWidth: number
   readonly until: number
   readonly ticks: ReadonlyArray<number>
   readonly deadlines: ReadonlyArray<number>
@@ -280,10 +312,11 @@ const Bar = ({
   const [from, to] = [x(start), x(row.endMs ?? until)]
   const width = Math.max(0, to - from)
   const text = row.note
-  const isAfter = to < 72
-  const isBefore = !isAfter && from > 28
-  const end = isAfter ? to : isBefore ? from : from
-  const offset = isAfter ? 8 : isBefore ? -8 : 8
+  // The note goes to the side where it has room, and is cut where it has none.
+  const { after, before } = roomBeside(from, to, laneWidth)
+  const isBefore = after < text.length && before > after
+  const room = Math.max(isBefore ? before : after, 4)
+  const [end, offset] = isBefore ? [from, -8] : [to, 8]
   const mark =
     row.status !== null && row.status !== "running" && (text !== "" || row.kind !== "run") ? row.status : undefined
   return (
@@ -323,7 +356,7 @@ const Bar = ({
             y="18"
             text-anchor={isBefore ? "end" : "start"}
           >
-            {text.length > 48 ? `${text.slice(0, 47)}…` : text}
+            {text.length > room ? `${text.slice(0, room - 1)}…` : text}
           </text>
         </svg>
       )}

@@ -77,17 +77,18 @@ export const overview = (
         steps: callGroups(query, "step", now, top),
         reasons: query(
           `SELECT e.status AS status, coalesce(e.reason, e.status) AS reason, e.workflow AS workflow, count(*) AS events,
-            sum(e.usd) AS usd, count(*) OVER () AS reasons
+            sum(e.usd) AS usd, sum(e.unpricedCalls) AS unpricedCalls, count(*) OVER () AS reasons
           FROM events e WHERE ${where} AND ${failed} GROUP BY 1, 2, 3
           ORDER BY usd DESC, events DESC, reason, workflow LIMIT ${shownGroups}`,
           parameters
         ),
         values: query(
           // What failed has no value, and is paid for it: the cost is that of all events of the workflows that emit the value.
-          `WITH sums AS (SELECT e.workflow AS workflow, e.valueType AS valueType, sum(e.valueAmount) AS amount, sum(e.usd) AS usd
+          `WITH sums AS (SELECT e.workflow AS workflow, e.valueType AS valueType, sum(e.valueAmount) AS amount, sum(e.usd) AS usd,
+              sum(e.unpricedCalls) AS unpricedCalls
             FROM events e WHERE ${where} GROUP BY ALL)
-          SELECT v.valueType AS name, sum(v.amount) AS amount, sum(w.usd) AS usd
-          FROM sums v JOIN (SELECT workflow, sum(usd) AS usd FROM sums GROUP BY ALL) w USING (workflow)
+          SELECT v.valueType AS name, sum(v.amount) AS amount, sum(w.usd) AS usd, sum(w.unpricedCalls) AS unpricedCalls
+          FROM sums v JOIN (SELECT workflow, sum(usd) AS usd, sum(unpricedCalls) AS unpricedCalls FROM sums GROUP BY ALL) w USING (workflow)
           WHERE v.amount > 0 GROUP BY v.valueType ORDER BY usd DESC, name`,
           parameters
         ),
@@ -109,7 +110,7 @@ export const overview = (
       buckets: Array.from({ length: count }, (_, index) => ({
         startMs: sinceMs + index * bucketMs,
         totals: at(true, index),
-        usd: found.series.usdAt(index)
+        ...found.series.at(index)
       })),
       bucketsBefore: Array.from({ length: count }, (_, index) => {
         const { successes, usd } = at(false, index)
@@ -120,13 +121,15 @@ export const overview = (
         reason: row["reason"] ?? "",
         workflow: row["workflow"] ?? "",
         events: numberOf(row["events"]),
-        usd: usdOf(row["usd"])
+        usd: usdOf(row["usd"]),
+        unpricedCalls: numberOf(row["unpricedCalls"])
       })),
       unpriced: found.unpriced,
       values: found.values.map((row) => ({
         name: row["name"] ?? "value",
         amount: numberOf(row["amount"]),
-        usd: usdOf(row["usd"])
+        usd: usdOf(row["usd"]),
+        unpricedCalls: numberOf(row["unpricedCalls"])
       })),
       customers: found.customers.groups,
       workflows: found.workflows.groups,
@@ -177,18 +180,23 @@ const seriesOf = (
   const isModel = stack === "model"
   const shown = stack === "outcome" ? outcomeOrder.length : shownSeries
   const statement = `WITH sums AS (
-      SELECT ${bucket} AS bucket, ${names[stack]} AS name, sum(${isModel ? "c" : "e"}.usd) AS usd FROM events e
+      SELECT ${bucket} AS bucket, ${names[stack]} AS name, sum(${isModel ? "c" : "e"}.usd) AS usd,
+        ${isModel ? "count(*) FILTER (k.isUnpriced)" : "sum(e.unpricedCalls)"} AS unpricedCalls FROM events e
       ${isModel ? "JOIN calls c USING (event) JOIN kinds k USING (kind)" : ""} WHERE ${where} GROUP BY ALL
     ),
     places AS (SELECT name, row_number() OVER (ORDER BY sum(usd) DESC, name) AS place FROM sums GROUP BY name)
-    SELECT s.bucket, least(p.place, ${shown + 1}) AS place, any_value(CASE WHEN p.place <= ${shown} THEN s.name END) AS name, sum(s.usd) AS usd
+    SELECT s.bucket, least(p.place, ${shown + 1}) AS place, any_value(CASE WHEN p.place <= ${shown} THEN s.name END) AS name, sum(s.usd) AS usd,
+      sum(s.unpricedCalls) AS unpricedCalls
     FROM sums s JOIN places p USING (name) GROUP BY 1, 2 ORDER BY 2`
   return Effect.map(query(statement, parameters), (rows) => {
-    const series = new Map<number, { readonly name: string; readonly amounts: Map<number, string> }>()
+    const series = new Map<number, { readonly name: string; readonly amounts: Map<number, Amount> }>()
     for (const row of rows) {
       const place = numberOf(row["place"])
-      const known = series.get(place) ?? { name: row["name"] ?? others, amounts: new Map<number, string>() }
-      known.amounts.set(numberOf(row["bucket"]), usdOf(row["usd"]))
+      const known = series.get(place) ?? { name: row["name"] ?? others, amounts: new Map<number, Amount>() }
+      known.amounts.set(numberOf(row["bucket"]), {
+        usd: usdOf(row["usd"]),
+        unpricedCalls: numberOf(row["unpricedCalls"])
+      })
       series.set(place, known)
     }
     const sorted = Array.from(series.values())
@@ -196,10 +204,25 @@ const seriesOf = (
       sorted.sort((one, other) => outcomeOrder.indexOf(one.name) - outcomeOrder.indexOf(other.name))
     }
     return {
-      series: sorted.map(({ amounts, name }) => ({ name, usd: added(amounts.values()) })),
-      usdAt: (bucket: number) => sorted.map(({ amounts }) => amounts.get(bucket) ?? "0")
+      series: sorted.map(({ amounts, name }) => {
+        const all = Array.from(amounts.values())
+        return {
+          name,
+          usd: added(all.map(({ usd }) => usd)),
+          unpricedCalls: all.reduce((sum, { unpricedCalls }) => sum + unpricedCalls, 0)
+        }
+      }),
+      at: (bucket: number) => {
+        const found = sorted.map(({ amounts }) => amounts.get(bucket) ?? { usd: "0", unpricedCalls: 0 })
+        return { usd: found.map(({ usd }) => usd), unpricedCalls: found.map(({ unpricedCalls }) => unpricedCalls) }
+      }
     }
   })
+}
+
+interface Amount {
+  readonly usd: string
+  readonly unpricedCalls: number
 }
 
 const added = (amounts: Iterable<string>): string => {

@@ -79,6 +79,9 @@ export const Sums = Schema.Struct({
   usdOfFailures: Schema.String,
   usdOfPartials: Schema.String,
   usdBeforeFinal: Schema.String,
+  /** Calls without a price among those of the failures, and of the attempts before the final ones. */
+  unpricedCallsOfFailures: Schema.Number,
+  unpricedCallsBeforeFinal: Schema.Number,
   /** The cost of all events divided by those that succeeded. */
   usdPerSuccess: Nullable(Schema.String),
   calls: Schema.Number,
@@ -115,8 +118,9 @@ export type Stack = (typeof stacks)[number]
 const Bucket = Schema.Struct({
   startMs: Schema.Number,
   totals: Totals,
-  /** The cost of each series, in the order of `series`. */
-  usd: Schema.Array(Schema.String)
+  /** The cost of each series, in the order of `series`, and how many calls it lacks. */
+  usd: Schema.Array(Schema.String),
+  unpricedCalls: Schema.Array(Schema.Number)
 })
 
 /** Calls without a price, of one model and for one reason. */
@@ -143,7 +147,7 @@ export const Overview = Schema.Struct({
   now: Totals,
   /** The period of the same length before; `null` where the ledger holds nothing of it. */
   before: Nullable(Totals),
-  series: Schema.Array(Schema.Struct({ name: Schema.String, usd: Schema.String })),
+  series: Schema.Array(Schema.Struct({ name: Schema.String, usd: Schema.String, unpricedCalls: Schema.Number })),
   buckets: Schema.Array(Bucket),
   bucketsBefore: Schema.Array(Schema.Struct({ usd: Schema.String, successes: Schema.Number })),
   reasons: Schema.Array(
@@ -152,11 +156,19 @@ export const Overview = Schema.Struct({
       reason: Schema.String,
       workflow: Schema.String,
       events: Schema.Number,
-      usd: Schema.String
+      usd: Schema.String,
+      unpricedCalls: Schema.Number
     })
   ),
   unpriced: Schema.Array(Unpriced),
-  values: Schema.Array(Schema.Struct({ name: Schema.String, amount: Schema.Number, usd: Schema.String })),
+  values: Schema.Array(
+    Schema.Struct({
+      name: Schema.String,
+      amount: Schema.Number,
+      usd: Schema.String,
+      unpricedCalls: Schema.Number
+    })
+  ),
   customers: Schema.Array(Group),
   workflows: Schema.Array(Group),
   models: Schema.Array(CallTotals),

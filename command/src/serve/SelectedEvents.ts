@@ -79,6 +79,7 @@ export const sums = `count(*) AS events, sum(e.tries) AS attempts, sum(e.runs) A
   count(*) FILTER (e.status = 'running') AS running, sum(e.usd) AS usd,
   sum(e.usd) FILTER (e.status = 'success') AS usdOfSuccesses, sum(e.usd) FILTER (${failed}) AS usdOfFailures,
   sum(e.usd) FILTER (e.status = 'partial') AS usdOfPartials, sum(e.usdBeforeFinal) AS usdBeforeFinal,
+  sum(e.unpricedCalls) FILTER (${failed}) AS unpricedCallsOfFailures, sum(e.unpricedBeforeFinal) AS unpricedCallsBeforeFinal,
   sum(e.calls) AS calls, sum(e.unpricedCalls) AS unpricedCalls`
 
 /** Half of the outermost runs took no longer than the first, 95 percent no longer than the second. */
@@ -115,6 +116,8 @@ export const sumsOf = (row: Row): Page.Sums => {
     usdOfFailures: usdOf(row["usdOfFailures"]),
     usdOfPartials: usdOf(row["usdOfPartials"]),
     usdBeforeFinal: usdOf(row["usdBeforeFinal"]),
+    unpricedCallsOfFailures: numberOf(row["unpricedCallsOfFailures"]),
+    unpricedCallsBeforeFinal: numberOf(row["unpricedCallsBeforeFinal"]),
     usdPerSuccess: perSuccess === undefined ? null : Cost.format(perSuccess),
     calls: numberOf(row["calls"]),
     unpricedCalls: numberOf(row["unpricedCalls"])

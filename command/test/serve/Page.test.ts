@@ -344,6 +344,18 @@ describe("the groups", () => {
     }))
 })
 
+describe("on a phone", () => {
+  it("the list has mark, event and cost, and the event has most of the room", () =>
+    withPage(`${shop.url}${views.events}`, async (page) => {
+      await page.setViewportSize({ width: 360, height: 800 })
+      await page.waitForFunction(() => innerWidth === 360)
+      const widthOf = async (selector: string) => (await page.locator(selector).first().boundingBox())?.width ?? 0
+      expect(await widthOf("td.outcome")).toBeLessThan(40)
+      expect(await widthOf("td.event")).toBeGreaterThan(150)
+      expect(await page.locator("td.event small").first().isVisible()).toBe(true)
+    }))
+})
+
 describe("the period", () => {
   it("is chosen on a phone too, by the days of a calendar", () =>
     withPage(`${shop.url}/events?${period}`, async (page) => {
@@ -427,6 +439,21 @@ describe("a ledger that changes", () => {
       await shown.click(".amend button[type=submit]")
       await shown.waitForSelector(".trail >> text=reopened")
       expect(await shown.locator(".figures .status").innerText()).toBe("failure")
+    })
+  })
+})
+
+describe("a ledger of which no price is known", () => {
+  it("shows no amount of 0 where a call has no price", async () => {
+    const page = await served(await ledgerOf(hostileLines))
+    await withPage(`${page.url}/?${ticketPeriod}`, async (shown) => {
+      const zeros = await shown.evaluate(() =>
+        Array.from(document.querySelectorAll("main *"))
+          .filter((element) => element.closest("svg") === null && /^\$0(\.0*)?$/.test(element.textContent.trim()))
+          .map((element) => element.parentElement?.outerHTML)
+      )
+      expect(zeros).toEqual([])
+      expect(await shown.locator(".figures >> text=no price").count()).toBeGreaterThanOrEqual(3)
     })
   })
 })
