@@ -162,4 +162,7 @@ export const inOwnRun = <A, E, R>(
   work: (run: Run) => Effect.Effect<A, E, R>,
   options: RequestRun<A>
 ): Effect.Effect<A, E | DeadlineExceeded | InvalidRunContext, Exclude<R, RunContext>> =>
-  runOf(Effect.flatMap(RunContext, work) as Effect.Effect<A, E>, options as WorkflowRequest) as never
+  runOf(
+    Effect.withFiberRuntime((fiber) => work(currentRun(fiber.currentContext) as Run)) as Effect.Effect<A, E>,
+    options as WorkflowRequest
+  ) as never

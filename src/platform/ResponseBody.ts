@@ -89,7 +89,7 @@ export const untilSent = <E, R, E2, R2>(
   inRun: (app: Effect.Effect<Response, E, R>) => Effect.Effect<Response, E2, R2>
 ): Effect.Effect<Response, E2, R2> =>
   Effect.withFiberRuntime((caller, { runtimeFlags }) => {
-    const answered = Deferred.unsafeMake<Response, E2>(caller.id())
+    const answer = new Answer<Response, E2>()
     const ended = Effect.suspend(() => run.await)
 
     const keptOpen = (response: Response) =>
@@ -101,7 +101,7 @@ export const untilSent = <E, R, E2, R2>(
           reading.end(Exit.isInterrupted(exit) ? Exit.interrupt(caller.id()) : Exit.void)
           return ended
         }
-        Deferred.unsafeDone(answered, ChildFiber.inherit(fiber, Effect.as(whenRequestEnds(close), open)))
+        answer.give(ChildFiber.inherit(fiber, Effect.as(whenRequestEnds(close), open)))
         return Effect.as(reading.ended, response) as Effect.Effect<Response, E>
       })
 
@@ -115,8 +115,8 @@ export const untilSent = <E, R, E2, R2>(
         // What `inRun` requires is in the context of its caller.
         run = start(inRun(work) as Effect.Effect<Response, E2>, caller, runtimeFlags)
         if (run.unsafePoll() !== null) return ChildFiber.result(run)
-        run.addObserver((exit) => Deferred.unsafeDone(answered, ChildFiber.inherit(run, exit)))
-        return awaiting(run, Deferred.await(answered))
+        run.addObserver((exit) => answer.give(ChildFiber.inherit(run, exit)))
+        return awaiting(run, answer.given)
       })
     )
   })
@@ -124,6 +124,24 @@ export const untilSent = <E, R, E2, R2>(
 interface BodyOptions {
   readonly edge: RequestEdge
   readonly isHead: boolean
+}
+
+/** What one fiber gives to another, which may ask for it again. A `Deferred` for any number of fibers takes several times as long. */
+class Answer<A, E> {
+  private answer: Effect.Effect<A, E> | undefined
+  private resume: ((answer: Effect.Effect<A, E>) => void) | undefined
+
+  /** The first that is given counts. */
+  give(answer: Effect.Effect<A, E>): void {
+    if (this.answer !== undefined) return
+    this.answer = answer
+    this.resume?.(answer)
+  }
+
+  readonly given = Effect.async<A, E>((resume) => {
+    if (this.answer === undefined) this.resume = resume
+    else resume(this.answer)
+  })
 }
 
 /** How far the body of a response has been read. */

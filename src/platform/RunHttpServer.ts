@@ -2,7 +2,7 @@
  * The edge of an HTTP server: trusted requests are worked on in the run that they bring.
  */
 import { HttpApp, HttpServerError, HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Cause, Context, Effect, Equal, type FiberId, FiberRef, Option, type Tracer } from "effect"
+import { Cause, Context, Effect, Equal, type FiberId, Option, type Tracer } from "effect"
 import { percentEncode, type ReadOptions } from "../baggage/BaggageHeader.js"
 import {
   distrusting,
@@ -247,7 +247,7 @@ const serveWithoutRun = <E, R>(
       }, own)
     })
   const body = { edge: exchange, isHead: request.method === "HEAD" }
-  return inNoReceivedRun(ResponseBody.untilSent(exchange.keepingAppended(work), body, asRun), isTrusted, exchange)
+  return inNoReceivedRun(ResponseBody.untilSent(work, body, asRun), isTrusted, exchange)
 }
 
 /**
@@ -263,26 +263,11 @@ class Exchange<E> implements RequestEdge {
   joined: RunScope | undefined = undefined
   isDistrusted = false
   readonly serverSpan: Tracer.AnySpan | undefined
-  private appended = Option.none<HttpApp.PreResponseHandler>()
   private readonly endHold: () => void
 
   constructor(readonly fiber: AnyFiber) {
     this.serverSpan = fiber.currentSpan
     this.endHold = holdInMarkedRoutes(fiber)
-  }
-
-  /**
-   * The app is in another fiber: what it appends to responses, such as the headers of CORS, holds for the answer to its failure
-   * too.
-   */
-  keepingAppended<E, R>(app: Effect.Effect<Response, E, R>): Effect.Effect<Response, E, R> {
-    return Effect.withFiberRuntime((fiber) =>
-      Effect.onError(app, () =>
-        Effect.sync(() => {
-          this.appended = fiber.getFiberRef(HttpApp.currentPreResponseHandlers)
-        })
-      )
-    )
   }
 
   readonly onSuccess = (response: Response): Effect.Effect<Response> => {
@@ -294,11 +279,8 @@ class Exchange<E> implements RequestEdge {
   readonly onFailure = (
     cause: Cause.Cause<E | DeadlineExceeded | RunCancelled | InvalidRunContext>
   ): Effect.Effect<Response, Answered<E> | InvalidRunContext> => {
-    const keep = Option.isNone(this.appended)
-      ? Effect.void
-      : FiberRef.set(HttpApp.currentPreResponseHandlers, this.appended)
     const identify = HttpApp.appendPreResponseHandler((_, response) => Effect.succeed(this.identified(response)))
-    return Effect.zipRight(Effect.zipRight(keep, Effect.zipRight(this.end() ?? Effect.void, identify)), answerOf(cause))
+    return Effect.zipRight(Effect.zipRight(this.end() ?? Effect.void, identify), answerOf(cause))
   }
 
   /** Only now is it known that no edge further in distrusts the request: if one does, the run is left. */

@@ -117,8 +117,8 @@ const readings = new WeakMap<ConfigProvider.ConfigProvider, Reading>()
 
 /** The settings that a fiber works under; `undefined` as long as its `ConfigProvider` has not answered. */
 export const settingsFor = (fiber: AnyFiber): SettingsResult | undefined => {
-  const provided = Context.getOption(fiber.currentContext, BotanuConfig)
-  return provided._tag === "Some" ? Either.right(provided.value) : readingFor(fiber).result
+  const provided = fiber.currentContext.unsafeMap.get(BotanuConfig.key) as Settings | undefined
+  return provided === undefined ? readingFor(fiber).result : Either.right(provided)
 }
 
 /** What follows from the settings that a fiber works under, at once where they are known. */

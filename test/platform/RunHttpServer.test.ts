@@ -14,6 +14,7 @@ import {
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, FastCheck, Fiber, Layer, Option, Queue, Schema, Stream } from "effect"
 import { Botanu, Outcome, Propagation, type Run, RunContext, RunExporter } from "../../src/index.js"
+import { currentScope, type RunScope } from "../../src/lifecycle/RunScope.js"
 import * as RunHttpServer from "../../src/platform/RunHttpServer.js"
 import { completedRuns, endedSpans, logging, observed } from "../observed.js"
 import { ids, leanHeader, leanKeys, runId } from "../runs.js"
@@ -303,6 +304,27 @@ describe("RunHttpServer.middleware", () => {
         expect(status).toBe(500)
         expect(headers).toHaveProperty("access-control-allow-origin", "*")
       }
+    })
+  )
+
+  it.scopedLive.each([
+    ["without a deadline", leanHeader],
+    ["with a deadline", `${leanHeader},botanu.deadline=8640000000000000`]
+  ] as const)("lets go of the fiber that served a request %s: daemons of its handler keep the run", ([, baggage]) =>
+    Effect.gen(function* () {
+      const scopes: Array<RunScope | undefined> = []
+      const atWork: Array<boolean | undefined> = []
+      const look = Effect.map(Effect.context<never>(), (context) => {
+        const scope = currentScope(context)
+        scopes.push(scope)
+        atWork.push(scope?.work?.isInterruptible)
+        return HttpServerResponse.empty()
+      })
+      const url = yield* bare(look, { inbound: "trusted" })
+      yield* request(url, { headers: { baggage } })
+      expect(atWork).toEqual([true])
+      expect(scopes[0]?.run.runId).toBe(runId)
+      expect(scopes[0]?.work).toBeUndefined()
     })
   )
 
