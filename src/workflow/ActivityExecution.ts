@@ -60,13 +60,18 @@ const received = (
 ): Effect.Effect<Result, never, unknown> =>
   Effect.withFiberRuntime((fiber) => {
     const stored = read(exit)
-    const decoded =
-      stored.stoppedBy === undefined ? Schema.decode(activity.exitSchema)(stored.exit as never) : Effect.interrupt
+    const decoded = stored.stoppedBy === undefined ? exitOf(activity, stored.exit) : Effect.interrupt
     return Effect.zipRight(
       durable.receive(fiber, activity, stored),
       Effect.map(Effect.orDie(decoded), (exit) => new Workflow.Complete({ exit }))
     )
   })
+
+/** Activities are mostly made where they are executed: the schema of their exit is compiled anew, that of their success is not. */
+const exitOf = (activity: AnyActivity, exit: Exit.Exit<unknown, unknown>) =>
+  Exit.isSuccess(exit)
+    ? Effect.map(Schema.decodeUnknown(activity.successSchema)(exit.value), Exit.succeed)
+    : Schema.decode(activity.exitSchema)(exit as never)
 
 const execution = (
   durable: DurableRun,
