@@ -151,6 +151,11 @@ describe("an emitted outcome", () => {
     ["valueAmount", { valueAmount: Number.NaN }, "expected a finite number"],
     ["valueType", { valueType: 1 as never }, "expected text, got 1"],
     [
+      "metadata.__proto__",
+      { metadata: JSON.parse('{"__proto__": "x"}') },
+      "expected another name, as this one is lost where the record is read"
+    ],
+    [
       "metadata.depth",
       { metadata: { depth: Number.NEGATIVE_INFINITY } },
       "expected text, a finite number or a boolean, got -Infinity"

@@ -9,12 +9,12 @@ import type { Run } from "../run/Run.js"
 import { type CallExit, callExitOf } from "../tracking/CallExit.js"
 import type { CallSite } from "./CallSite.js"
 import { sum } from "./ConsumptionSum.js"
-import { merge } from "./KnownConsumption.js"
+import { joined, merge } from "./KnownConsumption.js"
 import { embeddingModelIn, isObserved, setObserved } from "./ObservedModels.js"
 import type { ProviderExchange } from "./ProviderExchange.js"
 import { isOfLanguageModel } from "./ProviderProtocol.js"
 import { consumptionIn } from "./ResponseUsage.js"
-import { consumptionOn, identityOn } from "./SpanUsage.js"
+import { asksForSpeedOn, consumptionOn, identityOn } from "./SpanUsage.js"
 import { record, text } from "./UnknownJson.js"
 
 const nothing: Consumption = {}
@@ -36,6 +36,9 @@ export class ModelCall {
   private readonly exchanges: Array<ProviderExchange> = []
   private readonly provider: string | undefined
   private readonly embeddingModel: object | undefined
+  /** Spans of what was done for it by way of clients. */
+  private readonly requests: Array<Tracer.Span> = []
+  private readonly asksForSpeed: boolean
   /** Whether it was sent together with others. */
   private isBatched = false
 
@@ -49,6 +52,7 @@ export class ModelCall {
     this.isEmbedding = name.startsWith("EmbeddingModel")
     this.parent = openCallIn(starter)
     this.provider = providerIn(context)
+    this.asksForSpeed = asksForSpeedIn(context)
     if (!this.isEmbedding) return
     this.embeddingModel = embeddingModelIn(context)
     embeddingsOf(site.run).add(this)
@@ -64,6 +68,11 @@ export class ModelCall {
   takes({ protocol }: ProviderExchange): boolean {
     if (this.isEmbedding) return protocol.operation === "embeddings"
     return isOfLanguageModel(protocol) && !this.exchanges.some(isAccepted)
+  }
+
+  /** Takes in the span of a client, which may be that of the request to the provider. */
+  addRequest(span: Tracer.Span): void {
+    if (this.isOpen) this.requests.push(span)
   }
 
   add(exchange: ProviderExchange): void {
@@ -107,7 +116,7 @@ export class ModelCall {
 
   /** Ends a call whose exchanges nobody saw. */
   private endUnobserved(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): void {
-    const consumption = this.withSpan(this.known)
+    const consumption = this.withSpeed(this.withSpan(this.known))
     const details = this.description(consumption)
     const { errorType, status } = this.endingOf(exit, consumption)
     details.status = status
@@ -119,6 +128,13 @@ export class ModelCall {
   /** What was reported. Where anything is missing, what the span has beside it. */
   private withSpan(reported: Consumption): Consumption {
     return isWhole(reported) ? reported : merge(consumptionOn(this.span), reported)
+  }
+
+  /** Where a request asked for another speed, the answer says which one was served, and the package of the provider drops it. */
+  private withSpeed(consumption: Consumption): Consumption {
+    return this.asksForSpeed || this.requests.some(asksForSpeedOn)
+      ? joined(consumption, { uncounted: ["speed"] })
+      : consumption
   }
 
   /** Embeddings that came out of a cache or out of a batch with others. */
@@ -147,7 +163,7 @@ export class ModelCall {
     }
   }
 
-  private get isStream(): boolean {
+  get isStream(): boolean {
     return this.name === "LanguageModel.streamText"
   }
 
@@ -204,6 +220,15 @@ const isWhole = ({ finishReason, inputTokens, outputTokens, providerRequestId, r
 
 const providerIn = (context: Context.Context<never>): string | undefined =>
   text(context.unsafeMap.get(Model.ProviderName.key))
+
+// The tag of `@effect/ai-anthropic`, whose options are those of the request.
+const anthropicConfigKey = "@effect/ai-anthropic/AnthropicLanguageModel/Config"
+
+/** Whether a call asks Anthropic for another speed than the standard one. */
+const asksForSpeedIn = (context: Context.Context<never>): boolean => {
+  const speed = text(record(context.unsafeMap.get(anthropicConfigKey))?.["speed"])
+  return speed !== undefined && speed !== "standard"
+}
 
 /** Whether a call failed without anything having been served, by its error alone. */
 const wasNotServed = (exit: Exit.Exit<unknown, unknown>, { responseModel }: Consumption): boolean => {

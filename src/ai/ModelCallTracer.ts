@@ -14,7 +14,9 @@ export const observingModelCalls = (tracer: Tracer.Tracer, isOn: () => boolean):
   const noticing: Types.Mutable<Tracer.Tracer> = Object.create(tracer)
   noticing.span = (name, parent, context, links, startTime, kind, options) => {
     const span = tracer.span(name, parent, context, links, startTime, kind, options)
-    if (names.has(name) && isOn()) observe(name as CallName, span)
+    if (names.has(name)) {
+      if (isOn()) observe(name as CallName, span)
+    } else if (kind === "client") callOfRequest(parent)?.addRequest(span)
     return span
   }
   return noticing
@@ -38,6 +40,24 @@ interface ObservedSpan extends Tracer.Span {
 /** The call of a span, if it was noticed. */
 export const callOf = (span: Tracer.Span): ModelCall | undefined => (span as ObservedSpan)[ofSpan]
 
+/** The noticed call for which a request is sent, by its span. What a stream does is not under the span of its call. */
+const callOfRequest = (parent: Option.Option<Tracer.AnySpan>): ModelCall | undefined => {
+  const above = callAbove(parent)
+  if (above !== undefined) return above
+  const fiber = Option.getOrUndefined(Fiber.getCurrentFiber())
+  return fiber && openCallIn(fiber)
+}
+
+const callAbove = (parent: Option.Option<Tracer.AnySpan>): ModelCall | undefined => {
+  let span = Option.getOrUndefined(parent)
+  while (span?._tag === "Span") {
+    const call = callOf(span)
+    if (call !== undefined) return call
+    span = Option.getOrUndefined(span.parent)
+  }
+  return undefined
+}
+
 const observe = (name: CallName, span: ObservedSpan): void => {
   const fiber = Option.getOrUndefined(Fiber.getCurrentFiber())
   const site = fiber && CallSite.in(fiber.currentContext)
@@ -56,7 +76,7 @@ const observe = (name: CallName, span: ObservedSpan): void => {
     // A span that cannot be followed is a call that is not seen.
     return
   }
-  if (call.isEmbedding || areClientsObserved()) setModelCall(fiber, call)
+  if (call.isEmbedding || call.isStream || areClientsObserved()) setModelCall(fiber, call)
 }
 
 const end = (call: ModelCall, starter: AnyFiber, exit: Exit.Exit<unknown, unknown>): void => {

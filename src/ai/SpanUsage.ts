@@ -28,6 +28,10 @@ export const consumptionOn = ({ attributes }: Tracer.Span): Consumption => {
   return inPart === undefined ? reported : { ...reported, [inPart]: undefined }
 }
 
+/** Whether the span of an HTTP request shows that Anthropic was asked for its fast mode (docs.claude.com, "Fast mode"). */
+export const asksForSpeedOn = ({ attributes }: Tracer.Span): boolean =>
+  text(attributes.get("http.request.header.anthropic-beta"))?.includes("fast-mode") ?? false
+
 /** Who puts tokens on the span that are not all: those of caches are missing, or those of reasoning. */
 const partial: ReadonlyMap<string, "inputTokens" | "outputTokens"> = new Map([
   ["anthropic", "inputTokens"],

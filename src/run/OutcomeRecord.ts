@@ -138,9 +138,16 @@ export class InvalidOutcome extends Schema.TaggedError<InvalidOutcome>()("Invali
  * @category constructors
  */
 export const make = (status: RunStatus, details?: OutcomeDetails): Either.Either<Outcome, InvalidOutcome> => {
+  if (Object.hasOwn(details?.metadata ?? {}, lostName)) {
+    return Either.left(new InvalidOutcome({ field: `metadata.${lostName}`, problem: lostProblem }))
+  }
   const given = Object.entries({ ...withinLength(details), status }).filter(([, value]) => value !== undefined)
   return Either.mapBoth(decode(Object.fromEntries(given)), { onLeft: fromParseError, onRight: (outcome) => outcome })
 }
+
+// A record that is decoded has no place for it.
+const lostName = "__proto__"
+const lostProblem = "expected another name, as this one is lost where the record is read"
 
 const knownDetails: ReadonlySet<string> = new Set(Object.keys(Outcome.fields).filter((key) => key !== "status"))
 

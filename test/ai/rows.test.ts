@@ -3,15 +3,16 @@
  * providers do, whole and streamed, alone and inside of `Llm.track`, observed and not; and by `RunAi.usageIn` of the same answers.
  */
 import { LanguageModel, Toolkit } from "@effect/ai"
+import { AnthropicLanguageModel } from "@effect/ai-anthropic"
 import { OpenAiClient, OpenAiTool } from "@effect/ai-openai"
-import { HttpBody, HttpClientRequest } from "@effect/platform"
+import { HttpBody, HttpClient, HttpClientRequest } from "@effect/platform"
 import { expect, it } from "@effect/vitest"
 import { Effect, Either, Layer, Schema, Stream } from "effect"
 import { RunAi } from "../../src/ai/index.js"
 import { fromText } from "../../src/cost/LiteLlmPrices.js"
 import { Llm, PriceBook, RunExporter, Usage } from "../../src/index.js"
 import { costText } from "../usages.js"
-import { anthropic, completedRuns, inRun, openAi, openAiClient } from "./models.js"
+import { anthropic, completedRuns, inRun, openAi, openAiClient, type TransformClient } from "./models.js"
 import { openAiServer } from "./OpenAiServer.js"
 import type { Reply, Written } from "./ProviderServer.js"
 
@@ -687,6 +688,47 @@ for (const [name, [override, model, cost]] of Object.entries(overrideRows)) {
     }).pipe(Effect.provide(oursWith(override)))
   )
 }
+
+/** Lets a request ask for Anthropic's fast mode, as its API wants it. */
+const askingForFastMode: TransformClient = HttpClient.mapRequest((request) =>
+  HttpClientRequest.setHeader(request, "anthropic-beta", "context-1m-2025-08-07,fast-mode-2026-02-01")
+)
+
+for (const [name, speed, observed, cost] of [
+  ["is unpriced where the answer is not observed", "fast", false, "no_usage 0.00075"],
+  ["is unpriced where the answer is not observed, also where it was not served", "standard", false, "no_usage 0.00075"],
+  ["costs what was served where the answer is observed", "fast", true, "0.0045"],
+  ["costs what was served where the answer is observed: standard", "standard", true, "0.00075"]
+] as const) {
+  for (const isStream of [false, true]) {
+    it.scopedLive(`a request for fast mode ${name}${isStream ? ", streamed" : ""}`, () =>
+      Effect.gen(function* () {
+        const provider = yield* anthropic.server
+        provider.script({ usage: { ...claude, speed } })
+        const transformClient: TransformClient = (client) =>
+          observed ? RunAi.observe(askingForFastMode(client)) : askingForFastMode(client)
+        const ask = isStream
+          ? Stream.runDrain(LanguageModel.streamText({ prompt }))
+          : LanguageModel.generateText({ prompt })
+        yield* inRun(ask).pipe(Effect.provide(anthropic.modelOf(provider, transformClient)))
+        expect(yield* costs).toEqual([[cost]])
+      }).pipe(Effect.provide(oursWith()))
+    )
+  }
+}
+
+it.scopedLive("a request for fast mode by the options of a call is unpriced where the answer is not observed", () =>
+  Effect.gen(function* () {
+    const provider = yield* anthropic.server
+    const usage = { ...claude, speed: "fast" }
+    provider.script({ usage }, { usage })
+    // The options have no speed in their type.
+    const ask = (speed: string) =>
+      inRun(LanguageModel.generateText({ prompt })).pipe(AnthropicLanguageModel.withConfigOverride({ speed } as object))
+    yield* Effect.all([ask("fast"), ask("standard")]).pipe(Effect.provide(anthropic.modelOf(provider)))
+    expect(yield* costs).toEqual([["no_usage 0.00075"], ["0.00075"]])
+  }).pipe(Effect.provide(oursWith()))
+)
 
 it.scopedLive("each try that a provider served costs what it consumed, observed or reported", () =>
   Effect.gen(function* () {

@@ -378,6 +378,14 @@ export class Oracle {
       const [tokens, tokenPrice] = measures[0] as readonly [string, Amount]
       // What has no price of its own and is made of tokens that cost what all do is among those.
       if (first === undefined && this.isAmongTokens(tokens, tokenPrice)) continue
+      // What has a price of its own would be charged twice where it is among the tokens of a total too, in a number that nobody says.
+      if (
+        first !== undefined &&
+        counted.every(([name]) => name !== tokens) &&
+        this.mayBeAmongTokens(tokens, tokenPrice)
+      ) {
+        return undefined
+      }
       for (const [name, price] of first === undefined ? counted : [first]) {
         // Tokens are charged above.
         if (!name.endsWith("Tokens")) terms.push([this.count(name), price])
@@ -394,9 +402,13 @@ export class Oracle {
   }
 
   private isAmongTokens(name: string, price: Amount): boolean {
+    const text = name.startsWith("input") ? this.inputPrice("text", "none") : this.outputPrice
+    return this.mayBeAmongTokens(name, price) && price === text
+  }
+
+  private mayBeAmongTokens(name: string, price: Amount): boolean {
     const total = name.startsWith("input") ? "inputTokens" : "outputTokens"
-    const text = total === "inputTokens" ? this.inputPrice("text", "none") : this.outputPrice
-    return name !== total && price !== undefined && price === text && this.count(total) > 0 && !this.says(name)
+    return name !== total && name.endsWith("Tokens") && price !== undefined && this.count(total) > 0 && !this.says(name)
   }
 
   /** Searches of the web, by the size of their context. */
