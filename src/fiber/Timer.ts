@@ -1,7 +1,7 @@
 /**
  * Waiting for an instant of a clock, however far it is.
  */
-import { type Clock, Duration, Effect, FiberId } from "effect"
+import { Cause, type Clock, Duration, Effect, FiberId } from "effect"
 import { type AnyFiber, clockOf } from "./CurrentFiber.js"
 
 // Longer timers are dropped by JavaScript, and taken for endless by Effect.
@@ -16,6 +16,9 @@ export const sleepUntil = (clock: Clock.Clock, epochMillis: number): Effect.Effe
       ? Effect.zipRight(clock.sleep(Duration.millis(maxSleepMillis)), sleepUntil(clock, epochMillis))
       : clock.sleep(Duration.millis(remaining))
   })
+
+const logged = (defect: unknown): Effect.Effect<void> =>
+  Effect.logWarning("the clock failed: a deadline is not enforced", Cause.die(defect))
 
 /**
  * Calls back when the clock of a fiber shows an instant. The timer starts when the fiber pauses for the first time: work that
@@ -32,7 +35,7 @@ export class Timer {
       const elapsed = Effect.map(sleepUntil(clock, epochMillis), () => {
         if (!this.isStopped) onTime()
       })
-      this.sleeping = Effect.runFork(elapsed)
+      this.sleeping = Effect.runFork(Effect.catchAllDefect(elapsed, logged))
     }
     fiber.currentScheduler.scheduleTask(start, 0)
   }

@@ -17,6 +17,7 @@ import { currentRun, withRun } from "./CurrentRun.js"
 import { type OpenOptions, type OpenRun, open, type Previous } from "./OpenRun.js"
 import { annotated, isRunAnnotation } from "./RunAnnotations.js"
 import type { OutcomeOptions } from "./RunEnd.js"
+import { attempted } from "./Trouble.js"
 
 export type { Previous } from "./OpenRun.js"
 
@@ -90,10 +91,11 @@ const work = <A, E, R>(
  * How a run ends whose body is not to run: one that was received as cancelled, is past its deadline or its budget, or was
  * stopped before it began.
  */
-export const refusal = (fiber: AnyFiber, { scope }: OpenRun): Exit.Exit<never, BudgetExceeded> | undefined => {
+export const refusal = (fiber: AnyFiber, { scope, trouble }: OpenRun): Exit.Exit<never, BudgetExceeded> | undefined => {
   const { budgetMeter, run } = scope
   if (run.cancelled || scope.stoppedBy !== undefined) return Exit.interrupt(fiber.id())
-  if (run.deadline !== undefined && run.isPastDeadline(nowOf(fiber))) {
+  const isPast = () => run.deadline !== undefined && run.isPastDeadline(nowOf(fiber))
+  if (attempted(trouble, "reading the clock for the deadline of a run", isPast) === true) {
     scope.reachDeadline()
     return Exit.interrupt(fiber.id())
   }

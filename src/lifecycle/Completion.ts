@@ -19,7 +19,8 @@ const stackTraceAttribute = "code.stacktrace"
 
 /**
  * Completes a run whose work has ended: it is not active any more, and is recorded. Gives the effect that hands the record to
- * the exporters and ends the span, outside of the run, with the exit that the caller sees.
+ * the exporters and ends the span, outside of the run, with the exit that the caller sees. Where the clock fails, which is logged, the
+ * end of the run is recorded as its start.
  */
 export const complete = <A, E>(
   fiber: AnyFiber,
@@ -27,8 +28,11 @@ export const complete = <A, E>(
   workExit: Exit.Exit<A, E>,
   options: RunOptions & OutcomeOptions<A> & OpenOptions
 ): Effect.Effect<A, E | DeadlineExceeded | BudgetExceeded> => {
-  const endTime = nowOf(fiber)
-  const endNanos = clockOf(fiber).unsafeCurrentTimeNanos()
+  const read = () => ({ endTime: nowOf(fiber), endNanos: clockOf(fiber).unsafeCurrentTimeNanos() })
+  const { endNanos, endTime } = attempted(trouble, "reading the clock at the end of a run", read) ?? {
+    endTime: scope.run.startTime,
+    endNanos: startNanos
+  }
   remove(scope)
   const caller = { fiberId: fiber.id(), mayFail: options.deadline !== undefined }
   const exit = overBudgetAsFailure(scope, exitForCaller(scope, workExit, caller))

@@ -58,7 +58,9 @@ export const open = (
     scope.budgetMeter = options.budgetMeter
     scope.cancellation = options.cancellation
     scope.annotations = parent?.annotations
-    const startNanos = clockOf(fiber).unsafeCurrentTimeNanos()
+    const startNanos =
+      attempted(trouble, "reading the clock at the start of a run", () => clockOf(fiber).unsafeCurrentTimeNanos()) ??
+      BigInt(run.startTime.epochMillis) * 1_000_000n
     add(scope)
     const business = scope.annotations === undefined ? [] : businessEntries(scope.annotations)
     attempted(trouble, "recording the start of a run on its span", () => {

@@ -28,6 +28,7 @@ import { currentRun, withRun } from "./CurrentRun.js"
 import { requestInterruptionReason } from "./Interruption.js"
 import { type OpenRun, open } from "./OpenRun.js"
 import { annotated, isRunAnnotation } from "./RunAnnotations.js"
+import { attempted } from "./Trouble.js"
 
 /** The stream as one run, from its first pull to its end. `begin` gives its options and the run before, anew for each run. */
 export const streamRun = <A, E, R>(
@@ -106,9 +107,11 @@ class StreamRun<A, E, R> {
   abandon(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     return Effect.withFiberRuntime((fiber) => {
       if (this.hasEnded) return Effect.void
-      const { scope } = this.opened
+      const { scope, trouble } = this.opened
       const reason = requestInterruptionReason(fiber.currentContext) ?? "consumer_stopped"
-      if (scope.stopped === undefined) scope.cancellation = { reason, at: nowOf(fiber) }
+      const at =
+        attempted(trouble, "reading the clock at the end of a stream", () => nowOf(fiber)) ?? scope.run.startTime
+      if (scope.stopped === undefined) scope.cancellation = { reason, at }
       return Effect.catchAllCause(this.end(Exit.interrupt(fiber.id()), exit), (cause) => {
         const defects = Cause.keepDefects(cause)
         return Option.isNone(defects) ? Effect.void : Effect.failCause(defects.value)

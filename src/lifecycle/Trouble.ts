@@ -1,7 +1,7 @@
 /**
  * What goes wrong while a run is recorded. It is logged, and is no reason for the program to fail.
  */
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 
 /** What could not be recorded, and why. */
 export type Trouble = Array<string>
@@ -25,6 +25,9 @@ export const textOf = (error: unknown): string => {
   }
 }
 
-/** Logs what went wrong. The logger may be what throws. */
-export const logged = (trouble: Trouble): Effect.Effect<void> =>
-  trouble.length === 0 ? Effect.void : Effect.catchAllCause(Effect.logWarning(trouble.join("; ")), () => Effect.void)
+/** Logs what went wrong. The logger may be what throws, or the clock that dates the line. */
+export const logged = (trouble: Trouble): Effect.Effect<void> => {
+  if (trouble.length === 0) return Effect.void
+  const line = Effect.logWarning(trouble.join("; "))
+  return Effect.catchAllCause(line, () => Effect.catchAllCause(Effect.withClock(line, Clock.make()), () => Effect.void))
+}

@@ -5,15 +5,30 @@
 /** Gives file, line and column, where the JavaScript engine knows them. */
 export type CallSite = () => string | undefined
 
-/** The place from which `callee` was called. It is captured at once, and put into words only where it is shown. */
+/**
+ * The place from which `callee` was called. It is captured at once, and put into words only where it is shown. Programs may freeze
+ * `Error`, and may change what stacks look like, or throw meanwhile: then the place is not known.
+ */
 export const callSiteOf = (callee: CallSiteCallee): CallSite => {
   const holder: { stack?: string } = {}
   const limit = engine.stackTraceLimit
-  engine.stackTraceLimit = 1
-  engine.captureStackTrace?.(holder, callee)
-  engine.stackTraceLimit = limit
-  return () => holder.stack?.match(frame)?.[1]
+  try {
+    engine.stackTraceLimit = 1
+    engine.captureStackTrace?.(holder, callee)
+    engine.stackTraceLimit = limit
+  } catch {
+    return unknownPlace
+  }
+  return () => {
+    try {
+      return holder.stack?.match(frame)?.[1]
+    } catch {
+      return undefined
+    }
+  }
 }
+
+const unknownPlace: CallSite = () => undefined
 
 /** Places as frames of a stack, innermost first: nothing where none is known. */
 export const framesOf = (...places: ReadonlyArray<CallSite>): string | undefined => {

@@ -127,10 +127,11 @@ const validated = (
   if (Either.isLeft(environment)) return Either.left(environment.left)
   const problem = textProblem(options, environment.right) ?? previousProblem(options, previous)
   if (problem !== undefined) return Either.left(problem)
-  const nowMillis = clockOf(fiber).unsafeCurrentTimeMillis()
-  const runId = idAt(fiber, nowMillis)
+  const nowMillis = nowMillisOf(fiber)
+  if (Either.isLeft(nowMillis)) return Either.left(nowMillis.left)
+  const runId = idAt(fiber, nowMillis.right)
   if (Either.isLeft(runId)) return Either.left(runId.left)
-  const now = DateTime.unsafeMake(nowMillis)
+  const now = DateTime.unsafeMake(nowMillis.right)
   const deadline = deadlineOf(now, options.deadline, parent)
   if (Either.isLeft(deadline)) return Either.left(deadline.left)
 
@@ -167,6 +168,12 @@ export const optionsOf = (previous: Run): RunOptions => ({
 })
 
 const invalid = (field: string, problem: string): FieldText.FieldProblem => ({ field, problem })
+
+const nowMillisOf = (fiber: AnyFiber): Either.Either<number, FieldText.FieldProblem> =>
+  Either.try({
+    try: () => clockOf(fiber).unsafeCurrentTimeMillis(),
+    catch: (error) => invalid("clock", `expected the time, got ${FieldText.quote(error)}`)
+  })
 
 const maxIdMillis = 2 ** 48 - 1
 

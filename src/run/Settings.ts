@@ -135,7 +135,7 @@ const readingFor = (fiber: AnyFiber): Reading => {
   const known = readings.get(provider)
   if (known !== undefined) return known
   // In a fiber of its own: the run that asks first may be interrupted, and others wait for the same answer.
-  const read = provider.load(config).pipe(Effect.catchAllDefect(unavailable), Effect.either)
+  const read = Effect.suspend(() => provider.load(config)).pipe(Effect.catchAllDefect(unavailable), Effect.either)
   const runtime = Runtime.make({
     context: Context.empty(),
     runtimeFlags: Runtime.defaultRuntimeFlags,

@@ -6,7 +6,21 @@
  * `BOTANU_FUZZ_SEED=1234:56` the 56th of them alone.
  */
 import { expect, it } from "@effect/vitest"
-import { Cause, Effect, Exit, FastCheck, Fiber, FiberRef, FiberRefs, Option, Schedule, Stream } from "effect"
+import {
+  Cause,
+  Context,
+  Effect,
+  Equal,
+  Exit,
+  FastCheck,
+  Fiber,
+  type FiberId,
+  FiberRef,
+  FiberRefs,
+  Option,
+  Schedule,
+  Stream
+} from "effect"
 import { type ForkScope, internals } from "../../src/fiber/FiberInternals.js"
 import { currentForkScope } from "../../src/fiber/FiberRegion.js"
 import { Botanu, type CompletedRun, RunContext, RunExporter } from "../../src/index.js"
@@ -67,12 +81,16 @@ class World {
   readonly ref = FiberRef.unsafeMake(1, { join: (_, child) => child })
   /** The exits of what is a run where the program has runs, in the order of their ends. */
   readonly exits: Array<Ended> = []
+  /** Events of outermost runs after which their fiber was still interrupted by what had stopped them. */
+  readonly leftInterrupted: Array<string> = []
   private runs = 0
 
   constructor(
     readonly hasRuns: boolean,
     /** Whether runs have deadlines that come, and attempts of their own, which no bare program has. */
-    readonly isStopped = false
+    readonly isStopped = false,
+    /** The fibers that cancel runs. */
+    readonly cancellers: ReadonlyArray<FiberId.FiberId> = []
   ) {}
 
   /** Notes what is done, and in which run: bare, in which it would be. */
@@ -108,7 +126,17 @@ class World {
       this.runs += 1
       const eventId = `event ${this.runs}`
       return Effect.onExit(work({ ...ids, eventId }), (exit) =>
-        Effect.sync(() => void this.exits.push({ eventId, exit: shown(exit), isStream }))
+        Effect.withFiberRuntime((fiber) => {
+          this.exits.push({ eventId, exit: shown(exit), isStream })
+          const isOutermost = Option.isNone(Context.getOption(fiber.currentContext, RunContext))
+          // A deadline interrupts in the name of the fiber itself.
+          const stoppers = [fiber.id(), ...this.cancellers]
+          const interruptors = Array.from(Cause.interruptors(fiber.getFiberRef(FiberRef.interruptedCause)))
+          if (isOutermost && stoppers.some((by) => interruptors.some((id) => Equal.equals(id, by)))) {
+            this.leftInterrupted.push(eventId)
+          }
+          return Effect.void
+        })
       )
     })
   }
@@ -355,11 +383,19 @@ fuzz(
         const active = yield* Botanu.activeRuns
         const run = active[(program.mark + found.length) % Math.max(active.length, 1)]
         if (run === undefined) return
-        expect(yield* Botanu.cancel(run.runId, "operator"), which).toBe(true)
+        const canceller = yield* Effect.fork(
+          Effect.withFiberRuntime<boolean>((fiber) => {
+            cancellers.push(fiber.id())
+            return Botanu.cancel(run.runId, "operator")
+          })
+        )
+        expect(yield* Fiber.join(canceller), which).toBe(true)
         found.push(run.runId)
       })
+      const cancellers: Array<FiberId.FiberId> = []
+      const world = new World(true, true, cancellers)
       yield* Effect.gen(function* () {
-        const fiber = yield* begin(program, new World(true, true), clock)
+        const fiber = yield* begin(program, world, clock)
         for (let turn = 0; turn < 8; turn++) {
           yield* clock.pass((program.mark % 13) * 1000 + 0.09)
           yield* cancelOne
@@ -372,6 +408,7 @@ fuzz(
       const recorded = yield* completedRuns
       expect(recorded.map(({ run }) => run.runId).sort(), which).toEqual(started.sort())
       expect(yield* Botanu.awaitIdle(0), which).toBe(true)
+      expect(world.leftInterrupted, which).toEqual([])
       for (const { cancellationReason, outcome, run, status } of recorded) {
         expect(outcome?.status, which).toBe(status)
         if (found.includes(run.runId)) expect(status, which).not.toBe("success")

@@ -2,8 +2,8 @@
  * Whatever throws on the way, the program's own result comes through, and the run is recorded once.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Layer, Logger, Option, Tracer } from "effect"
-import { Botanu, RunExporter } from "../../src/index.js"
+import { Cause, Clock, ConfigProvider, Effect, Exit, Layer, Logger, Option, Stream, Tracer } from "effect"
+import { Botanu, InvalidRunContext, RunExporter } from "../../src/index.js"
 import { brokenTracer, tracerDown } from "../brokenTracer.js"
 import { completedRuns } from "../observed.js"
 import { ids } from "../runs.js"
@@ -108,3 +108,129 @@ for (const [seam, { layer = Layer.empty, outcome }] of Object.entries(seams)) {
     }
   })
 }
+
+/** A clock whose `nth` reading throws, and those after it. */
+const clockDownFrom = (nth: number): Clock.Clock => {
+  const live = Clock.make()
+  let readings = 0
+  const read = <A>(reading: () => A): A => {
+    readings += 1
+    return readings >= nth ? throwing() : reading()
+  }
+  return {
+    [Clock.ClockTypeId]: Clock.ClockTypeId,
+    currentTimeMillis: live.currentTimeMillis,
+    currentTimeNanos: live.currentTimeNanos,
+    sleep: (duration) => live.sleep(duration),
+    unsafeCurrentTimeMillis: () => read(() => live.unsafeCurrentTimeMillis()),
+    unsafeCurrentTimeNanos: () => read(() => live.unsafeCurrentTimeNanos())
+  }
+}
+
+const clockReadings = [2, 3, 4, 5, 6, 7]
+
+describe("a clock", () => {
+  for (const [end, [body, status, errorClass]] of Object.entries(ends)) {
+    for (const nth of clockReadings) {
+      for (const deadline of [undefined, "1 hour"] as const) {
+        it.effect(`from reading ${nth} on, changes nothing of ${end} with deadline ${deadline}`, () =>
+          Effect.gen(function* () {
+            const bare = yield* Effect.exit(body)
+            const ran = Botanu.workflow(body, "W", { ...ids, deadline })
+            const exit = yield* Effect.exit(Effect.withClock(ran, clockDownFrom(nth)))
+            expectSame(exit as Exit.Exit<number, unknown>, bare)
+            const runs = yield* completedRuns
+            expect(runs.map((run) => [run.status, run.errorClass])).toEqual([[status, errorClass]])
+            expect(yield* Botanu.activeRuns).toEqual([])
+          }).pipe(Effect.provide(RunExporter.layerMemory))
+        )
+      }
+    }
+  }
+
+  it.effect("that fails at the end of a run, leaves it the end that it started with, and is logged", () =>
+    Effect.gen(function* () {
+      const lines: Array<unknown> = []
+      const logger = Logger.make(({ message }) => void lines.push(message))
+      const ran = Botanu.workflow(Effect.succeed(42), "W", ids)
+      const logging = Effect.provide(ran, Logger.replace(Logger.defaultLogger, logger))
+      expect(yield* Effect.withClock(logging, clockDownFrom(4))).toBe(42)
+      const [completed] = yield* completedRuns
+      expect([completed?.endTime, completed?.durationMs]).toEqual([completed?.run.startTime, 0])
+      expect(lines).toEqual([["reading the clock at the end of a run failed: Error: down"]])
+    }).pipe(Effect.provide(RunExporter.layerMemory))
+  )
+
+  it.effect("that fails from the start makes no run, and is named", () =>
+    Effect.gen(function* () {
+      const ran = Effect.flip(Botanu.workflow(Effect.void, "W", ids))
+      const error = yield* Effect.withClock(ran, clockDownFrom(1))
+      expect(error).toBeInstanceOf(InvalidRunContext)
+      expect([error.field, error.problem]).toEqual(["clock", "expected the time, got Error: down"])
+      expect(yield* completedRuns).toEqual([])
+    }).pipe(Effect.provide(RunExporter.layerMemory))
+  )
+
+  it.effect.each(clockReadings)("from reading %i on, leaves a stream and its run whole", (nth) =>
+    Effect.gen(function* () {
+      const tokens = Botanu.workflow(Stream.make(1, 2, 3).pipe(Stream.rechunk(1)), "W", ids)
+      const taken = Stream.runCollect(Stream.take(tokens, 2))
+      expect(Array.from(yield* Effect.withClock(taken, clockDownFrom(nth)))).toEqual([1, 2])
+      expect((yield* completedRuns).map(({ status }) => status)).toEqual(["canceled"])
+      expect(yield* Botanu.activeRuns).toEqual([])
+    }).pipe(Effect.provide(RunExporter.layerMemory))
+  )
+})
+
+describe("a ConfigProvider that throws", () => {
+  const { flattened, load } = ConfigProvider.fromMap(new Map())
+  const loads: Record<string, typeof load> = {
+    "where it is asked": throwing,
+    "while it reads": () => Effect.sync(throwing)
+  }
+  for (const [where, load] of Object.entries(loads)) {
+    it.effect(`${where}, makes no run, and is named`, () =>
+      Effect.gen(function* () {
+        const provider: ConfigProvider.ConfigProvider = {
+          [ConfigProvider.ConfigProviderTypeId]: ConfigProvider.ConfigProviderTypeId,
+          pipe: () => throwing(),
+          flattened,
+          load
+        }
+        const error = yield* Effect.flip(Botanu.workflow(Effect.void, "W", ids)).pipe(
+          Effect.withConfigProvider(provider)
+        )
+        expect([error._tag, "field" in error && error.field]).toEqual(["InvalidRunContext", "ConfigProvider"])
+        expect(error.message).toContain("down")
+        expect(yield* completedRuns).toEqual([])
+      }).pipe(Effect.provide(RunExporter.layerMemory))
+    )
+  }
+})
+
+describe("stacks of errors that cannot be read", () => {
+  const prepared: Record<string, unknown> = { "which throw": throwing, "which are no text": () => [] }
+  for (const [what, prepareStackTrace] of Object.entries(prepared)) {
+    for (const [end, [body, status, errorClass]] of Object.entries(ends)) {
+      it.effect(`${what}, change nothing of ${end}`, () =>
+        Effect.gen(function* () {
+          const bare = yield* Effect.exit(body)
+          const before = Object.getOwnPropertyDescriptor(Error, "prepareStackTrace")
+          const prepare = Effect.acquireRelease(
+            Effect.sync(() => Object.assign(Error, { prepareStackTrace })),
+            () =>
+              Effect.sync(() => {
+                if (before === undefined) Reflect.deleteProperty(Error, "prepareStackTrace")
+                else Object.defineProperty(Error, "prepareStackTrace", before)
+              })
+          )
+          const ran = Effect.exit(Effect.suspend(() => Botanu.workflow(body, "W", ids)))
+          const exit = yield* Effect.scoped(Effect.zipRight(prepare, ran))
+          expectSame(exit as Exit.Exit<number, unknown>, bare)
+          const runs = yield* completedRuns
+          expect(runs.map((run) => [run.status, run.errorClass])).toEqual([[status, errorClass]])
+        }).pipe(Effect.provide(RunExporter.layerMemory))
+      )
+    }
+  }
+})
