@@ -12,6 +12,8 @@ export interface Edge {
   readonly headers: Readonly<Record<string, string>>
   /** The most CPU time of a request that is aimed at, as a multiple of that without the middleware. */
   readonly cpuAim?: number
+  /** Whether this is no edge, but something to compare edges with. It has no aims. */
+  readonly isReference?: true
   readonly served: (app: App) => Layer.Layer<HttpServer.HttpServer>
 }
 
@@ -47,5 +49,11 @@ export const edges: Readonly<Record<string, Edge>> = {
     headers: {},
     cpuAim: 1.25,
     served: (app) => app.served((app) => Effect.orDie(asRun(app)))
+  },
+  oneSpan: {
+    name: "no middleware, but one more span",
+    headers: {},
+    isReference: true,
+    served: (app) => app.served(Effect.withSpan("one more", { kind: "server", captureStackTrace: false }))
   }
 }

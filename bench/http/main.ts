@@ -45,7 +45,7 @@ class Comparison {
     readonly name: string,
     private readonly ours: Sampling,
     private readonly theirs: Sampling,
-    private readonly cpuAim: number | undefined
+    private readonly edge: Edge
   ) {}
 
   // By requests: a machine that is busy serves few in a given time.
@@ -71,7 +71,7 @@ class Comparison {
         theirs: median(this.rounds.map(({ theirs }) => of(theirs))),
         ratio: median(this.rounds.map(({ ours, theirs }) => of(ours) / of(theirs))),
         unit,
-        aim: name === cpu ? this.cpuAim : aim
+        aim: this.edge.isReference ? undefined : name === cpu ? this.edge.cpuAim : aim
       })
     )
   }
@@ -103,7 +103,7 @@ const comparisonsOf = (
       const ours = yield* startServer(appName, edgeName)
       const name = `${app.name}: ${edge.name}`
       const under = (server: Server) => sampling(load, server, app, edge)
-      comparisons.push(new Comparison(name, under(ours), under(theirs), edge.cpuAim))
+      comparisons.push(new Comparison(name, under(ours), under(theirs), edge))
     }
     return comparisons
   })
