@@ -36,9 +36,9 @@ export const open = (
 
     const loadedFor = (from: ReadonlyArray<Relation>) =>
       Effect.flatMap(Ref.get(state), (known) => {
-        const needed = Math.max(0, ...from.map((relation) => LedgerTables.depths.indexOf(depthOf[relation] ?? "runs")))
+        const needed = Math.max(0, ...from.map((relation) => LedgerTables.depths.indexOf(depthOf[relation])))
         if (known !== undefined && LedgerTables.depths.indexOf(known.depth) >= needed) return Effect.succeed(known)
-        return load(LedgerTables.depths[needed] ?? "runs")
+        return load(LedgerTables.depths[needed] ?? "events")
       })
 
     /** Files are compacted and pruned while they are read: what fails for that is tried again with those that are there now. */
@@ -92,7 +92,10 @@ export const materialize = (
     return CompactedFiles.names.flatMap((name) => CompactedFiles.paths(files.compacted, name))
   })
 
-const depthOf: Readonly<Partial<Record<Relation, LedgerTables.Depth>>> = {
+const depthOf: Readonly<Record<Relation, LedgerTables.Depth>> = {
+  events: "events",
+  amendments: "events",
+  runs: "runs",
   usages: "calls",
   charges: "calls",
   annotations: "calls",

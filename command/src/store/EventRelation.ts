@@ -6,15 +6,21 @@ import type { Dialect } from "./Dialect.js"
 
 /**
  * Common table expressions that end with `recorded_events`, over a table of runs of which each is there once. An outcome that
- * was amended is not in them: see `amended`.
+ * was amended is not in them: see `amended`. Most events have one run, and need no lineage.
  */
 export const recordedEvents = ({ first, last }: Dialect, runs: string): string => `
+crowded AS (
+  SELECT event_id, customer_id FROM ${runs} GROUP BY event_id, customer_id HAVING count(*) > 1
+),
+crowded_runs AS (
+  SELECT r.* FROM ${runs} r JOIN crowded c ON c.event_id = r.event_id AND c.customer_id = r.customer_id
+),
 nested_runs AS (
-  SELECT r.run_id FROM ${runs} r
-  JOIN ${runs} p ON p.run_id = r.parent_run_id AND p.event_id = r.event_id AND p.customer_id = r.customer_id
+  SELECT r.run_id FROM crowded_runs r
+  JOIN crowded_runs p ON p.run_id = r.parent_run_id AND p.event_id = r.event_id AND p.customer_id = r.customer_id
 ),
 related_runs AS (
-  SELECT r.*, n.run_id IS NULL AS is_outermost FROM ${runs} r LEFT JOIN nested_runs n ON n.run_id = r.run_id
+  SELECT r.*, n.run_id IS NULL AS is_outermost FROM crowded_runs r LEFT JOIN nested_runs n ON n.run_id = r.run_id
 ),
 event_sums AS (
   SELECT event_id, customer_id, min(start_time) AS start_time, max(end_time) AS end_time, count(*) AS runs,
@@ -48,9 +54,9 @@ costs_before_final AS (
   SELECT r.event_id, r.customer_id, sum(r.usd) AS usd
   FROM event_sums s
   JOIN event_ends e ON e.event_id = s.event_id AND e.customer_id = s.customer_id
-  JOIN ${runs} f ON f.run_id = e.final_id
-  JOIN ${runs} r ON r.event_id = s.event_id AND r.customer_id = s.customer_id
-  WHERE s.runs > 1 AND r.start_time < f.start_time
+  JOIN crowded_runs f ON f.run_id = e.final_id
+  JOIN crowded_runs r ON r.event_id = s.event_id AND r.customer_id = s.customer_id
+  WHERE r.start_time < f.start_time
   GROUP BY r.event_id, r.customer_id
 ),
 recorded_events AS (
@@ -60,10 +66,17 @@ recorded_events AS (
     f.outcome_value_type, f.outcome_value_amount
   FROM event_sums s
   JOIN event_ends e ON e.event_id = s.event_id AND e.customer_id = s.customer_id
-  JOIN ${runs} o ON o.run_id = e.first_id
-  JOIN ${runs} f ON f.run_id = e.final_id
+  JOIN crowded_runs o ON o.run_id = e.first_id
+  JOIN crowded_runs f ON f.run_id = e.final_id
   LEFT JOIN event_durations d ON d.event_id = s.event_id AND d.customer_id = s.customer_id
   LEFT JOIN costs_before_final b ON b.event_id = s.event_id AND b.customer_id = s.customer_id
+  UNION ALL
+  SELECT r.event_id, r.customer_id, r.workflow, r.workflow_version, r.environment, r.tenant_id, r.start_time, r.end_time,
+    1, CASE WHEN r.parent_run_id = r.run_id THEN 0 ELSE 1 END, CASE WHEN r.is_completed THEN ARRAY[r.duration_ms] END,
+    coalesce(r.usd, 0), coalesce(r.calls, 0), coalesce(r.unpriced_calls, 0), 0,
+    r.run_status, r.report_status, r.error_class, r.cancellation_reason, r.outcome_value_type, r.outcome_value_amount
+  FROM ${runs} r
+  WHERE NOT EXISTS (SELECT 1 FROM crowded c WHERE c.event_id = r.event_id AND c.customer_id = r.customer_id)
 )`
 
 /** Common table expressions that end with `events`: recorded events, each with its latest amendment. */

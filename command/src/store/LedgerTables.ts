@@ -12,8 +12,11 @@ import * as DuckDb from "./DuckDb.js"
 import { amended, recordedEvents } from "./EventRelation.js"
 import * as Segments from "./Segments.js"
 
-/** How much of the lines is read: runs only, or their calls too, or all quantities of those. Each takes more time and memory. */
-export const depths = ["runs", "calls", "quantities"] as const
+/**
+ * How much of the lines is read: what events are made of, or all of the runs, or their calls too, or all quantities of those. Each
+ * takes more time and memory.
+ */
+export const depths = ["events", "runs", "calls", "quantities"] as const
 export type Depth = (typeof depths)[number]
 
 /** What of a ledger is in the tables. */
@@ -47,8 +50,8 @@ export const make = (database: DuckDb.DuckDb, files: Ledger.Files, depth: Depth)
       hasUnsettled = Number(row?.["events"]) > 0
       if (hasUnsettled) yield* database.query(unsettledRuns(files, depth))
     }
-    yield* all(runTables(compacted, hasUnsettled))
-    if (depth !== "runs") yield* all(callTables(compacted, depth, hasUnsettled))
+    yield* all(runTables(compacted, depth, hasUnsettled))
+    if (hasCalls(depth)) yield* all(callTables(compacted, depth, hasUnsettled))
   })
 
 /** Whether a line is a run that can be counted. */
@@ -101,7 +104,23 @@ const runColumns: Readonly<Record<string, string>> = {
   repriced_at: "completed.repriced.time"
 }
 
-const runNames = Object.keys(runColumns).join(", ")
+/** Columns that no event is made of. */
+const notOfEvents: ReadonlySet<string> = new Set([
+  "retry_of_run_id",
+  "deadline",
+  "trace_id",
+  "outcome_confidence",
+  "outcome_reason",
+  "outcome_error_type",
+  "input_tokens",
+  "output_tokens",
+  "repriced_at"
+])
+
+const columnsOf = (depth: Depth): ReadonlyArray<string> =>
+  Object.keys(runColumns).filter((name) => depth !== "events" || !notOfEvents.has(name))
+
+const hasCalls = (depth: Depth): boolean => depth === "calls" || depth === "quantities"
 
 /**
  * Files in the order in which their lines count: by day, what was compacted of a day before its segments, by name. `file_index`
@@ -131,14 +150,14 @@ const isAlive = (segments: ReadonlyArray<Ledger.Segment>): string =>
     ? `[${segments.map(({ isAbandoned }) => !isAbandoned).join(", ")}][file_index::BIGINT + 1]`
     : "false"
 
-const nested = (depth: Depth, columns: string): string => (depth === "runs" ? "" : `, ${columns}`)
+const nested = (depth: Depth, columns: string): string => (hasCalls(depth) ? `, ${columns}` : "")
 
 const readLines = (files: Ledger.Files, depth: Depth): ReadonlyArray<string> => [
   // Without a filter, so that `rowid` numbers the lines in the order of the files.
   `CREATE OR REPLACE TEMP TABLE read_lines AS
     SELECT coalesce(${isCounted}, false) AS is_counted, type = 'completed' AS is_completed, type = 'amended' AS is_amendment,
-      ${Object.entries(runColumns)
-        .map(([name, expression]) => `${expression} AS ${name}`)
+      ${columnsOf(depth)
+        .map((name) => `${runColumns[name]} AS ${name}`)
         .join(", ")},
       ${files.segments.length === 0 ? "0" : placeIn(files, "segments")} AS source,
       ${isAlive(files.segments)} AS is_alive, amendment
@@ -182,7 +201,7 @@ const unsettledEvents: ReadonlyArray<string> = [
 const unsettledRuns = ({ segments }: Ledger.Files, depth: Depth): string => {
   const alive = new Set(segments.filter(({ isAbandoned }) => !isAbandoned).map(({ writer }) => writer))
   return `INSERT INTO read_lines BY NAME
-    SELECT true AS is_counted, false AS is_amendment, is_completed, ${runNames}, source,
+    SELECT true AS is_counted, false AS is_amendment, is_completed, ${columnsOf(depth).join(", ")}, source,
       coalesce(list_has_any(writers, [${Array.from(alive, DuckDb.literal).join(", ")}]::VARCHAR[]), false) AS is_alive
       ${nested(depth, "NULL AS usages, NULL AS annotations")}
     FROM compacted_runs SEMI JOIN unsettled USING (event_key)`
@@ -201,9 +220,13 @@ const together = (
     : `SELECT ${ofCompacted} FROM compacted_${name} ${hasUnsettled ? "ANTI JOIN unsettled USING (event_key)" : ""}
        UNION ALL BY NAME SELECT ${columns} FROM tail_${name}`
 
-const runTables = (compacted: ReadonlyArray<Ledger.CompactedDay>, hasUnsettled: boolean): ReadonlyArray<string> => [
+const runTables = (
+  compacted: ReadonlyArray<Ledger.CompactedDay>,
+  depth: Depth,
+  hasUnsettled: boolean
+): ReadonlyArray<string> => [
   `CREATE OR REPLACE TEMP TABLE tail_runs AS
-    SELECT ${rank()} AS rank, source, is_completed, ${runNames},
+    SELECT ${rank()} AS rank, source, is_completed, ${columnsOf(depth).join(", ")},
       CASE WHEN is_completed THEN outcome_status ELSE ${openStatus} END AS report_status,
       CASE WHEN is_completed THEN status ELSE ${openStatus} END AS run_status
     FROM read_lines SEMI JOIN (
@@ -213,8 +236,8 @@ const runTables = (compacted: ReadonlyArray<Ledger.CompactedDay>, hasUnsettled: 
     "runs",
     compacted,
     hasUnsettled,
-    `is_completed, ${runNames}, report_status, run_status`,
-    `is_completed, ${runNames}, outcome_status AS report_status, status AS run_status`
+    `is_completed, ${columnsOf(depth).join(", ")}, report_status, run_status`,
+    `is_completed, ${columnsOf(depth).join(", ")}, outcome_status AS report_status, status AS run_status`
   )}`,
   `CREATE OR REPLACE TEMP TABLE amendments AS
     SELECT ${position()} AS id, amendment."eventId" AS event_id, amendment."customerId" AS customer_id,

@@ -56,6 +56,32 @@ const runType = struct({
   deadline: "TIMESTAMPTZ"
 })
 
+/** What is read of a run for its event. */
+const eventRunType = struct({
+  runId: "UUID",
+  workflow: "VARCHAR",
+  eventId: "VARCHAR",
+  customerId: "VARCHAR",
+  environment: "VARCHAR",
+  workflowVersion: "VARCHAR",
+  tenantId: "VARCHAR",
+  parentRunId: "UUID",
+  rootRunId: "UUID",
+  attempt: "INTEGER",
+  startTime: "TIMESTAMPTZ"
+})
+
+const eventCompletedType = struct({
+  run: eventRunType,
+  status: "VARCHAR",
+  errorClass: "VARCHAR",
+  cancellationReason: "VARCHAR",
+  endTime: "TIMESTAMPTZ",
+  durationMs: "DOUBLE",
+  outcome: struct({ status: "VARCHAR", valueType: "VARCHAR", valueAmount: "DOUBLE" }),
+  totals: struct({ usd: "VARCHAR", calls: "BIGINT", unpricedCalls: "BIGINT" })
+})
+
 const outcomeType = struct({
   status: "VARCHAR",
   valueType: "VARCHAR",
@@ -143,6 +169,7 @@ const amendmentType = struct({
 
 /** What a line has besides its version and its type, by what is read of it. */
 const columns = {
+  events: { run: eventRunType, completed: eventCompletedType, amendment: amendmentType, filename: "VARCHAR" },
   runs: { run: runType, completed: completedType, amendment: amendmentType, filename: "VARCHAR" },
   calls: { run: runType, completed: completedWith(callType), amendment: amendmentType, filename: "VARCHAR" },
   quantities: {
