@@ -115,13 +115,18 @@ const powersOfTen: ReadonlyArray<number> = Array.from({ length: 23 }, (_, expone
  * @since 0.1.0
  * @category cost
  */
-export const format = (amount: BigDecimal.BigDecimal): string =>
-  BigDecimal.isZero(amount) ? "0" : plain(BigDecimal.normalize(amount))
-
-const plain = ({ scale, value }: BigDecimal.BigDecimal): string => {
+export const format = ({ scale, value }: BigDecimal.BigDecimal): string => {
+  if (value === 0n) return "0"
   const sign = value < 0n ? "-" : ""
   const digits = String(value < 0n ? -value : value)
   if (scale <= 0) return `${sign}${digits}${"0".repeat(-scale)}`
   const padded = digits.padStart(scale + 1, "0")
-  return `${sign}${padded.slice(0, -scale)}.${padded.slice(-scale)}`
+  const whole = padded.length - scale
+  let end = padded.length
+  while (end > whole && padded.charCodeAt(end - 1) === zeroDigit) end -= 1
+  return end === whole
+    ? `${sign}${padded.slice(0, whole)}`
+    : `${sign}${padded.slice(0, whole)}.${padded.slice(whole, end)}`
 }
+
+const zeroDigit = 48

@@ -6,6 +6,7 @@ import { CompletedRun } from "../lifecycle/CompletedRun.js"
 import { Outcome } from "../run/OutcomeRecord.js"
 import { Run } from "../run/Run.js"
 import { optional } from "../schema/SchemaRecord.js"
+import * as LineText from "./LineText.js"
 
 /** The version of the lines that this version writes. Lines of a higher version are counted and left out. */
 export const lineVersion = 1
@@ -77,8 +78,8 @@ export type LedgerLine = typeof LedgerLine.Type
 /** Why a line says nothing: it was cut, it is of a later version, or it is not what its type should be. */
 export type LineProblem = "cut" | "newer_version" | "invalid"
 
-/** The text of a line, without the end of it. The classes of the records know how they look as JSON. */
-export const encode = (line: LedgerLine): string => JSON.stringify(line)
+/** The text of a line, without the end of it. */
+export const encode = (line: LedgerLine): string => LineText.of(line) ?? ""
 
 /** The line that a text holds, or why there is none. Total. */
 export const decode = (text: string): Either.Either<LedgerLine, LineProblem> => {

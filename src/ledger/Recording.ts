@@ -2,34 +2,33 @@
  * How runs and amendments become lines, whatever keeps those.
  */
 import { DateTime, Effect, type Scope } from "effect"
-import { activate } from "../lifecycle/ActiveExporters.js"
+import { record } from "../lifecycle/ActiveExporters.js"
 import { InvalidOutcome, make as makeOutcome, type OutcomeDetails } from "../run/OutcomeRecord.js"
 import type { RunStatus } from "../run/RunStatus.js"
 import { quote, refusal } from "../schema/FieldText.js"
 import { type LedgerLine, lineVersion, OutcomeAmendment } from "./LedgerLine.js"
 
-type Append = (line: LedgerLine) => Effect.Effect<void>
-
 /** What keeps lines. */
 interface LineWriter {
-  readonly append: Append
+  /** Takes a line. Does not wait, and does not fail. */
+  readonly append: (line: LedgerLine) => void
   readonly flush: Effect.Effect<void, unknown>
 }
 
 /** Hands every run that starts, and every run that is over, to a writer, as long as the scope lasts. */
 export const recordRuns = ({ append, flush }: LineWriter, name: string): Effect.Effect<void, never, Scope.Scope> =>
-  activate(
+  record(
     {
       started: (run) => append({ v: lineVersion, type: "started", run }),
-      export: (completed) => append({ v: lineVersion, type: "completed", completed }),
+      completed: (completed) => append({ v: lineVersion, type: "completed", completed }),
       flush
     },
-    { name }
+    name
   )
 
 /** Amends outcomes by lines that go to `append`. */
 export const amendOutcome =
-  (append: Append) =>
+  (append: LineWriter["append"]) =>
   (
     eventId: string,
     { status, ...details }: OutcomeDetails & { readonly status: RunStatus },
@@ -44,5 +43,5 @@ export const amendOutcome =
       }
       const outcome = yield* makeOutcome(status, details)
       const amendment = new OutcomeAmendment({ ...given, outcome, at: yield* DateTime.now })
-      yield* append({ v: lineVersion, type: "amended", amendment })
+      append({ v: lineVersion, type: "amended", amendment })
     })

@@ -23,7 +23,7 @@ export interface SegmentWriter {
   readonly id: string
   readonly process: ProcessIdentity.ProcessIdentity
   /** Takes a line, or counts it as lost where the queue is full. Does not wait. */
-  readonly append: (line: LedgerLine) => Effect.Effect<void>
+  readonly append: (line: LedgerLine) => void
   /** Writes all lines that were taken. When it succeeds they are in the file, with durability `disk` on the disk. */
   readonly flush: Effect.Effect<void, Error.PlatformError>
   /** Ends the segment, and gives the paths of all that were written since the last time. */
@@ -145,11 +145,10 @@ export const make = (
     return {
       id: writer,
       process,
-      append: (line) =>
-        Effect.sync(() => {
-          if (queued.length >= options.maxQueued) lost += 1
-          else queued.push(line)
-        }),
+      append: (line) => {
+        if (queued.length >= options.maxQueued) lost += 1
+        else queued.push(line)
+      },
       flush,
       rotate: Effect.uninterruptible(
         one.withPermits(1)(

@@ -8,6 +8,7 @@ import type { CompletedRun } from "./CompletedRun.js"
 import { currentRun, withoutRun } from "./CurrentRun.js"
 import { boundsOf, type ExporterOptions } from "./ExporterOptions.js"
 import * as ExporterQueue from "./ExporterQueue.js"
+import { registerExporter } from "./MetricUpdate.js"
 import { withoutOurs } from "./RunAnnotations.js"
 
 /**
@@ -46,15 +47,58 @@ export interface RunExporter {
   readonly flush?: Effect.Effect<void, unknown> | undefined
 }
 
-/** An exporter, as long as its layer lasts. */
-class Activation {
-  readonly takesStarts: boolean
+/** Notes runs on their path: at once, without waiting, and without a failure. It starts no runs. */
+export interface RunRecorder {
+  readonly started: (run: Run) => void
+  readonly completed: (run: CompletedRun) => void
+  readonly flush: Effect.Effect<void, unknown>
+}
 
+/** What receives runs, as long as its layer lasts. */
+interface Activation {
+  readonly isOver: boolean
+  readonly started: (run: Run, fiber: Fiber.RuntimeFiber<unknown, unknown>) => void
+  readonly completed: (run: CompletedRun, fiber: Fiber.RuntimeFiber<unknown, unknown>) => void
+  readonly flush: Effect.Effect<void, unknown> | undefined
+}
+
+/** An exporter that may take its time, behind a queue. */
+class Queued implements Activation {
   constructor(
-    readonly exporter: RunExporter,
-    readonly queue: ExporterQueue.ExporterQueue
-  ) {
-    this.takesStarts = exporter.started !== undefined
+    private readonly exporter: RunExporter,
+    private readonly queue: ExporterQueue.ExporterQueue
+  ) {}
+
+  get isOver(): boolean {
+    return this.queue.isOver
+  }
+
+  get flush(): Effect.Effect<void, unknown> | undefined {
+    return this.exporter.flush === undefined ? undefined : called("flush", () => this.exporter.flush)
+  }
+
+  started(run: Run, fiber: Fiber.RuntimeFiber<unknown, unknown>): void {
+    if (this.exporter.started === undefined) return
+    this.queue.offer({ kind: "started", run, deliver: called("started", () => this.exporter.started?.(run)) }, fiber)
+  }
+
+  completed(completed: CompletedRun, fiber: Fiber.RuntimeFiber<unknown, unknown>): void {
+    const deliver = called("export", () => this.exporter.export(completed))
+    this.queue.offer({ kind: "completed", run: completed.run, deliver }, fiber)
+  }
+}
+
+/** A recorder has a queue of its own. */
+class Recording implements Activation {
+  isOver = false
+  readonly started: (run: Run) => void
+  readonly completed: (run: CompletedRun) => void
+  readonly flush: Effect.Effect<void, unknown>
+
+  constructor({ completed, flush, started }: RunRecorder) {
+    this.started = started
+    this.completed = completed
+    this.flush = flush
   }
 }
 
@@ -75,12 +119,29 @@ export const activate = (
       context,
       withoutRun: (refs, fiber) => outsideOfRuns(refs, fiber, activation)
     })
-    const activation = new Activation(exporter, queue)
-    // Layers that are merged are released in fibers of their own, and what a fiber held stays with the one that was provided.
-    yield* Effect.locallyScopedWith(currentExporters, (others) => HashSet.add(HashSet.filter(others, isOn), activation))
+    const activation: Activation = new Queued(exporter, queue)
+    yield* added(activation)
   })
 
-const isOn = ({ queue }: Activation): boolean => !queue.isOver
+/** Adds a recorder to what receives the runs of the fiber, as long as the scope lasts. `name` is that of its metrics. */
+export const record = (recorder: RunRecorder, name: string): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    registerExporter(name)
+    const recording = yield* Effect.acquireRelease(
+      Effect.sync(() => new Recording(recorder)),
+      (recording) =>
+        Effect.sync(() => {
+          recording.isOver = true
+        })
+    )
+    yield* added(recording)
+  })
+
+// Layers that are merged are released in fibers of their own, and what a fiber held stays with the one that was provided.
+const added = (activation: Activation): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.locallyScopedWith(currentExporters, (others) => HashSet.add(HashSet.filter(others, isOn), activation))
+
+const isOn = ({ isOver }: Activation): boolean => !isOver
 
 /** An exporter is not active in its own work, and what it does is not done in the run that it receives. */
 const outsideOfRuns = (
@@ -100,30 +161,22 @@ const outsideOfRuns = (
 
 /** Hands a run that has started to the exporters of the fiber that take starts. */
 export const exportStartFor = (run: Run, fiber: Fiber.RuntimeFiber<unknown, unknown>): void => {
-  for (const { exporter, queue, takesStarts } of activeExporters(fiber)) {
-    if (!takesStarts) continue
-    queue.offer({ kind: "started", run, deliver: called("started", () => exporter.started?.(run)) }, fiber)
-  }
+  for (const activation of activeExporters(fiber)) activation.started(run, fiber)
 }
 
 /** Hands a completed run to all exporters of the fiber. */
 export const exportFor = (completed: CompletedRun, fiber: Fiber.RuntimeFiber<unknown, unknown>): void => {
-  for (const { exporter, queue } of activeExporters(fiber)) {
-    queue.offer(
-      { kind: "completed", run: completed.run, deliver: called("export", () => exporter.export(completed)) },
-      fiber
-    )
-  }
+  for (const activation of activeExporters(fiber)) activation.completed(completed, fiber)
 }
 
 /** Waits until the exporters of the fiber have written what they received. One that fails or takes too long is logged. */
 export const flushFor = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effect<void> =>
   Effect.forEach(
     activeExporters(fiber),
-    ({ exporter }) =>
-      exporter.flush === undefined
+    ({ flush }) =>
+      flush === undefined
         ? Effect.void
-        : called("flush", () => exporter.flush).pipe(
+        : flush.pipe(
             Effect.interruptible,
             Effect.timeout(maxFlush),
             Effect.catchAllCause((cause) => Effect.logWarning("a run exporter was not flushed", cause))

@@ -30,7 +30,7 @@ export interface WriterOptions {
 
 export interface DatabaseWriter {
   /** Takes a line, or counts it as lost where the queue is full. Does not wait. */
-  readonly append: (line: LedgerLine) => Effect.Effect<void>
+  readonly append: (line: LedgerLine) => void
   /** Writes all lines that were taken. When it succeeds they are in the database, or in the files of the directory. */
   readonly flush: Effect.Effect<void, Error.PlatformError>
   /** Whether lines are in the directory that are to go to the database. */
@@ -110,7 +110,10 @@ export const make = <E>(
       )
 
     const toSpill = (lines: ReadonlyArray<LedgerLine>) =>
-      Effect.zipRight(Effect.forEach(lines, spill.append, { discard: true }), spill.flush)
+      Effect.suspend(() => {
+        for (const line of lines) spill.append(line)
+        return spill.flush
+      })
 
     const taken = (now: number): ReadonlyArray<LedgerLine> => {
       const lines = SegmentWriter.withoutCompletedStarts(queued)
@@ -212,12 +215,11 @@ export const make = <E>(
       )
     )
     return {
-      append: (line: LedgerLine) =>
-        Effect.sync(() => {
-          if (queued.length >= options.maxQueued) lost += 1
-          else queued.push(line)
-          if (queued.length * 2 >= options.maxQueued) Deferred.unsafeDone(overflow, tooSlow)
-        }),
+      append: (line: LedgerLine) => {
+        if (queued.length >= options.maxQueued) lost += 1
+        else queued.push(line)
+        if (queued.length * 2 >= options.maxQueued) Deferred.unsafeDone(overflow, tooSlow)
+      },
       flush,
       isSpilling: Effect.sync(() => isSpilling)
     }
