@@ -2,6 +2,7 @@
  * `botanu prune`, `botanu migrate`: what keeps a ledger in shape.
  */
 import { FileSystem, Path } from "@effect/platform"
+import * as SqlClient from "@effect/sql/SqlClient"
 import { Figures, TerminalText } from "botanu-effect/report"
 import { LedgerSql } from "botanu-effect/sql"
 import { Clock, DateTime, Effect } from "effect"
@@ -79,22 +80,35 @@ const pruneDatabase = (location: string, before: number, isDryRun: boolean) =>
   Effect.scoped(
     Effect.gen(function* () {
       const { print } = yield* Screen
-      if (isDryRun) {
-        return yield* usageError("--dry-run: only for directories; a database drops whole months that are over")
-      }
       const database = yield* PostgresStore.locationOf(location)
-      const client = yield* PostgresStore.client(database, "writes")
-      const months = yield* LedgerSql.prune({ before: DateTime.unsafeMake(before), schema: database.schema }).pipe(
+      const client = yield* PostgresStore.client(database, isDryRun ? "reads" : "writes")
+      const removal = isDryRun
+        ? monthsBefore(before, database.schema)
+        : LedgerSql.prune({ before: DateTime.unsafeMake(before), schema: database.schema })
+      const months = yield* removal.pipe(
         Effect.provide(client),
         Effect.mapError((error) => PostgresStore.problemOf(database, error))
       )
       yield* print([
         months.length === 0
           ? `no month was over on ${new Date(before).toISOString().slice(0, 10)}`
-          : `removed ${months.map(TerminalText.visible).join(", ")}`
+          : `${isDryRun ? "would remove" : "removed"} ${months.map(TerminalText.visible).join(", ")}`
       ])
     })
   )
+
+/** The months of a database that were over at an instant. */
+const monthsBefore = (before: number, schema: string) =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const rows = yield* sql<{ readonly month: string }>`
+      SELECT replace(right(child.relname, 7), '_', '-') AS month FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid
+      WHERE inhparent = ${`${schema}.runs`}::regclass
+        AND (to_date(right(child.relname, 7), 'YYYY_MM') + interval '1 month') AT TIME ZONE 'UTC'
+          <= ${new Date(before).toISOString()}::timestamptz
+      ORDER BY 1`.withoutTransform
+    return rows.map(({ month }) => month)
+  })
 
 /** Makes the tables of a database, or brings them up to date. A directory needs none. */
 export const migrate = ({ ledger }: { readonly ledger: string }): Effect.Effect<void, CommandError, Needs> =>

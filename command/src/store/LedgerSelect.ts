@@ -45,7 +45,14 @@ const selectInDatabase = (location: string, text: string) =>
     const wrapped = `WITH ${PostgresStore.relationsOf(relations, database.schema)}
       SELECT selected.* FROM (${text.replace(/;\s*$/, "")}
       ) AS selected WHERE $1::text IS NULL`
-    return yield* Effect.mapError(sql.unsafe<Row>(wrapped, [null]).withoutTransform, (error) => {
+    const selected = Effect.gen(function* () {
+      const [role] = yield* sql<Row>`SELECT usesuper AS is_superuser FROM pg_user WHERE usename = current_user`
+        .withoutTransform
+      // A superuser may read the files of the server in a SELECT.
+      if (role?.is_superuser === "true") yield* sql`SET LOCAL ROLE pg_read_all_data`
+      return yield* sql.unsafe<Row>(wrapped, [null]).withoutTransform
+    })
+    return yield* Effect.mapError(sql.withTransaction(selected), (error) => {
       const problem = PostgresStore.problemOf(database, error)
       return problem.exitCode === exitCodes.usage ? problem : reasonOf(problem)
     })

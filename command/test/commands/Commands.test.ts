@@ -78,6 +78,8 @@ const refusedStatements = [
   "select * from read_text('/etc/passwd')",
   "select * from '/etc/passwd'",
   "select * from read_csv('/etc/passwd')",
+  "select pg_read_file('/etc/passwd')",
+  "select * from pg_ls_dir('/')",
   "set enable_external_access = true",
   "set default_transaction_read_only = off",
   "load postgres",
@@ -267,7 +269,9 @@ describe.each(stores())("on $name", { timeout }, ({ ledgerOf }) => {
     expect((await botanu(["sql", "select 1 as one where 1 = 2", "--ledger", ledger])).out).toBe("no rows")
   })
 
-  it("a statement that does more than select is refused in one line, and changes nothing", async () => {
+  it("a statement that does more than select is refused in one line, and changes nothing", {
+    timeout: 2 * timeout
+  }, async () => {
     const ledger = await ledgerOf(lines)
     for (const statement of refusedStatements) {
       const { code, err, out } = await botanu(["sql", statement, "--ledger", ledger])
@@ -313,6 +317,14 @@ describe.each(stores())("on $name", { timeout }, ({ ledgerOf }) => {
     expect((await botanu(["prune", "--older-than", "soon", "--ledger", ledger])).err).toContain(
       "--older-than: expected a number of days such as 90d"
     )
+  })
+
+  it("what would be removed is said first", async () => {
+    const ledger = await ledgerOf(lines)
+    const { code, out } = await botanu(["prune", "--older-than", "30d", "--dry-run", "--ledger", ledger])
+    expect(code).toBe(0)
+    expect(out).toMatch(/^would remove (\d days before|2026-02)/)
+    expect((await jsonOf(["events", "--ledger", ledger])).length).toBe(4)
   })
 
   it("its tables are up to date", async () => {
