@@ -15,7 +15,7 @@ import { prices } from "./prices.js"
 import { runs, runsWithDeadline } from "./runs.js"
 import { format, heading } from "./table.js"
 import { tracers } from "./tracers.js"
-import { usages } from "./usages.js"
+import { observedUsages, usages } from "./usages.js"
 
 const timed = (comparison: Comparison): Measurement => ({
   name: comparison.name,
@@ -31,6 +31,7 @@ const onEachTracer = (comparison: Comparison): ReadonlyArray<Measurement> =>
 const measurements: ReadonlyArray<Measurement> = [
   ...[...runs, ...runsWithDeadline, ...childSpans].flatMap(onEachTracer),
   ...tracers.flatMap(usages),
+  ...tracers.flatMap(observedUsages),
   ...prices,
   ...[...runHeaders, ...runSchemas, ...baggage, ...hostileHeaders, ...ids].map(timed),
   ...durable,

@@ -15,6 +15,11 @@ export interface Comparison {
   readonly theirs: Repeated
   /** The highest ratio, ours to theirs, that is aimed at; none where the line is for information. */
   readonly aim?: number
+  /**
+   * How many rounds come before those that are measured. Work of many functions is compiled late.
+   * @default 20
+   */
+  readonly warmUpRounds?: number
 }
 
 /** Something that is measured, and the lines that it prints. */
@@ -29,7 +34,7 @@ export interface Timing {
   readonly theirs: number
 }
 
-const warmUpRounds = 20
+const defaultWarmUpRounds = 20
 const rounds = 21
 const roundMillis = 20
 
@@ -60,13 +65,14 @@ export const repeatedEffect =
 /** Times both sides of a comparison. */
 export const measure = (comparison: Comparison): Effect.Effect<Timing> =>
   Effect.gen(function* () {
+    const { warmUpRounds = defaultWarmUpRounds } = comparison
     const ours = new Side(comparison.ours)
     const theirs = new Side(comparison.theirs)
     for (let round = 0; round < warmUpRounds + rounds; round++) {
       // Who goes first changes, so that it is nobody's advantage.
       for (const side of round % 2 === 0 ? [ours, theirs] : [theirs, ours]) yield* side.round
     }
-    return { ours: ours.nanos, theirs: theirs.nanos }
+    return { ours: ours.nanosAfter(warmUpRounds), theirs: theirs.nanosAfter(warmUpRounds) }
   })
 
 /** One of the two, and how long its rounds took. */
@@ -88,7 +94,7 @@ class Side {
   }).pipe(Effect.zipRight(dueCallbacks))
 
   /** The median of the rounds after the warm-up. */
-  get nanos(): number {
+  nanosAfter(warmUpRounds: number): number {
     const sorted = this.nanosByRound.slice(warmUpRounds).sort((a, b) => a - b)
     return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
   }

@@ -1,7 +1,10 @@
 /**
- * What it costs to record calls of models, beside the same calls on spans that nobody looks at.
+ * What it costs to record calls of models. A tracked call is compared with the same call on a span of the program's own, with the same
+ * attributes. A call of an `@effect/ai` model is compared with itself: alone, in a span of the program's own, with `RunAi.layer`, and with
+ * `RunAi.observe` on a client that answers at once. All are in runs.
  */
-import { LanguageModel, type Response, Telemetry } from "@effect/ai"
+import { LanguageModel, type Response as ModelResponse, Telemetry } from "@effect/ai"
+import { HttpClient, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { Effect, Stream } from "effect"
 import { RunAi } from "../src/ai/index.js"
 import { Llm, PriceBook } from "../src/index.js"
@@ -57,61 +60,143 @@ const prices = PriceBook.layer([
 
 const inRun = (calls: Effect.Effect<void>) => Effect.orDie(Effect.provide(run(calls), prices))
 
-const parts: Array<Response.PartEncoded> = [
+const parts: Array<ModelResponse.PartEncoded> = [
   { type: "response-metadata", id: "resp_1", modelId: "quill-2-0611", timestamp: "2026-06-11T00:00:00Z" },
   { type: "text", text: "Have you tried turning it off and on?" },
   { type: "finish", reason: "stop", usage: { inputTokens: 1204, outputTokens: 87, totalTokens: 1291 } }
 ]
 
-const model = LanguageModel.make({
-  generateText: ({ span }) =>
-    Effect.sync(() => {
-      Telemetry.addGenAIAnnotations(span, {
-        system: "openai",
-        operation: { name: "chat" },
-        request: { model: "quill-2" },
-        response: { id: "resp_1", model: "quill-2-0611", finishReasons: ["stop"] },
-        usage: { inputTokens: 1204, outputTokens: 87 }
+const annotate = (span: Parameters<typeof Telemetry.addGenAIAnnotations>[0]) =>
+  Telemetry.addGenAIAnnotations(span, {
+    system: "openai",
+    operation: { name: "chat" },
+    request: { model: "quill-2" },
+    response: { id: "resp_1", model: "quill-2-0611", finishReasons: ["stop"] },
+    usage: { inputTokens: 1204, outputTokens: 87 }
+  })
+
+/** A model that answers at once, by way of a client where there is one. */
+const modelOf = (client?: HttpClient.HttpClient) =>
+  LanguageModel.make({
+    generateText: ({ span }) => {
+      const answer = Effect.sync(() => {
+        annotate(span)
+        return parts
       })
-      return parts
-    }),
-  streamText: () => Stream.empty
+      if (client === undefined) return answer
+      return client.execute(request).pipe(
+        Effect.flatMap(({ json }) => json),
+        Effect.orDie,
+        Effect.zipRight(answer)
+      )
+    },
+    streamText: () => Stream.empty
+  })
+
+const request = HttpClientRequest.post("https://api.openai.com/v1/responses").pipe(
+  HttpClientRequest.bodyUnsafeJson({ model: "quill-2", input: "Nothing works." })
+)
+
+const body = JSON.stringify({
+  id: "resp_1",
+  model: "quill-2-0611",
+  output: [{ type: "message", content: [{ type: "output_text", text: "Have you tried turning it off and on?" }] }],
+  usage: {
+    input_tokens: 1204,
+    input_tokens_details: { cached_tokens: 0 },
+    output_tokens: 87,
+    output_tokens_details: { reasoning_tokens: 0 },
+    total_tokens: 1291
+  }
 })
 
-const asking = (times: number) =>
-  Effect.flatMap(model, (model) => repeatedEffect(() => model.generateText({ prompt: "Nothing works." }))(times))
+const client = HttpClient.make((request) =>
+  Effect.sync(() =>
+    HttpClientResponse.fromWeb(request, new Response(body, { headers: { "content-type": "application/json" } }))
+  )
+)
 
-/** A comparison, and what recording a usage may take beside the span of the call, in microseconds. */
-interface UsageComparison extends Comparison {
-  readonly aimMicros: number
+const asking = (
+  model: Effect.Effect<LanguageModel.Service>,
+  wrap = (call: Effect.Effect<unknown, unknown>) => call
+) => {
+  return (times: number) =>
+    Effect.flatMap(model, (model) => {
+      const call = wrap(model.generateText({ prompt: "Nothing works." }))
+      return inRun(repeatedEffect(() => call)(times))
+    })
 }
+
+const onSpan = Effect.withSpan("ask", {
+  kind: "client",
+  captureStackTrace: false,
+  attributes: { "app.feature": "support" }
+})
+
+/** A comparison, and what is added by ours, in microseconds, at most. */
+interface UsageComparison extends Comparison {
+  readonly added: string
+  readonly aimMicros?: number
+}
+
+const observe = Effect.sync(() => RunAi.observe(client))
 
 const comparisons: ReadonlyArray<UsageComparison> = [
   {
-    name: "tracked call of a model",
+    name: "tracked call of a model, beside the same on a span",
+    added: "Llm.track",
     aimMicros: 10,
+    warmUpRounds: 60,
     ours: (times) => inRun(repeatedEffect(() => tracked as Effect.Effect<Reply>)(times)),
     theirs: (times) => inRun(repeatedEffect(() => annotated)(times))
   },
   {
-    name: "call of an @effect/ai model",
+    name: "call of an @effect/ai model in a span, beside none",
+    added: "a span of the program's own",
+    warmUpRounds: 100,
+    ours: asking(modelOf(), onSpan),
+    theirs: asking(modelOf())
+  },
+  {
+    name: "call of an @effect/ai model with RunAi.layer",
+    added: "RunAi.layer",
     aimMicros: 15,
-    ours: (times) => Effect.provide(inRun(asking(times)), RunAi.layer),
-    theirs: (times) => inRun(asking(times))
+    warmUpRounds: 100,
+    ours: (times) => Effect.provide(asking(modelOf())(times), RunAi.layer),
+    theirs: asking(modelOf())
+  }
+]
+
+/** Clients that are observed change what is done for all later calls of the process. */
+const observedComparisons: ReadonlyArray<UsageComparison> = [
+  {
+    name: "call through a client with RunAi.observe",
+    added: "RunAi.layer with RunAi.observe",
+    warmUpRounds: 100,
+    ours: (times) => Effect.provide(asking(Effect.flatMap(observe, modelOf))(times), RunAi.layer),
+    theirs: asking(modelOf(client))
   }
 ]
 
 /** The lines for one tracer. */
-export const usages = ({ layer, name: tracer }: NamedTracer): ReadonlyArray<Measurement> =>
+export const usages = (tracer: NamedTracer): ReadonlyArray<Measurement> => measurementsOf(comparisons, tracer)
+
+/** The lines for one tracer, of clients that are observed: to be measured last. */
+export const observedUsages = (tracer: NamedTracer): ReadonlyArray<Measurement> =>
+  measurementsOf(observedComparisons, tracer)
+
+const measurementsOf = (
+  comparisons: ReadonlyArray<UsageComparison>,
+  { layer, name: tracer }: NamedTracer
+): ReadonlyArray<Measurement> =>
   comparisons.map((comparison) => {
     const name = `${comparison.name} (${tracer})`
     const lines = Effect.map(measure(comparison), ({ ours, theirs }) => {
-      const { aimMicros } = comparison
-      const added = (ours - theirs) / 1000
-      return [
-        format({ name, ours, theirs, unit: "ns" }),
-        `  a usage takes ${added.toFixed(1)} µs (aim: at most ${aimMicros} µs; ${added <= aimMicros ? "ok" : "missed"})`
-      ]
+      const { added, aimMicros } = comparison
+      const micros = (ours - theirs) / 1000
+      const aim =
+        aimMicros === undefined ? "" : ` (aim: at most ${aimMicros}; ${micros <= aimMicros ? "ok" : "missed"})`
+      return [format({ name, ours, theirs, unit: "ns" }), `  ${added} adds ${micros.toFixed(1)} µs${aim}`]
     })
     return { name, lines: Effect.provide(lines, layer) }
   })
