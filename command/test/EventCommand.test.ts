@@ -21,6 +21,15 @@ describe("botanu event", () => {
     expect(out).not.toContain("ticket-7")
   })
 
+  it("compares its cost with the median of its workflow", async () => {
+    const costs = ["0.1", "0.2", "0.5", "1.2"]
+    const records = costs.map((usd, index) =>
+      record({ n: index + 1, event: `ticket-${usd}`, end: 9, calls: [{ usd }] })
+    )
+    const ledger = await ledgerOf(linesOf([...records, record({ n: 9, event: "running" })]))
+    expect((await botanu(["event", "ticket-1.2", "--ledger", ledger])).out).toContain("6.0x the median of its workflow")
+  })
+
   it("prints one event for each customer that has the id, or that of one customer", async () => {
     const ledger = await ledgerOf(linesOf([record({ n: 1, end: 2 }), record({ n: 2, customer: "smallshop", end: 3 })]))
     const both = await botanu(["event", "ticket-42", "--ledger", ledger])

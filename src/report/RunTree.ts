@@ -227,6 +227,8 @@ export interface Options {
    * @default true
    */
   readonly isUtf8?: boolean
+  /** What an event of the same workflow costs: the median, which the cost is compared with. */
+  readonly medianUsd?: BigDecimal.BigDecimal | undefined
   /** Colours a text by the status that it is about. */
   readonly paint?: (status: RunRecord.ReportStatus, text: string) => string
 }
@@ -252,8 +254,8 @@ export interface Options {
  * @category formatting
  */
 export const lines = (event: BusinessEvent, options: Options = {}): ReadonlyArray<string> => {
-  const { columns = 100, isUtf8 = true, paint = (_, text) => text } = options
-  return [...headOf(event, paint), "", ...tableOf(event, columns, isUtf8 ? utf8 : ascii, paint)]
+  const { columns = 100, isUtf8 = true, medianUsd, paint = (_, text) => text } = options
+  return [...headOf(event, medianUsd, paint), "", ...tableOf(event, columns, isUtf8 ? utf8 : ascii, paint)]
 }
 
 const recordsIn = ({ children, record }: RunNode): ReadonlyArray<RunRecord.RunRecord> => [
@@ -272,7 +274,11 @@ const startOf = (node: Node): number =>
 
 type Paint = NonNullable<Options["paint"]>
 
-const headOf = (event: BusinessEvent, paint: Paint): ReadonlyArray<string> => {
+const headOf = (
+  event: BusinessEvent,
+  medianUsd: BigDecimal.BigDecimal | undefined,
+  paint: Paint
+): ReadonlyArray<string> => {
   const { run } = event.chains[0].attempts[0]
   const version = run.workflowVersion === undefined ? "" : ` ${run.workflowVersion}`
   const named = [event.eventId, event.customerId, `${run.workflow}${version}`, run.tenantId, run.environment]
@@ -282,7 +288,7 @@ const headOf = (event: BusinessEvent, paint: Paint): ReadonlyArray<string> => {
       "   "
     ),
     ...outcomesOf(event, paint),
-    `Cost      ${costText(event.cost)}${shareBeforeFinal(event)}`
+    `Cost      ${costText(event.cost)}${shareBeforeFinal(event)}${timesMedian(event.cost, medianUsd)}`
   ]
 }
 
@@ -338,7 +344,14 @@ const shareBeforeFinal = ({ attempts, cost, costBeforeFinal }: BusinessEvent): s
   return `   ${Math.round(share * 100)}% before the final attempt`
 }
 
+const timesMedian = ({ usd }: CostSum, median: BigDecimal.BigDecimal | undefined): string => {
+  if (median === undefined || BigDecimal.isZero(median) || BigDecimal.isZero(usd)) return ""
+  const times = Number(BigDecimal.format(BigDecimal.unsafeDivide(usd, median)))
+  return `   ${times >= 10 ? Figures.count(Math.round(times)) : times.toFixed(1)}x the median of its workflow`
+}
+
 interface Glyphs {
+  readonly deadline: string
   readonly run: string
   readonly call: string
   readonly wait: string
@@ -347,8 +360,8 @@ interface Glyphs {
   readonly through: string
 }
 
-const utf8: Glyphs = { run: "▒", call: "█", wait: "·", branch: "├─ ", last: "└─ ", through: "│  " }
-const ascii: Glyphs = { run: "-", call: "#", wait: ".", branch: "|- ", last: "`- ", through: "|  " }
+const utf8: Glyphs = { deadline: "┊", run: "▒", call: "█", wait: "·", branch: "├─ ", last: "└─ ", through: "│  " }
+const ascii: Glyphs = { deadline: "!", run: "-", call: "#", wait: ".", branch: "|- ", last: "`- ", through: "|  " }
 
 interface Row {
   readonly label: string
@@ -359,21 +372,34 @@ interface Row {
   readonly own: CostSum | undefined
   readonly note: string
   readonly status: RunRecord.ReportStatus | undefined
+  /** When the deadline struck that ended this, or the run that it is in. */
+  readonly deadline: number | undefined
 }
 
 const rowsOf = (event: BusinessEvent, glyphs: Glyphs): ReadonlyArray<Row> => {
   const isOneChain = event.chains.length === 1
   const rows: Array<Row> = []
-  const add = (node: Node, stem: string, below: string, isOutermost: boolean): void => {
+  const add = (node: Node, stem: string, below: string, isOutermost: boolean, outer: number | undefined): void => {
     if (node._tag === "Wait") {
-      rows.push({ ...node, label: "wait", glyph: glyphs.wait, own: undefined, note: "", status: undefined })
+      const empty = { own: undefined, note: "", status: undefined, deadline: undefined }
+      rows.push({ ...node, ...empty, label: "wait", glyph: glyphs.wait })
       return
     }
     if (node._tag === "Call") {
-      rows.push(callRow(node, stem, glyphs))
+      rows.push({
+        ...callRow(node, stem, glyphs),
+        deadline: outer !== undefined && node.end >= outer ? outer : undefined
+      })
       return
     }
     const { completed, run } = node.record
+    const end = completed?.endTime.epochMillis
+    const deadline =
+      completed?.status === "timeout"
+        ? run.deadline?.epochMillis
+        : outer !== undefined && (end === undefined || end >= outer)
+          ? outer
+          : undefined
     const attempt = run.attempt > 1 || isOutermost ? `attempt ${run.attempt}` : ""
     const label =
       isOutermost && isOneChain ? `Attempt ${run.attempt}` : [run.workflow, attempt].filter(Boolean).join(", ")
@@ -381,17 +407,24 @@ const rowsOf = (event: BusinessEvent, glyphs: Glyphs): ReadonlyArray<Row> => {
       label: stem + visible(label),
       glyph: glyphs.run,
       start: run.startTime.epochMillis,
-      end: completed?.endTime.epochMillis,
+      end,
+      deadline,
       own: node.own,
       note: runNote(node.record),
       status: RunRecord.statusOf(node.record)
     })
     node.children.forEach((child, index) => {
       const isLast = index === node.children.length - 1
-      add(child, below + (isLast ? glyphs.last : glyphs.branch), below + (isLast ? "   " : glyphs.through), false)
+      add(
+        child,
+        below + (isLast ? glyphs.last : glyphs.branch),
+        below + (isLast ? "   " : glyphs.through),
+        false,
+        deadline
+      )
     })
   }
-  for (const node of fromEvent(event)) add(node, "", "", true)
+  for (const node of fromEvent(event)) add(node, "", "", true, undefined)
   return rows
 }
 
@@ -405,7 +438,7 @@ const runNote = (record: RunRecord.RunRecord): string => {
   return status
 }
 
-const callRow = ({ end, recorded, start }: CallNode, stem: string, glyphs: Glyphs): Row => {
+const callRow = ({ end, recorded, start }: CallNode, stem: string, glyphs: Glyphs): Omit<Row, "deadline"> => {
   const { cost, usage } = recorded
   const what = usage.step ?? usage.operation
   const whom = usage.responseModel ?? usage.model ?? usage.provider
@@ -456,7 +489,7 @@ const tableOf = (event: BusinessEvent, columns: number, glyphs: Glyphs, paint: P
     const [known, unknown] = costs[index] as readonly [string, string]
     const took = row.start === undefined || row.end === undefined ? "" : ((row.end - row.start) / 1000).toFixed(2)
     const note = row.status === undefined ? row.note : paint(row.status, row.note)
-    return line(row.label, barOf(row, from, until, bar), took, known, unknown, note)
+    return line(row.label, barOf(row, from, until, bar, glyphs), took, known, unknown, note)
   })
   return [
     line("Run, step, call", scale, "Took, s", "Own, USD", "", ""),
@@ -475,11 +508,21 @@ const ownText = (own: CostSum | undefined, places: number): readonly [known: str
   return [Figures.fixed(own.usd, places), unknown]
 }
 
-const barOf = ({ end, glyph, start }: Row, from: number, until: number, columns: number): string => {
+const barOf = (
+  { deadline, end, glyph, start }: Row,
+  from: number,
+  until: number,
+  columns: number,
+  glyphs: Glyphs
+): string => {
   if (columns === 0 || (start === undefined && end === undefined)) return ""
   const span = Math.max(1, until - from)
   const at = (time: number) => Math.min(columns - 1, Math.floor(((time - from) / span) * columns))
   const first = at(start ?? (end as number))
   const last = Math.max(first, Math.min(columns - 1, Math.ceil((((end ?? until) - from) / span) * columns) - 1))
-  return " ".repeat(first) + glyph.repeat(last - first + 1)
+  const bar = " ".repeat(first) + glyph.repeat(last - first + 1)
+  if (deadline === undefined || deadline < from) return bar
+  // The column in which the deadline struck, which ended what is in it.
+  const struck = at(Math.min(deadline, until))
+  return `${pad(bar, struck).slice(0, struck)}${glyphs.deadline}${bar.slice(struck + 1)}`
 }

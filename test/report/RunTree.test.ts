@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import { BigDecimal } from "effect"
 import { BusinessEvent, RunTree } from "../../src/report/index.js"
 import { type RecordOptions, record } from "./records.js"
 
@@ -66,6 +67,29 @@ describe("the tree of an event", () => {
       └─ chat   quill-2                                  █     0.60    0.0200"
     `)
     expect(Math.max(...text.slice(4).map((line) => line.length))).toBeLessThanOrEqual(100)
+  })
+
+  it("has a line where the deadline struck, through what it ended", () => {
+    const late = eventOf([
+      { n: 1, start: 0, end: 10, deadline: 10, status: "timeout", calls: [{ end: 2, durationMs: 2000 }] },
+      { n: 2, parent: 1, start: 1, end: 10, status: "canceled", calls: [{ end: 10, durationMs: 4000 }] },
+      { n: 3, root: 1, attempt: 2, start: 15, end: 20 }
+    ])
+    const bars = RunTree.lines(late)
+      .slice(5)
+      .map((line) => [line.indexOf("┊"), line.indexOf("▒") >= 0 || line.indexOf("█") >= 0])
+    const [column] = bars[0] as [number]
+    expect(column).toBeGreaterThan(0)
+    expect(bars.map(([struck]) => struck)).toEqual([column, -1, column, column, -1, -1])
+    expect(RunTree.lines(late, { isUtf8: false })[5]?.indexOf("!")).toBe(column)
+  })
+
+  it("compares the cost with the median of the workflow, where that is known", () => {
+    const costOf = (usd: string) => RunTree.lines(support, { medianUsd: BigDecimal.unsafeFromString(usd) })[2]
+    expect(costOf("0.02451")).toContain("before the final attempt   5.1x the median of its workflow")
+    expect(costOf("0.01")).toContain("   13x the median of its workflow")
+    expect(costOf("0")).not.toContain("median")
+    expect(RunTree.lines(support)[2]).not.toContain("median")
   })
 
   it("leaves out the bars where there is no room, and says so", () => {

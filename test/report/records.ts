@@ -49,6 +49,7 @@ export interface RecordOptions {
   readonly errorClass?: string
   readonly reason?: string
   readonly annotations?: Readonly<Record<string, string | number | boolean>>
+  readonly deadline?: number
 }
 
 export const record = (options: RecordOptions): RunRecord.RunRecord => {
@@ -64,6 +65,7 @@ export const record = (options: RecordOptions): RunRecord.RunRecord => {
     ...(options.version !== undefined && { workflowVersion: options.version }),
     ...(options.tenant !== undefined && { tenantId: options.tenant }),
     ...(parent !== undefined && { parentRunId: idOf(parent) }),
+    ...(options.deadline !== undefined && { deadline: instant(base + options.deadline * 1000) }),
     ...(attempt > 1 && { retryOfRunId: idOf(root) })
   })
   if (end === undefined) return RunRecord.started(run)

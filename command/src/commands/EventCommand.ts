@@ -5,6 +5,7 @@ import { Cost } from "botanu-effect"
 import { BusinessEvent, Figures, RunTree, TerminalText } from "botanu-effect/report"
 import { BigDecimal, DateTime, Effect } from "effect"
 import { CommandError, exitCodes } from "../CommandError.js"
+import { medianUsd } from "../query/EventFigures.js"
 import { LedgerStore } from "../store/LedgerStore.js"
 import * as Paint from "../terminal/Paint.js"
 import * as Rows from "../terminal/Rows.js"
@@ -35,10 +36,12 @@ export const event = (options: {
     if (options.json) {
       return yield* print(JSON.stringify(events.map(jsonOf), undefined, 2).split("\n").map(TerminalText.visible))
     }
-    const blocks = events.map((one) =>
+    const blocks = yield* Effect.forEach(events, (one) =>
       options.charges
-        ? [titleOf(one), "", ...chargeLines(one, columns)]
-        : RunTree.lines(one, { columns, isUtf8, paint: Paint.byStatus(hasColour) })
+        ? Effect.succeed([titleOf(one), "", ...chargeLines(one, columns)])
+        : Effect.map(medianUsd(one.workflow), (medianUsd) =>
+            RunTree.lines(one, { columns, isUtf8, medianUsd, paint: Paint.byStatus(hasColour) })
+          )
     )
     yield* print(blocks.flatMap((lines, index) => (index === 0 ? lines : ["", ...lines])))
   })

@@ -135,6 +135,21 @@ export const startTimes = (
     return row?.first == null || row.last == null ? undefined : [row.first, row.last]
   })
 
+/** What an event of a workflow costs that is over: the median, where there are at least two. */
+export const medianUsd = (
+  workflow: string
+): Effect.Effect<BigDecimal.BigDecimal | undefined, CommandError, LedgerStore> =>
+  Effect.gen(function* () {
+    const { query } = yield* LedgerStore
+    const [row] = yield* query({
+      from: ["events"],
+      text: `SELECT count(*) AS events, percentile_disc(0.5) WITHIN GROUP (ORDER BY e.usd) AS median FROM events e
+        WHERE e.workflow = $workflow::text AND e.status NOT IN ('running', 'lost')`,
+      parameters: { workflow }
+    })
+    return Cells.count(row?.events) < 2 ? undefined : Cells.amount(row?.median)
+  })
+
 /** The names of the annotations in a ledger. */
 export const annotationNames: Effect.Effect<ReadonlyArray<string>, CommandError, LedgerStore> = Effect.gen(
   function* () {
