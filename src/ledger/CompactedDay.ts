@@ -11,16 +11,9 @@ import { orIfGone } from "./Gone.js"
  *
  * @example
  * ```ts
- * import { NodeContext } from "@effect/platform-node"
- * import { Ledger } from "botanu-effect/ledger"
- * import { Console, Effect } from "effect"
+ * import type { Ledger } from "botanu-effect/ledger"
  *
- * const program = Effect.gen(function* () {
- *   const { compacted } = yield* Ledger.files("botanu-ledger")
- *   for (const { bytes, day, runs } of compacted) yield* Console.log(day, runs, bytes)
- * }).pipe(Effect.provide(NodeContext.layer))
- *
- * Effect.runPromise(program)
+ * const describe = ({ bytes, day, runs }: Ledger.CompactedDay): string => `${day}: ${runs} runs, ${bytes} bytes`
  * ```
  *
  * @since 0.2.0
