@@ -23,6 +23,7 @@ const tools = [
       "test/soak/soak.test.ts",
       "test/sql/**",
       "test/cluster/crash.test.ts",
+      "test/cluster/processes.test.ts",
       "test/cluster/versions.test.ts",
       "test/examples/order-fulfilment.test.ts",
       "command/test/serve/DatabasePage.test.ts"
