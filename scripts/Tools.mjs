@@ -32,8 +32,12 @@ const tools = [
   {
     program: "chromium",
     package: "chromium",
-    what: "the tests of the page in a browser",
-    files: ["command/test/serve/Page.test.ts", "command/test/serve/DatabasePage.test.ts"]
+    what: "the tests in a browser",
+    files: [
+      "command/test/serve/Page.test.ts",
+      "command/test/serve/DatabasePage.test.ts",
+      "test/package/browser.test.ts"
+    ]
   }
 ]
 

@@ -18,6 +18,7 @@ const sizes = {
   "test/sql/outage.test.ts": { CRASHES: "200", OUTAGE_SECONDS: "30" },
   "test/soak/soak.test.ts": { SOAK_SECONDS: "1800" },
   "test/sql/processes.test.ts": { RUNS: "5000" },
+  "test/package/package.test.ts": { TYPESCRIPT_VERSIONS: "5.4 5.5 5.6 5.7 5.8 5.9 6.0 latest" },
   "test/cluster/crash.test.ts": { KILLS: "50", TERMINATIONS: "20" }
 }
 

@@ -17,10 +17,34 @@ beforeAll(async () => {
   project = await makeProject()
   consumer = project.folder
   installed = join(consumer, "node_modules", manifest.name)
-  await install(project, [manifest.name, ...versionsOf("effect", "typescript")])
+  await install(project, [
+    manifest.name,
+    ...versionsOf("effect", "typescript"),
+    ...compilers.map((version) => `typescript-${version}@npm:typescript@${version}`)
+  ])
 })
 
 afterAll(() => remove(project))
+
+/** The versions of TypeScript that the declarations are for: the lowest and the newest, or all of them. */
+const compilers = (process.env["TYPESCRIPT_VERSIONS"] ?? "5.4 latest").split(" ")
+
+/**
+ * What a version of TypeScript objects to in a program and in the declarations of this package. Those of Effect need TypeScript 5.9
+ * where they are checked too (`skipLibCheck: false`).
+ */
+const objections = async (version: string, config: string): Promise<ReadonlyArray<string>> => {
+  const compiler = join(consumer, "node_modules", `typescript-${version}`, "bin/tsc")
+  const output = await run(consumer, "node", compiler, "--pretty", "false", "-p", config).catch(
+    ({ message }: Error) => {
+      if (!/error TS\d+/.test(message)) throw new Error(message)
+      return message
+    }
+  )
+  return output
+    .split("\n")
+    .filter((line) => /error TS\d+/.test(line) && !/^node_modules\/(?!botanu-effect\/)/.test(line))
+}
 
 type Dependency = keyof typeof manifest.devDependencies
 
@@ -127,6 +151,12 @@ describe("in a project of its own", () => {
     await run(consumer, bin("tsc", consumer), "-p", `tsconfig.${resolution}.json`)
   })
 
+  it.each(compilers)("compiles with TypeScript %s", async (version) => {
+    for (const resolution of ["nodenext", "bundler"]) {
+      expect([resolution, await objections(version, `tsconfig.${resolution}.json`)]).toEqual([resolution, []])
+    }
+  })
+
   it("runs in Node", async () => {
     expect(await run(consumer, "node", "program.mjs")).toMatch(/^[0-9a-f-]{36} success\n$/)
   })
@@ -140,6 +170,10 @@ describe("in a project of its own", () => {
 
     it("compiles against all entry points, into declarations too", () =>
       run(consumer, bin("tsc", consumer), "-p", "tsconfig.edges.json"))
+
+    it.each(compilers)("compiles against all entry points with TypeScript %s", async (version) => {
+      expect(await objections(version, "tsconfig.edges.json")).toEqual([])
+    })
 
     it("runs with all entry points", async () => {
       expect(await run(consumer, "node", "edges.mjs")).not.toContain("missing")
