@@ -17,11 +17,16 @@ describe("a line of version 1", () => {
     expect(JSON.parse(encode(line))).toEqual(JSON.parse(text))
   })
 
+  it("is of each type", () => {
+    const types = stored.map((text) => Either.getOrThrow(decode(text)).type)
+    expect(new Set(types)).toEqual(new Set(["writer", "started", "completed", "amended", "lost"]))
+  })
+
   it("keeps a cost to the last digit", () => {
     const completed = stored
       .map((text) => Either.getOrThrow(decode(text)))
       .filter((line): line is Extract<LedgerLine, { type: "completed" }> => line.type === "completed")
-    expect(completed.map((line) => Cost.format(line.completed.totals.usd))).toEqual(["0.000000000000000001"])
+    expect(completed.map((line) => Cost.format(line.completed.totals.usd))).toEqual(["0.000000000000000001", "0.0042"])
   })
 })
 

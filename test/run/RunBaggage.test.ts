@@ -63,6 +63,46 @@ describe("a run from baggage, as the Python SDK reads it", () => {
   }
 })
 
+interface StoredHeader {
+  readonly name: string
+  readonly run: typeof Run.Encoded
+  readonly lean: string
+  readonly full: string
+  /** The runs that are read from these headers. */
+  readonly readLean: typeof Run.Encoded
+  readonly readFull: typeof Run.Encoded
+}
+
+const storedHeaders: ReadonlyArray<StoredHeader> = JSON.parse(
+  readFileSync(new URL("headers-v1.json", import.meta.url), "utf8")
+)
+
+describe("the headers of version 1, as services of before send them and expect them", () => {
+  it("have each kind of member", () => {
+    expect(storedHeaders.some(({ full }) => /botanu.deadline=.*/.test(full))).toBe(true)
+    expect(storedHeaders.some(({ full }) => full.includes("botanu.cancelled=true"))).toBe(true)
+  })
+
+  for (const { full, lean, name, readFull, readLean, run } of storedHeaders) {
+    it(`${name}: are read as they were`, () => {
+      for (const [header, expected] of [
+        [lean, readLean],
+        [full, readFull]
+      ] as const) {
+        const { problems, run: read } = RunBaggage.read(Baggage.decode(header).baggage, receivedAt)
+        expect(problems).toEqual([])
+        expect(Schema.encodeSync(Run)(Option.getOrThrow(read))).toEqual(expected)
+      }
+    })
+
+    it(`${name}: are written as they were`, () => {
+      const decoded = Schema.decodeSync(Run)(run)
+      expect(Baggage.encode(decoded.toBaggage("lean"))).toBe(lean)
+      expect(Baggage.encode(decoded.toBaggage("full"))).toBe(full)
+    })
+  }
+})
+
 const lean = Object.fromEntries(Baggage.entries(makeRun().toBaggage("lean")))
 
 const problemsOf = (entries: Record<string, string>) => RunBaggage.read(baggageOf(entries), receivedAt).problems
