@@ -12,8 +12,13 @@ import { join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
-const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
-const { devDependencies, peerDependencies } = manifest
+const manifestOf = (folder) => JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8"))
+const { workspaces: _, ...manifest } = manifestOf(".")
+const { peerDependencies } = manifest
+
+/** What the tests need: those of the examples and of the page run the command, too. */
+const { [manifest.name]: __, ...ofCommand } = manifestOf("command").dependencies
+const devDependencies = { ...ofCommand, ...manifestOf("command").devDependencies, ...manifest.devDependencies }
 
 const [argument, ...vitestArguments] = process.argv.slice(2)
 const isCore = argument === "--core"
