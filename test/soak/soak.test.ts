@@ -144,6 +144,9 @@ const load = (url: string, until: number) => {
   return { answers, done: Promise.all(Array.from({ length: clients }, client)), requests: () => requests }
 }
 
+/** How long the page may take until it shows what was written last. */
+const patience = { timeout: 20_000, interval: 100 }
+
 /** A service that is killed loses what it has not written yet: the requests that are answered close to that moment. */
 const unwrittenMillis = 2_000
 
@@ -271,8 +274,12 @@ it(`${seconds} seconds of faults lose, double and mix up nothing`, { timeout: se
   expect(answers.length).toBeGreaterThan(requests() / 10)
   const kept = check(files.records, models.log, answers, kills)
   const inDatabase = check(stored.records, models.log, answers, kills)
-  const { now } = await page.get<{ now: { usd: string } }>(overview)
-  expect(BigDecimal.equals(BigDecimal.unsafeFromString(now.usd), kept.usd)).toBe(true)
+  await expect
+    .poll(async () => {
+      const { now } = await page.get<{ now: { usd: string } }>(overview)
+      return BigDecimal.format(BigDecimal.normalize(BigDecimal.unsafeFromString(now.usd)))
+    }, patience)
+    .toBe(BigDecimal.format(BigDecimal.normalize(kept.usd)))
 
   const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1)
   console.log(

@@ -8,6 +8,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
+import { setTimeout as sleep } from "node:timers/promises"
 import { NodeContext } from "@effect/platform-node"
 import { SqlClient } from "@effect/sql"
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
@@ -225,12 +226,18 @@ describe("a database", () => {
 })
 
 /** Kills a writer after it has acknowledged so many runs and a moment more; gives the ids that it acknowledged. */
-const killedAfter = async (args: ReadonlyArray<string>, acknowledged: number, moreMillis: number) => {
+const killedAfter = async (
+  args: ReadonlyArray<string>,
+  acknowledged: number,
+  moreMillis: number,
+  onFirst: () => void
+) => {
   const child = spawn(process.execPath, [writer, ...args], { stdio: ["ignore", "pipe", "ignore"] })
   const exited = once(child, "exit")
   const ids: Array<string> = []
   for await (const line of createInterface(child.stdout)) {
     ids.push(line)
+    if (ids.length === 1) onFirst()
     if (ids.length === acknowledged) setTimeout(() => child.kill("SIGKILL"), moreMillis)
   }
   await exited
@@ -244,18 +251,19 @@ it(
     const { spill, url } = await place()
     const acknowledged: Array<string> = []
     for (let begun = 0; begun < crashes; begun += 2) {
+      // The database goes while both write. When it comes they write what they have in their directory.
+      let writing = 0
+      let outage: Promise<void> | undefined
+      const onFirst = () => {
+        writing += 1
+        if (writing === 2) outage = sleep(Math.random() * 200).then(() => server().stop("SIGQUIT"))
+      }
       const killed = [0, 1].map(() =>
-        killedAfter([url, spill, "100000"], 50 + Math.floor(Math.random() * 100), Math.random() * 60)
-      )
-      // In the middle of it the database goes, and when it comes they write what they have in their directory.
-      setTimeout(
-        () =>
-          void server()
-            .stop("SIGQUIT")
-            .then(() => server().resume()),
-        300 + Math.random() * 600
+        killedAfter([url, spill, "100000"], 50 + Math.floor(Math.random() * 100), Math.random() * 60, onFirst)
       )
       acknowledged.push(...(await Promise.all(killed)).flat())
+      await outage
+      await server().resume()
     }
     expect(acknowledged.length).toBeGreaterThanOrEqual(50 * crashes)
     const program = Effect.gen(function* () {

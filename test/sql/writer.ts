@@ -6,7 +6,7 @@
  */
 import { NodeContext } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
-import { Effect, Layer, Redacted } from "effect"
+import { Effect, Layer, Logger, Redacted } from "effect"
 import { Botanu, RunContext } from "../../src/index.js"
 import { Ledger } from "../../src/ledger/index.js"
 import { LedgerSql } from "../../src/sql/index.js"
@@ -41,4 +41,7 @@ const write = Effect.gen(function* () {
   }
 })
 
-Effect.runFork(write.pipe(Effect.provide(ledgers), Effect.provide(NodeContext.layer)))
+/** The standard output is for ids. */
+const logToStandardError = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))
+
+Effect.runFork(write.pipe(Effect.provide(ledgers), Effect.provide([NodeContext.layer, logToStandardError])))
