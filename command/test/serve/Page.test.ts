@@ -221,6 +221,7 @@ describe("the explorer", () => {
       await page.keyboard.press("Escape")
       await page.waitForSelector("dialog[open]", { state: "detached" })
       await page.keyboard.press("/")
+      await page.waitForSelector("#find:focus")
       await page.keyboard.type("ticket-48213")
       await page.keyboard.press("Enter")
       await page.waitForSelector(".titles h1 >> text=ticket-48213")
