@@ -6,7 +6,9 @@ import { useEffect, useRef } from "preact/hooks"
 /** Whether a key goes into a field. Single keys do nothing else then. */
 export const isTyping = ({ target }: KeyboardEvent): boolean =>
   target instanceof HTMLElement &&
-  (target.isContentEditable || /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName) || target.closest("dialog") !== null)
+  (target.isContentEditable ||
+    /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName) ||
+    target.closest("dialog[open]") !== null)
 
 const keys: ReadonlyArray<readonly [keys: ReadonlyArray<string>, what: string]> = [
   [["/"], "search an event, run or customer"],
