@@ -181,6 +181,15 @@ const tickText = (millis: number): string => (millis === 0 ? "0 s" : Figures.dur
 const durationOf = ({ endMs, startMs }: TimelineRow): string =>
   startMs === null || endMs === null ? "" : Figures.duration(endMs - startMs)
 
+/** How instants are placed on the lanes, and what is marked on each. */
+interface Scale {
+  readonly x: (time: number) => number
+  readonly laneWidth: number
+  readonly until: number
+  readonly ticks: ReadonlyArray<number>
+  readonly deadlines: ReadonlyArray<number>
+}
+
 const Row = ({
   deadlines,
   fold,
@@ -195,13 +204,8 @@ const Row = ({
   ticks,
   until,
   x
-}: {
+}: Scale & {
   readonly row: TimelineRow
-  readonly x: (time: number) => number
-  readonly laneWidth: number
-  readonly until: number
-  readonly ticks: ReadonlyArray<number>
-  readonly deadlines: ReadonlyArray<number>
   readonly places: number
   readonly isSelected: boolean
   readonly isFolded: boolean
@@ -291,21 +295,7 @@ const roomBeside = (from: number, to: number, laneWidth: number) => {
   return { before: lettersIn(from), after: lettersIn(100 - to) }
 }
 
-const Bar = ({
-  deadlines,
-  laneWidth,
-  row,
-  ticks,
-  until,
-  x
-}: {
-  readonly row: TimelineRow
-  readonly x: (time: number) => number
-  readonly laneWidth: number
-  readonly until: number
-  readonly ticks: ReadonlyArray<number>
-  readonly deadlines: ReadonlyArray<number>
-}) => {
+const Bar = ({ deadlines, laneWidth, row, ticks, until, x }: Scale & { readonly row: TimelineRow }) => {
   const start = row.startMs ?? row.endMs
   if (start === null) return null
   const isEndless = row.endMs === null

@@ -2,8 +2,9 @@
  * `botanu compact`: the segments of days that are over, as Parquet files.
  */
 import type { FileSystem, Path } from "@effect/platform"
-import { Figures, TerminalText } from "botanu-effect/report"
+import { TerminalText } from "botanu-effect/report"
 import { Clock, Effect, Ref } from "effect"
+import { megabytes, plural } from "../Amounts.js"
 import type { CommandError } from "../CommandError.js"
 import * as Compaction from "../store/Compaction.js"
 import * as LedgerDirectory from "../store/LedgerDirectory.js"
@@ -93,7 +94,3 @@ const spanOf = (days: ReadonlyArray<{ readonly day: string }>): string => {
   const [first, last] = [days[0]?.day, days[days.length - 1]?.day]
   return first === undefined ? "" : first === last ? `, ${first}` : `, ${first} to ${last}`
 }
-
-const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
-
-const plural = (count: number, noun: string): string => `${Figures.count(count)} ${noun}${count === 1 ? "" : "s"}`

@@ -3,6 +3,7 @@
  */
 import { Figures, TerminalText } from "botanu-effect/report"
 import { Effect } from "effect"
+import { plural } from "../Amounts.js"
 import { type CommandError, exitCodes } from "../CommandError.js"
 import * as Findings from "../query/Findings.js"
 import { type Health, LedgerStore } from "../store/LedgerStore.js"
@@ -125,5 +126,3 @@ const unpricedLines = (unpriced: ReadonlyArray<Findings.Unpriced>, columns: numb
     columns
   )
 }
-
-const plural = (count: number, noun: string): string => `${Figures.count(count)} ${noun}${count === 1 ? "" : "s"}`

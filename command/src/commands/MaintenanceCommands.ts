@@ -6,6 +6,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import { Figures, TerminalText } from "botanu-effect/report"
 import { LedgerSql } from "botanu-effect/sql"
 import { Clock, DateTime, Effect } from "effect"
+import { megabytes } from "../Amounts.js"
 import { CommandError, exitCodes } from "../CommandError.js"
 import * as Compaction from "../store/Compaction.js"
 import * as LedgerDirectory from "../store/LedgerDirectory.js"
@@ -63,12 +64,12 @@ const pruneDirectory = (directory: string, firstDay: string, isDryRun: boolean) 
           if ((yield* files.readDirectory(folder)).length === 0) yield* files.remove(folder, { recursive: true })
         }
       }
-      const megabytes = ([...segments, ...compacted].reduce((sum, { bytes }) => sum + bytes, 0) / 1e6).toFixed(1)
+      const bytes = [...segments, ...compacted].reduce((sum, { bytes }) => sum + bytes, 0)
       const span = days.length === 0 ? "" : `, ${days[0]} to ${days[days.length - 1]}`
       const parts = [
         `${Figures.count(segments.length)} segments`,
         ...(compacted.length === 0 ? [] : [`${Figures.count(compacted.length)} compacted days`]),
-        `${megabytes} MB`
+        megabytes(bytes)
       ]
       yield* print([
         `${isDryRun ? "would remove" : "removed"} ${Figures.count(days.length)} days before ${firstDay}: ${parts.join(", ")}${span}`

@@ -5,6 +5,7 @@ import { type FileSystem, Path } from "@effect/platform"
 import type { Ledger } from "botanu-effect/ledger"
 import { Figures } from "botanu-effect/report"
 import { Effect, Ref, type Scope } from "effect"
+import { megabytes, plural } from "../Amounts.js"
 import type { CommandError } from "../CommandError.js"
 import * as CompactedFiles from "./CompactedFiles.js"
 import * as Dialect from "./Dialect.js"
@@ -161,14 +162,13 @@ const healthOf = (
     })
     const days = new Set([...segments, ...compacted].map(({ day }) => day)).size
     const compactedDays = new Set(compacted.map(({ day }) => day)).size
-    const megabytes = sum([...segments, ...compacted].map(({ bytes }) => bytes)) / 1e6
     return {
       sizes: [
         plural(days, "day"),
         ...(compactedDays === 0 ? [] : [`${Figures.count(compactedDays)} compacted`]),
         plural(segments.length, "segment"),
         plural(Number(totals?.["lines"] ?? 0) + sum(compacted.map(({ lines }) => lines)), "record"),
-        `${megabytes.toFixed(1)} MB`
+        megabytes(sum([...segments, ...compacted].map(({ bytes }) => bytes)))
       ],
       problems: problems.filter(({ lines }) => lines > 0),
       lostRecords: Number(totals?.["lost"] ?? 0) + sum(compacted.map(({ lost }) => lost))
@@ -176,5 +176,3 @@ const healthOf = (
   })
 
 const problemNames = ["cut", "newer_version", "invalid"] as const
-
-const plural = (count: number, noun: string): string => `${Figures.count(count)} ${noun}${count === 1 ? "" : "s"}`

@@ -4,9 +4,10 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import { PgClient } from "@effect/sql-pg"
-import { Figures, TerminalText } from "botanu-effect/report"
+import { TerminalText } from "botanu-effect/report"
 import { LedgerSql } from "botanu-effect/sql"
 import { Context, Effect, Layer, Redacted, type Scope } from "effect"
+import { megabytes, plural } from "../Amounts.js"
 import { CommandError, exitCodes } from "../CommandError.js"
 import * as Dialect from "./Dialect.js"
 import { amended, recordedEvents } from "./EventRelation.js"
@@ -109,12 +110,9 @@ export const open = (text: string): Effect.Effect<Store, CommandError, Scope.Sco
                 WHERE c.relkind IN ('r', 'm')) AS bytes
             FROM runs`
         })
-        const count = (name: string, noun: string) => {
-          const value = Number(row?.[name] ?? 0)
-          return `${Figures.count(value)} ${noun}${value === 1 ? "" : "s"}`
-        }
+        const count = (name: string, noun: string) => plural(Number(row?.[name] ?? 0), noun)
         return {
-          sizes: [count("days", "day"), count("runs", "run"), `${(Number(row?.bytes ?? 0) / 1e6).toFixed(1)} MB`],
+          sizes: [count("days", "day"), count("runs", "run"), megabytes(Number(row?.bytes ?? 0))],
           problems: [],
           lostRecords: Number(row?.lost ?? 0)
         }

@@ -40,24 +40,8 @@ const struct = (fields: Readonly<Record<string, string>>): string =>
     .map(([name, type]) => `"${name}" ${type}`)
     .join(", ")})`
 
-const runType = struct({
-  runId: "UUID",
-  workflow: "VARCHAR",
-  eventId: "VARCHAR",
-  customerId: "VARCHAR",
-  environment: "VARCHAR",
-  workflowVersion: "VARCHAR",
-  tenantId: "VARCHAR",
-  parentRunId: "UUID",
-  rootRunId: "UUID",
-  attempt: "INTEGER",
-  retryOfRunId: "UUID",
-  startTime: "TIMESTAMPTZ",
-  deadline: "TIMESTAMPTZ"
-})
-
 /** What is read of a run for its event. */
-const eventRunType = struct({
+const eventRunFields = {
   runId: "UUID",
   workflow: "VARCHAR",
   eventId: "VARCHAR",
@@ -69,7 +53,10 @@ const eventRunType = struct({
   rootRunId: "UUID",
   attempt: "INTEGER",
   startTime: "TIMESTAMPTZ"
-})
+}
+const eventRunType = struct(eventRunFields)
+
+const runType = struct({ ...eventRunFields, retryOfRunId: "UUID", deadline: "TIMESTAMPTZ" })
 
 const eventCompletedType = struct({
   run: eventRunType,
