@@ -127,10 +127,13 @@ describe("RunContext.retry", () => {
     })
   )
 
-  it.effect("refuses an attempt that the wire cannot carry", () =>
+  it.effect("counts to the number that the wire can carry, and goes on with it", () =>
     Effect.gen(function* () {
-      const error = yield* Effect.flip(RunContext.retry(makeRun({ attempt: 999_999 })))
-      expect(`${error.field}: ${error.problem}`).toBe("retryOf: expected an attempt before number 999999")
+      const last = yield* RunContext.retry(makeRun({ attempt: 999_998 }))
+      const next = yield* RunContext.retry(last)
+      expect([last.attempt, next.attempt]).toEqual([999_999, 999_999])
+      expect(next.retryOfRunId).toBe(last.runId)
+      expect(next.rootRunId).toBe(last.rootRunId)
     })
   )
 })

@@ -142,7 +142,8 @@ const validated = (
     customerId: options.customerId,
     environment: environment.right,
     rootRunId: previous === undefined ? runId.right : previous.rootRunId,
-    attempt: previous === undefined ? 1 : previous.attempt + 1,
+    // Baggage has no place for more digits, and a workflow may be retried for ever.
+    attempt: previous === undefined ? 1 : Math.min(previous.attempt + 1, maxAttempt),
     startTime: now,
     cancelled: parent?.cancelled ?? false
   }
@@ -224,7 +225,6 @@ const textProblem = (options: RunOptions, environment: string): FieldText.FieldP
 
 const previousProblem = (options: RunOptions, previous: Run | undefined): FieldText.FieldProblem | undefined => {
   if (previous === undefined) return undefined
-  if (previous.attempt >= maxAttempt) return invalid("retryOf", `expected an attempt before number ${maxAttempt}`)
   if (options.eventId === previous.eventId) return undefined
   const expected = `expected ${FieldText.quote(previous.eventId)}, the event of the run that is retried`
   return invalid("eventId", `${expected}, got ${FieldText.quote(options.eventId)}`)

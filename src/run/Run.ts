@@ -66,7 +66,7 @@ export class Run extends Schema.Class<Run>("botanu/Run")({
   parentRunId: optional(Uuid),
   /** The first attempt; `runId` itself unless this run is a retry. */
   rootRunId: Uuid,
-  /** 1 for the first attempt. */
+  /** 1 for the first attempt. 999999 stands for that attempt and each later one. */
   attempt: Attempt,
   /** The attempt before. */
   retryOfRunId: optional(Uuid),
