@@ -6,12 +6,11 @@
  */
 import { execFileSync, spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join, relative } from "node:path"
-import { fileURLToPath } from "node:url"
+import { join } from "node:path"
+import { copyProject, root } from "./ProjectAside.mjs"
 
-const root = fileURLToPath(new URL("..", import.meta.url))
 const manifestOf = (folder) => JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8"))
 const { workspaces: _, ...manifest } = manifestOf(".")
 const { peerDependencies } = manifest
@@ -123,14 +122,6 @@ const install = (versions, nests) => {
   return folder
 }
 
-const copyProject = (folder) => {
-  const left = new Set(["node_modules", "dist", ".git", "bench/.build", "package.json", "package-lock.json"])
-  for (const name of readdirSync(folder)) {
-    if (!left.has(name)) rmSync(join(folder, name), { recursive: true, force: true })
-  }
-  cpSync(root, folder, { recursive: true, filter: (source) => !left.has(relative(root, source)) })
-}
-
 const installedHere = (name) =>
   JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")).version
 
@@ -140,7 +131,7 @@ const run = ({ nests = false, tests: only, title, versions }) => {
   // The other tests run with these.
   if (different.length === 0) return true
   const folder = install(versions, nests)
-  copyProject(folder)
+  copyProject(folder, ["package.json", "package-lock.json"])
   const tests = isCore
     ? ["--typecheck.enabled=false", "--poolOptions.forks.isolate=false", ...coreTests()]
     : [...(only ?? []), ...["package/**", ...projectTests].flatMap((path) => ["--exclude", `test/${path}`])]

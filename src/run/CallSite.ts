@@ -14,8 +14,11 @@ export const callSiteOf = (callee: CallSiteCallee): CallSite => {
   const limit = engine.stackTraceLimit
   try {
     engine.stackTraceLimit = 1
-    engine.captureStackTrace?.(holder, callee)
-    engine.stackTraceLimit = limit
+    try {
+      engine.captureStackTrace?.(holder, callee)
+    } finally {
+      engine.stackTraceLimit = limit
+    }
   } catch {
     return unknownPlace
   }
