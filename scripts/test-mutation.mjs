@@ -74,13 +74,17 @@ class InOrder {
 
 const { include: _, ...test } = config.test
 export default mergeConfig({ ...config, test }, {
-  test: { include: files, isolate: false, sequence: { sequencer: InOrder }, typecheck: { enabled: false } }
+  test: { include: files, isolate: false, setupFiles: ["fewer-examples.ts"], sequence: { sequencer: InOrder }, typecheck: { enabled: false } }
 })
 `
+
+/** Property tests take a fifth of the examples. */
+const fewerExamples = `import { FastCheck } from "effect"\n\nFastCheck.configureGlobal({ numRuns: 20 })\n`
 
 const mutate = (room) => {
   writeFileSync(join(folder, "stryker.config.json"), JSON.stringify(settings(room)))
   writeFileSync(join(folder, "vitest.mutation.config.ts"), vitestConfig(room))
+  writeFileSync(join(folder, "fewer-examples.ts"), fewerExamples)
   const sample = { results: resultsOf(room), share: Number(values.share), seed: values.seed }
   const { status } = spawnSync("npx", ["stryker", "run", "stryker.config.json"], {
     cwd: folder,
