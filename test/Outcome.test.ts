@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Data, Effect, Either, Fiber, Logger, Schema, TestClock } from "effect"
 import { Botanu, Outcome, RunContext, RunStatus } from "../src/index.js"
+import { unknownDetails } from "../src/run/OutcomeRecord.js"
 import { endedSpans, eventsOf, logging, observed, onlyRun } from "./observed.js"
 import { fromAfar, ids, makeRun } from "./runs.js"
 
@@ -150,6 +151,8 @@ describe("an emitted outcome", () => {
     ["valueAmount", { valueAmount: Number.POSITIVE_INFINITY }, "expected a finite number"],
     ["valueAmount", { valueAmount: Number.NaN }, "expected a finite number"],
     ["valueType", { valueType: 1 as never }, "expected text, got 1"],
+    ["metadata", { metadata: null as never }, "Expected"],
+    ["metadata", { metadata: "mail" as never }, "Expected"],
     [
       "metadata.__proto__",
       { metadata: JSON.parse('{"__proto__": "x"}') },
@@ -319,6 +322,14 @@ describe("a detail that outcomes do not have", () => {
   })
 })
 
+describe("unknownDetails", () => {
+  it("names three without a mark that there are more", () => {
+    expect(unknownDetails({ a: 1, b: 1, c: 1 } as never)).toMatch(/^"a", "b", "c": not recorded/)
+    expect(unknownDetails({ a: 1, b: 1, c: 1, d: 1 } as never)).toMatch(/^"a", "b", "c", …: not recorded/)
+    expect(unknownDetails({ valueAmount: 1 })).toBeUndefined()
+  })
+})
+
 describe("in a joined run", () => {
   it.effect("an outcome goes to the span that was current when it was joined", () =>
     Effect.gen(function* () {
@@ -364,11 +375,25 @@ describe("texts of an outcome", () => {
     const made = Either.getOrThrow(
       Outcome.make("failure", {
         reason: "x".repeat(2000),
-        metadata: { long: `${"x".repeat(1022)}💼💼`, fits: "y".repeat(1024), number: 7 }
+        metadata: {
+          long: `${"x".repeat(1022)}💼💼`,
+          alone: `${"x".repeat(1022)}💼xx`,
+          later: `${"x".repeat(1023)}💼💼`,
+          half: `${"x".repeat(1022)}\ud83dxx`,
+          fits: "y".repeat(1024),
+          number: 7
+        }
       })
     )
     expect(made.reason).toBe(`${"x".repeat(1023)}…`)
-    expect(made.metadata).toEqual({ long: `${"x".repeat(1022)}…`, fits: "y".repeat(1024), number: 7 })
+    expect(made.metadata).toEqual({
+      long: `${"x".repeat(1022)}…`,
+      alone: `${"x".repeat(1022)}…`,
+      later: `${"x".repeat(1023)}…`,
+      half: `${"x".repeat(1022)}\ud83d…`,
+      fits: "y".repeat(1024),
+      number: 7
+    })
   })
 
   it("are left out where they are empty", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Exit, Fiber, Layer, TestClock } from "effect"
+import { Cause, ConfigError, ConfigProvider, Effect, Exit, Fiber, Layer, TestClock } from "effect"
 import { Botanu, BotanuConfig, InvalidRunContext, Propagation, RunContext } from "../../src/index.js"
 
 const environment = (variables: Record<string, string>) =>
@@ -79,6 +79,24 @@ describe("BotanuConfig", () => {
       }).pipe(Effect.scoped)
     )
   }
+})
+
+describe("a ConfigProvider that has one variable only", () => {
+  it.effect("is refused for a wrong value, and not for what it does not have", () =>
+    Effect.gen(function* () {
+      const map = ConfigProvider.fromMap(new Map([["BOTANU_PROPAGATION_MODE", "ful"]]))
+      const provider = ConfigProvider.fromFlat({
+        ...map.flattened,
+        load: (path, config, split) =>
+          path.join("_") === "BOTANU_PROPAGATION_MODE"
+            ? map.flattened.load(path, config, split)
+            : Effect.fail(ConfigError.SourceUnavailable([...path], "no route", Cause.empty))
+      })
+      const error = yield* Effect.flip(Effect.withConfigProvider(run, provider))
+      expect(error.field).toBe("BOTANU_PROPAGATION_MODE")
+      expect(error.problem).toContain('"ful"')
+    })
+  )
 })
 
 describe("a ConfigProvider that answers asynchronously", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Clock, Effect, Schema } from "effect"
-import { Botanu, type InvalidRunContext, RunContext, RunId } from "../../src/index.js"
+import { Botanu, InvalidRunContext, RunContext, RunId } from "../../src/index.js"
 import { ids } from "../runs.js"
 
 const here = /\/test\/run\/NewRun\.test\.ts:\d+:\d+$/
@@ -27,6 +27,12 @@ describe("a run that cannot be made", () => {
       })
     )
   }
+
+  it("names no place and no workflow where they are not known, as in an error that came from elsewhere", () => {
+    const error = new InvalidRunContext({ field: "eventId", problem: "expected text" })
+    expect(error.callSite).toBeUndefined()
+    expect(error.message).toBe("eventId: expected text")
+  })
 
   it.effect("does not send where it was asked for to others", () =>
     Effect.gen(function* () {
