@@ -9,8 +9,8 @@ import { root } from "./ProjectAside.mjs"
 /** Files and folders of `test/` by room. */
 export const decidingRooms = {
   run: ["run", "wire", "RunContext", "Outcome", "BusinessContext", "Workflow"],
-  baggage: ["baggage", "run", "security/hostile-baggage", "security/trace-headers", "Propagation"],
-  edge: ["edge", "platform/RunHttpServer", "rpc/RunRpc"],
+  baggage: ["baggage", "run", "Propagation"],
+  edge: ["edge", "platform/RunHttpServer"],
   lifecycle: [
     "lifecycle",
     "Workflow",

@@ -26,6 +26,7 @@ const cover = (room) => {
     "coverage.include": `src/${room}/**`,
     "coverage.reportsDirectory": reports,
     "coverage.reporter": "json",
+    "coverage.reportOnFailure": true,
     reporter: "dot"
   }
   const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`)

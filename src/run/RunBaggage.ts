@@ -85,7 +85,7 @@ export const FromBaggage: Schema.Schema<Run, Baggage> = Schema.transformOrFail(
         const { problems, run } = read(baggage, now)
         return Option.isSome(run) && problems.length === 0
           ? ParseResult.succeed(run.value)
-          : ParseResult.fail(parseIssue(baggage, ast, options?.errors === "all" ? problems : problems.slice(0, 1)))
+          : ParseResult.fail(parseIssue(baggage, ast, options.errors === "all" ? problems : problems.slice(0, 1)))
       }),
     encode: (run) => ParseResult.succeed(run.toBaggage("full"))
   }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, ConfigError, ConfigProvider, Effect, Exit, Fiber, Layer, TestClock } from "effect"
 import { Botanu, BotanuConfig, InvalidRunContext, Propagation, RunContext } from "../../src/index.js"
+import { propagationModeFor } from "../../src/run/Settings.js"
 
 const environment = (variables: Record<string, string>) =>
   Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
@@ -23,6 +24,7 @@ describe("BotanuConfig", () => {
       { environment: "production", propagationMode: "lean" }
     ],
     [{ BOTANU_PROPAGATION_MODE: "full" }, { environment: "production", propagationMode: "full" }],
+    [{ BOTANU_PROPAGATION_MODE: "lean" }, { environment: "production", propagationMode: "lean" }],
     [{ BOTANU_PROPAGATION_MODE: "" }, { environment: "production", propagationMode: "lean" }]
   ]
   for (const [variables, expected] of read) {
@@ -139,6 +141,18 @@ describe("a ConfigProvider that answers asynchronously", () => {
         environment: "remote",
         propagationMode: "full"
       })
+    })
+  )
+
+  it.effect("has what is sent meanwhile sent in lean mode", () =>
+    Effect.gen(function* () {
+      const latch = yield* Effect.makeLatch()
+      const mode = Effect.withFiberRuntime((fiber) => Effect.sync(() => propagationModeFor(fiber)))
+      const provider = answering(latch.await)
+      expect(yield* Effect.withConfigProvider(mode, provider)).toBe("lean")
+      yield* latch.open
+      yield* Effect.withConfigProvider(BotanuConfig.settings, provider)
+      expect(yield* Effect.withConfigProvider(mode, provider)).toBe("full")
     })
   )
 

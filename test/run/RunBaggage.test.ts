@@ -223,6 +223,15 @@ describe("a run from baggage", () => {
     expect(Option.map(run, ({ deadline, runId }) => [runId, deadline?.epochMillis])).toEqual(Option.some([v4, -1500]))
   })
 
+  it.each([8_640_000_000_000_000, -8_640_000_000_000_000])(
+    "takes the deadline %d, as late or early as a date can be",
+    (millis) => {
+      const { problems, run } = RunBaggage.read(baggageOf({ ...lean, "botanu.deadline": `${millis}` }), receivedAt)
+      expect(problems).toEqual([])
+      expect(Option.getOrThrow(run).deadline?.epochMillis).toBe(millis)
+    }
+  )
+
   for (const [value, cancelled] of [
     ["true", true],
     ["TRUE", true],
