@@ -7,6 +7,7 @@ import { Outcome } from "../run/OutcomeRecord.js"
 import { Run } from "../run/Run.js"
 import { optional } from "../schema/SchemaRecord.js"
 import * as LineText from "./LineText.js"
+import * as RunText from "./RunText.js"
 
 /** The version of the lines that this version writes. Lines of a higher version are counted and left out. */
 export const lineVersion = 1
@@ -79,7 +80,10 @@ export type LedgerLine = typeof LedgerLine.Type
 export type LineProblem = "cut" | "newer_version" | "invalid"
 
 /** The text of a line, without the end of it. */
-export const encode = (line: LedgerLine): string => LineText.of(line) ?? ""
+export const encode = (line: LedgerLine): string =>
+  line.type === "completed"
+    ? `{"v":${line.v},"type":"completed","completed":${RunText.ofCompleted(line.completed)}}`
+    : (LineText.of(line) ?? "")
 
 /** The line that a text holds, or why there is none. Total. */
 export const decode = (text: string): Either.Either<LedgerLine, LineProblem> => {

@@ -18,7 +18,7 @@ export const of = (value: unknown): string | undefined => {
     case "string":
       return quoted(value)
     case "number":
-      return Number.isFinite(value) ? String(value) : "null"
+      return number(value)
     case "boolean":
       return value ? "true" : "false"
     case "object":
@@ -32,7 +32,7 @@ const ofObject = (value: object): string | undefined => {
   if (plain.has(Object.getPrototypeOf(value))) return ofFields(value as Readonly<Record<string, unknown>>)
   if (Array.isArray(value)) return ofItems(value)
   if (DateTime.TypeId in value) return instant((value as DateTime.DateTime).epochMillis)
-  if (BigDecimal.TypeId in value) return `"${format(value as BigDecimal.BigDecimal)}"`
+  if (BigDecimal.TypeId in value) return amount(value as BigDecimal.BigDecimal)
   return JSON.stringify(value)
 }
 
@@ -75,7 +75,8 @@ const plain: ReadonlySet<unknown> = new Set([
 // biome-ignore lint/suspicious/noControlCharactersInRegex: those are escaped in JSON
 const needsEscape = /[\u0000-\u001f"\\\ud800-\udfff]/
 
-const quoted = (text: string): string => (needsEscape.test(text) ? JSON.stringify(text) : `"${text}"`)
+/** A text in quotes. */
+export const quoted = (text: string): string => (needsEscape.test(text) ? JSON.stringify(text) : `"${text}"`)
 
 const dayMillis = 86_400_000
 
@@ -85,8 +86,24 @@ let dayText = ""
 
 const two = (number: number): string => (number < 10 ? `0${number}` : `${number}`)
 
+/** A number; JSON has none that is not finite. */
+export const number = (value: number): string => (Number.isFinite(value) ? `${value}` : "null")
+
+/** The amount that was written last: a call has one price, and often it is the cost of the run. */
+let latest: BigDecimal.BigDecimal = BigDecimal.make(0n, 0)
+let latestText = `"0"`
+
+/** An amount as decimal text. */
+export const amount = (value: BigDecimal.BigDecimal): string => {
+  if (value.value !== latest.value || value.scale !== latest.scale) {
+    latestText = `"${format(value)}"`
+    latest = value
+  }
+  return latestText
+}
+
 /** An instant in ISO 8601, in UTC with milliseconds. */
-const instant = (epochMillis: number): string => {
+export const instant = (epochMillis: number): string => {
   const time = Math.floor(epochMillis)
   const ofDay = Math.floor(time / dayMillis)
   if (ofDay !== day) {

@@ -6,6 +6,7 @@ import { Cause, Clock, DateTime, Effect, Exit, Scope } from "effect"
 import { warn } from "../fiber/BoundedWarning.js"
 import * as RunId from "../run/RunId.js"
 import { encode, type LedgerLine, lineVersion } from "./LedgerLine.js"
+import { type LineBatch, LineQueue } from "./LineQueue.js"
 import * as ProcessIdentity from "./ProcessIdentity.js"
 import * as Segment from "./Segment.js"
 
@@ -24,12 +25,14 @@ export interface SegmentWriter {
   readonly process: ProcessIdentity.ProcessIdentity
   /** Takes a line, or counts it as lost where the queue is full. Does not wait. */
   readonly append: (line: LedgerLine) => void
+  /** The same for a line that is encoded. */
+  readonly appendText: (text: string) => void
   /** Writes all lines that were taken. When it succeeds they are in the file, with durability `disk` on the disk. */
   readonly flush: Effect.Effect<void, Error.PlatformError>
   /** Ends the segment, and gives the paths of all that were written since the last time. */
   readonly rotate: Effect.Effect<ReadonlyArray<string>>
-  /** Takes back the lines that are in no file yet, with how many were lost before them. */
-  readonly takeBack: Effect.Effect<{ readonly lines: ReadonlyArray<LedgerLine>; readonly lost: number }>
+  /** Takes back the lines that are in no file yet. */
+  readonly takeBack: Effect.Effect<LineBatch | undefined>
 }
 
 /** A writer that flushes by itself, and once more when the scope closes. */
@@ -46,8 +49,7 @@ export const make = (
     // A directory that cannot be made is found at start, not with the first run.
     yield* files.makeDirectory(options.directory, { recursive: true })
 
-    let queued: Array<LedgerLine> = []
-    let lost = 0
+    const queue = new LineQueue(options.maxQueued)
     let number = 0
     let open: OpenSegment | undefined
     let written: Array<string> = []
@@ -86,49 +88,47 @@ export const make = (
       })
 
     const write = Effect.gen(function* () {
-      if (queued.length === 0 && lost === 0) return
       const now = yield* Clock.currentTimeMillis
-      const batch = queued
-      const lostBefore = lost
-      queued = []
-      lost = 0
+      const batch = queue.take(now)
+      if (batch === undefined) return
       yield* Effect.gen(function* () {
         const segment = yield* openFor(now)
-        const lines = withoutCompletedStarts(batch)
-        if (segment.bytes === 0)
-          lines.unshift({ v: lineVersion, type: "writer", process, at: DateTime.unsafeMake(now) })
-        if (lostBefore > 0) lines.push(lostLine(lostBefore, now))
-        const bytes = encoder.encode(lines.map((line) => `${encode(line)}\n`).join(""))
-        yield* segment.file.writeAll(bytes)
-        segment.bytes += bytes.length
+        if (segment.bytes === 0) {
+          const head = encoder.encode(
+            `${encode({ v: lineVersion, type: "writer", process, at: DateTime.unsafeMake(now) })}\n`
+          )
+          yield* segment.file.writeAll(head)
+          segment.bytes += head.length
+        }
+        yield* segment.file.writeAll(batch.bytes)
+        segment.bytes += batch.bytes.length
         shownMillis = now
         if (options.durability === "disk") yield* segment.file.sync
       }).pipe(
-        Effect.tapErrorCause(() => {
-          // What was written may end within a line, so the next batch begins a file of its own.
-          keep(batch, lostBefore)
-          return close
+        Effect.matchCauseEffect({
+          onFailure: (cause) => {
+            // What was written may end within a line, so the next batch begins a file of its own. Lines may be written twice;
+            // readers count them once.
+            queue.putBack(batch)
+            return Effect.zipRight(close, Effect.failCause(cause))
+          },
+          onSuccess: () => Effect.sync(() => queue.release(batch))
         })
       )
     })
-
-    /** Puts a batch back before what came meanwhile, as far as there is room. Lines may be written twice; readers count them once. */
-    const keep = (batch: ReadonlyArray<LedgerLine>, lostBefore: number): void => {
-      const all = [...batch, ...queued]
-      queued = all.slice(0, options.maxQueued)
-      lost += lostBefore + all.length - queued.length
-    }
 
     const flush = Effect.uninterruptible(one.withPermits(1)(write))
     // A file system may fail in ways that are not in its types. The records stay queued in any case.
     const flushOr = (report: (problem: string) => Effect.Effect<void>) =>
       Effect.catchAllCause(flush, (cause) => report(Cause.pretty(cause)))
     const flushOrWarn = flushOr((problem) =>
-      warn("ledger", [{ kind: "write", text: `${queued.length} records wait, ${lost} are lost: ${problem}` }])
+      warn("ledger", [{ kind: "write", text: `${queue.count} records wait, ${queue.lost} are lost: ${problem}` }])
     )
     yield* Effect.addFinalizer(() =>
       Effect.zipRight(
-        flushOr((problem) => Effect.logWarning(`ledger: ${queued.length + lost} records were not written: ${problem}`)),
+        flushOr((problem) =>
+          Effect.logWarning(`ledger: ${queue.count + queue.lost} records were not written: ${problem}`)
+        ),
         close
       )
     )
@@ -145,10 +145,8 @@ export const make = (
     return {
       id: writer,
       process,
-      append: (line) => {
-        if (queued.length >= options.maxQueued) lost += 1
-        else queued.push(line)
-      },
+      append: (line) => queue.append(line),
+      appendText: (text) => queue.appendText(text),
       flush,
       rotate: Effect.uninterruptible(
         one.withPermits(1)(
@@ -159,12 +157,7 @@ export const make = (
           })
         )
       ),
-      takeBack: Effect.sync(() => {
-        const taken = { lines: queued, lost }
-        queued = []
-        lost = 0
-        return taken
-      })
+      takeBack: Effect.map(Clock.currentTimeMillis, (now) => queue.take(now))
     }
   })
 
@@ -175,18 +168,4 @@ interface OpenSegment {
   bytes: number
 }
 
-/** Lines without the starts of runs that are over already. */
-export const withoutCompletedStarts = (lines: ReadonlyArray<LedgerLine>): Array<LedgerLine> => {
-  const completed = new Set<string>()
-  for (const line of lines) if (line.type === "completed") completed.add(line.completed.run.runId)
-  return lines.filter((line) => line.type !== "started" || !completed.has(line.run.runId))
-}
-
 const encoder = new TextEncoder()
-
-const lostLine = (count: number, now: number): LedgerLine => ({
-  v: lineVersion,
-  type: "lost",
-  count,
-  at: DateTime.unsafeMake(now)
-})

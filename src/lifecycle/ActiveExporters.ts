@@ -161,18 +161,18 @@ const outsideOfRuns = (
 
 /** Hands a run that has started to the exporters of the fiber that take starts. */
 export const exportStartFor = (run: Run, fiber: Fiber.RuntimeFiber<unknown, unknown>): void => {
-  for (const activation of activeExporters(fiber)) activation.started(run, fiber)
+  for (const activation of exportersOf(fiber)) if (isOn(activation)) activation.started(run, fiber)
 }
 
 /** Hands a completed run to all exporters of the fiber. */
 export const exportFor = (completed: CompletedRun, fiber: Fiber.RuntimeFiber<unknown, unknown>): void => {
-  for (const activation of activeExporters(fiber)) activation.completed(completed, fiber)
+  for (const activation of exportersOf(fiber)) if (isOn(activation)) activation.completed(completed, fiber)
 }
 
 /** Waits until the exporters of the fiber have written what they received. One that fails or takes too long is logged. */
 export const flushFor = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effect<void> =>
   Effect.forEach(
-    activeExporters(fiber),
+    exportersOf(fiber).filter(isOn),
     ({ flush }) =>
       flush === undefined
         ? Effect.void
@@ -186,12 +186,18 @@ export const flushFor = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Effect.Ef
 
 const maxFlush = "5 seconds"
 
-const activeExporters = (fiber: Fiber.RuntimeFiber<unknown, unknown>): ReadonlyArray<Activation> => {
-  const activations = fiber.getFiberRef(currentExporters)
-  return HashSet.size(activations) === 0 ? none : Array.from(activations).filter(isOn)
-}
+/** The exporters of a set, for which a set of Effect takes longer than a run does for them. */
+const listed = new WeakMap<HashSet.HashSet<Activation>, ReadonlyArray<Activation>>()
 
-const none: ReadonlyArray<Activation> = []
+/** The exporters of the fiber, those whose layer is released included. */
+const exportersOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>): ReadonlyArray<Activation> => {
+  const activations = fiber.getFiberRef(currentExporters)
+  const known = listed.get(activations)
+  if (known !== undefined) return known
+  const list = Array.from(activations)
+  listed.set(activations, list)
+  return list
+}
 
 const called = (
   hook: keyof RunExporter,

@@ -4,14 +4,15 @@
  */
 import type { Error, FileSystem, Path } from "@effect/platform"
 import * as SqlClient from "@effect/sql/SqlClient"
-import { Cause, Clock, Data, DateTime, Deferred, Effect, Exit, type Scope } from "effect"
+import { Cause, Clock, Data, Deferred, Effect, Exit, type Scope } from "effect"
 import { warn } from "../fiber/BoundedWarning.js"
-import { type LedgerLine, lineVersion } from "../ledger/LedgerLine.js"
+import type { LedgerLine } from "../ledger/LedgerLine.js"
+import { LineQueue, textsOf } from "../ledger/LineQueue.js"
 import { heartbeatMillis } from "../ledger/Segment.js"
 import * as SegmentWriter from "../ledger/SegmentWriter.js"
 import * as Batch from "./Batch.js"
 import { isPassing, textOf } from "./DatabaseTrouble.js"
-import { fromLine, type IngestedLine, Ingestion } from "./Ingestion.js"
+import { fromEncoded, type IngestedLine, Ingestion } from "./Ingestion.js"
 import * as Spill from "./Spill.js"
 
 /** How a writer works. */
@@ -64,8 +65,7 @@ export const make = <E>(
       maxQueued: options.maxQueued
     })
     const one = yield* Effect.makeSemaphore(1)
-    let queued: Array<LedgerLine> = []
-    let lost = 0
+    const queue = new LineQueue(options.maxQueued)
     let isPrepared = false
     let isSpilling = false
     /** Done when so much waits that the database is too slow for it. */
@@ -109,17 +109,17 @@ export const make = <E>(
         )
       )
 
-    const toSpill = (lines: ReadonlyArray<LedgerLine>) =>
+    const toSpill = (lines: ReadonlyArray<IngestedLine>) =>
       Effect.suspend(() => {
-        for (const line of lines) spill.append(line)
+        for (const { text } of lines) spill.appendText(text)
         return spill.flush
       })
 
-    const taken = (now: number): ReadonlyArray<LedgerLine> => {
-      const lines = SegmentWriter.withoutCompletedStarts(queued)
-      if (lost > 0) lines.push({ v: lineVersion, type: "lost", count: lost, at: DateTime.unsafeMake(now) })
-      queued = []
-      lost = 0
+    const taken = (now: number): ReadonlyArray<IngestedLine> => {
+      const batch = queue.take(now)
+      if (batch === undefined) return []
+      const lines = textsOf(batch).map(fromEncoded)
+      queue.release(batch)
       return lines
     }
 
@@ -128,7 +128,7 @@ export const make = <E>(
       if (isSpilling) return yield* toSpill(lines)
       for (let from = 0; from < lines.length; from += Batch.size) {
         overflow = Deferred.unsafeMake(yield* Effect.fiberId)
-        const batch = lines.slice(from, from + Batch.size).map(fromLine)
+        const batch = lines.slice(from, from + Batch.size)
         const exit = yield* Effect.exit(
           Effect.raceFirst(toDatabase(batch, spill.id), Effect.interruptible(Deferred.await(overflow)))
         )
@@ -161,8 +161,7 @@ export const make = <E>(
           spilled.push(...(yield* spill.rotate))
           if (spilled.length > 0) return
           const unwritten = yield* spill.takeBack
-          queued = [...unwritten.lines, ...queued]
-          lost += unwritten.lost
+          if (unwritten !== undefined) queue.putBack(unwritten)
           isSpilling = false
           yield* Effect.logInfo(`ledger: the database takes records again, and has those of ${options.spill}`)
         })
@@ -195,7 +194,7 @@ export const make = <E>(
     )
     yield* Effect.addFinalizer(() =>
       Effect.catchAllCause(flush, (cause) =>
-        Effect.logWarning(`ledger: ${queued.length + lost} records were not written: ${causeText(cause)}`)
+        Effect.logWarning(`ledger: ${queue.count + queue.lost} records were not written: ${causeText(cause)}`)
       )
     )
     yield* Effect.forkScoped(Effect.forever(Effect.delay(orWarn("write", `records wait`)(flush), options.flushMillis)))
@@ -216,9 +215,8 @@ export const make = <E>(
     )
     return {
       append: (line: LedgerLine) => {
-        if (queued.length >= options.maxQueued) lost += 1
-        else queued.push(line)
-        if (queued.length * 2 >= options.maxQueued) Deferred.unsafeDone(overflow, tooSlow)
+        queue.append(line)
+        if (queue.count * 2 >= options.maxQueued) Deferred.unsafeDone(overflow, tooSlow)
       },
       flush,
       isSpilling: Effect.sync(() => isSpilling)

@@ -3,7 +3,7 @@
  */
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
-import { DateTime, Effect, Option } from "effect"
+import { Effect, Option } from "effect"
 import { encode, type LedgerLine } from "../ledger/LedgerLine.js"
 import type { ProcessIdentity } from "../ledger/ProcessIdentity.js"
 import { stateOf } from "./DatabaseTrouble.js"
@@ -15,10 +15,15 @@ export interface IngestedLine {
 }
 
 /** A line of a ledger, encoded. */
-export const fromLine = (line: LedgerLine): IngestedLine => {
-  const run = line.type === "started" ? line.run : line.type === "completed" ? line.completed.run : undefined
-  return { text: encode(line), month: run && monthOf(DateTime.formatIso(run.startTime)) }
+export const fromLine = (line: LedgerLine): IngestedLine => fromEncoded(encode(line))
+
+/** A line that `encode` made: what it says first of a start is that of its run. No text has such quotes in it. */
+export const fromEncoded = (text: string): IngestedLine => {
+  const at = text.indexOf(startField)
+  return { text, month: at < 0 ? undefined : monthOf(text.slice(at + startField.length, at + startField.length + 16)) }
 }
+
+const startField = `"startTime":"`
 
 /** A line of a file; none where it was cut, or holds nothing for the database. */
 export const fromText = (text: string): Option.Option<IngestedLine> => {

@@ -4,7 +4,7 @@
 import { Arbitrary, BigDecimal, DateTime, FastCheck, type Schema } from "effect"
 import { describe, expect, it } from "vitest"
 import { Cost } from "../../src/index.js"
-import { OutcomeAmendment } from "../../src/ledger/LedgerLine.js"
+import { encode, type LedgerLine, OutcomeAmendment } from "../../src/ledger/LedgerLine.js"
 import * as LineText from "../../src/ledger/LineText.js"
 import { CompletedRun } from "../../src/lifecycle/CompletedRun.js"
 import { Run } from "../../src/run/Run.js"
@@ -18,6 +18,20 @@ describe("the text of a line", () => {
     FastCheck.assert(
       FastCheck.property(Arbitrary.make(schema as Schema.Schema<unknown>), (record) => {
         expect(LineText.of({ v: 1, record })).toBe(JSON.stringify({ v: 1, record }))
+      }),
+      { numRuns: 100 }
+    )
+  )
+
+  it.each([
+    ["completed runs", CompletedRun, (completed: unknown) => ({ v: 1, type: "completed", completed })],
+    ["starts", Run, (run: unknown) => ({ v: 1, type: "started", run })],
+    ["amendments", OutcomeAmendment, (amendment: unknown) => ({ v: 1, type: "amended", amendment })]
+  ] as const)("says what JSON.stringify says of %s", (_, schema, lineOf) =>
+    FastCheck.assert(
+      FastCheck.property(Arbitrary.make(schema as Schema.Schema<unknown>), (record) => {
+        const line = lineOf(record)
+        expect(JSON.parse(encode(line as LedgerLine))).toEqual(JSON.parse(JSON.stringify(line)))
       }),
       { numRuns: 100 }
     )
