@@ -173,7 +173,7 @@ describe("a database", () => {
     await runtime(
       Effect.provide(
         program,
-        LedgerSql.layer({ spill, timeoutMillis: 600_000, retryMillis: 100, flushMillis: 600_000, maxQueued: 200 })
+        LedgerSql.layer({ spill, timeoutMillis: 600_000, retryMillis: 100, flushMillis: 600_000, maxQueued: 120 })
       ),
       url
     )

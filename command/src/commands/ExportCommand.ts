@@ -5,7 +5,6 @@ import { FileSystem, type Path } from "@effect/platform"
 import { Figures, TerminalText } from "botanu-effect/report"
 import { Effect, Stream } from "effect"
 import { CommandError, exitCodes } from "../CommandError.js"
-import { runWindows } from "../query/RunWindows.js"
 import * as DuckDb from "../store/DuckDb.js"
 import { LedgerStore, type Relation } from "../store/LedgerStore.js"
 import * as Segments from "../store/Segments.js"
@@ -57,37 +56,51 @@ const unwritable = (output: string, { message }: { readonly message: string }) =
 /** Lines that `botanu-effect/ledger` reads again: a folder of a day with this file in it is a ledger. */
 const writeRecords = (output: string) =>
   Effect.gen(function* () {
+    const { allRecords } = yield* LedgerStore
+    return yield* written(output, allRecords, (records) =>
+      records.map(({ completed, run }) =>
+        JSON.stringify(
+          completed === undefined ? { v: 1, type: "started", run } : { v: 1, type: "completed", completed }
+        )
+      )
+    )
+  })
+
+const writeCsv = (table: Relation, output: string) =>
+  Effect.gen(function* () {
+    let titles: ReadonlyArray<string> | undefined
+    return yield* written(output, yield* rowsOf(table), (rows) => {
+      const isFirst = titles === undefined
+      const names = titles ?? Object.keys(rows[0] ?? {})
+      titles = names
+      const lines = DelimitedText.csv(
+        names,
+        rows.map((row) => names.map((name) => cellOf(row[name] ?? undefined)))
+      )
+      return isFirst ? lines : lines.slice(1)
+    })
+  })
+
+/** Writes what comes some at a time as lines, and gives how many came. */
+const written = <A>(
+  output: string,
+  pages: Stream.Stream<ReadonlyArray<A>, CommandError>,
+  linesOf: (page: ReadonlyArray<A>) => ReadonlyArray<string>
+) =>
+  Effect.gen(function* () {
     const files = yield* FileSystem.FileSystem
-    let rows = 0
-    yield* runWindows.pipe(
-      Stream.map((records) => {
-        rows += records.length
-        return records
-          .map(({ completed, run }) =>
-            JSON.stringify(
-              completed === undefined ? { v: 1, type: "started", run } : { v: 1, type: "completed", completed }
-            )
-          )
+    let count = 0
+    yield* pages.pipe(
+      Stream.map((page) => {
+        count += page.length
+        return linesOf(page)
           .map((line) => `${line}\n`)
           .join("")
       }),
       Stream.encodeText,
       Stream.run(files.sink(output))
     )
-    return rows
-  })
-
-const writeCsv = (table: Relation, output: string) =>
-  Effect.gen(function* () {
-    const files = yield* FileSystem.FileSystem
-    const rows = yield* rowsOf(table)
-    const titles = Object.keys(rows[0] ?? {})
-    const text = DelimitedText.csv(
-      titles,
-      rows.map((row) => titles.map((title) => cellOf(row[title] ?? undefined)))
-    )
-    yield* files.writeFileString(output, text.map((line) => `${line}\n`).join(""))
-    return rows.length
+    return count
   })
 
 /** A number is no formula, also a negative one. */
@@ -95,25 +108,27 @@ const cellOf = (text: string | undefined): string | number | undefined =>
   text !== undefined && /^-\d{1,15}$/.test(text) ? Number(text) : text
 
 const rowsOf = (table: Relation) =>
-  Effect.flatMap(LedgerStore, ({ query }) => query({ from: [table], text: `SELECT * FROM ${table}` }))
+  Effect.map(LedgerStore, ({ stream }) => stream({ from: [table], text: `SELECT * FROM ${table}` }))
 
 /** DuckDB writes Parquet, also of the rows of PostgreSQL: amounts as decimals, times with their zone. */
 const writeParquet = (table: Relation, output: string) =>
   Effect.scoped(
     Effect.gen(function* () {
       const files = yield* FileSystem.FileSystem
-      const rows = yield* rowsOf(table)
-      const names = Object.keys(rows[0] ?? {})
-      if (names.length === 0) return yield* usageError(`--of: ${table} is empty`)
       const lines = yield* files.makeTempFileScoped({ prefix: "botanu-export-" })
-      yield* files.writeFileString(lines, rows.map((row) => `${JSON.stringify(row)}\n`).join(""))
+      let names: ReadonlyArray<string> = []
+      const count = yield* written(lines, yield* rowsOf(table), (rows) => {
+        if (names.length === 0) names = Object.keys(rows[0] ?? {})
+        return rows.map((row) => JSON.stringify(row))
+      })
+      if (names.length === 0) return yield* usageError(`--of: ${table} is empty`)
       const database = yield* DuckDb.make
       const columns = names.map((name) => `${DuckDb.literal(name)}: ${DuckDb.literal(typeOf(name))}`)
       yield* database.query(
         `COPY (SELECT * FROM read_json(${Segments.literalPath(lines)}, format = 'newline_delimited',
           columns = {${columns.join(", ")}})) TO ${DuckDb.literal(output)} (FORMAT parquet, COMPRESSION zstd)`
       )
-      return rows.length
+      return count
     })
   )
 

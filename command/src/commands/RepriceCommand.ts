@@ -7,8 +7,7 @@ import { PriceFile } from "botanu-effect/platform"
 import { Figures, TerminalText } from "botanu-effect/report"
 import { BigDecimal, Effect, Layer, Stream } from "effect"
 import { CommandError, exitCodes } from "../CommandError.js"
-import { runWindows } from "../query/RunWindows.js"
-import type { LedgerStore } from "../store/LedgerStore.js"
+import { LedgerStore } from "../store/LedgerStore.js"
 import * as LedgerWriter from "../store/LedgerWriter.js"
 import * as Rows from "../terminal/Rows.js"
 import { Screen } from "../terminal/Screen.js"
@@ -26,7 +25,8 @@ export const reprice = (options: {
     const book = yield* priceBook(options.prices)
     const changes = new Map<string, ModelChange>()
     let corrected = 0
-    yield* Stream.runForEach(runWindows, (records) =>
+    const { allRecords } = yield* LedgerStore
+    yield* Stream.runForEach(allRecords, (records) =>
       Effect.gen(function* () {
         const corrections: Array<CompletedRun> = []
         for (const { completed } of records) {

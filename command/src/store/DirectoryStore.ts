@@ -4,7 +4,7 @@
 import { type FileSystem, Path } from "@effect/platform"
 import type { Ledger } from "botanu-effect/ledger"
 import { Figures } from "botanu-effect/report"
-import { Effect, Ref, type Scope } from "effect"
+import { Effect, Ref, type Scope, Stream } from "effect"
 import { megabytes, plural } from "../Amounts.js"
 import type { CommandError } from "../CommandError.js"
 import * as CompactedFiles from "./CompactedFiles.js"
@@ -25,7 +25,8 @@ export const open = (
     const path = yield* Path.Path
     const listed = Effect.provide(LedgerDirectory.files(directory), environment)
     const found = yield* Ref.make(yield* listed)
-    const database = yield* DuckDb.make
+    const { connect } = yield* DuckDb.open
+    const database = yield* connect
     const state = yield* Ref.make<LedgerTables.Loaded | undefined>(undefined)
     // One statement at a time: tables are replaced while they are loaded.
     const lock = yield* Effect.makeSemaphore(1)
@@ -63,6 +64,24 @@ export const open = (
             Effect.map(database.query(text, parameters), (rows) => rows.map(asText))
           )
         ),
+      stream: ({ from, parameters, text }: Statement) =>
+        Stream.unwrapScoped(
+          Effect.gen(function* () {
+            yield* reading(loadedFor(from))
+            yield* Effect.acquireRelease(lock.take(1), () => lock.release(1))
+            return Stream.map(database.stream(text, parameters), (rows) => rows.map(asText))
+          })
+        ),
+      allRecords: Stream.unwrapScoped(
+        Effect.gen(function* () {
+          const { files, shared } = yield* reading(
+            Effect.flatMap(loadedFor(["runs"]), ({ files }) =>
+              Effect.map(LedgerLines.sharedRuns(database, files), (shared) => ({ files, shared }))
+            )
+          )
+          return LedgerLines.streamOf(yield* connect, files, shared)
+        })
+      ),
       records: (selection) =>
         reading(Effect.flatMap(Ref.get(found), (files) => LedgerLines.recordsOf(database, files, selection))),
       refresh: lock.withPermits(1)(

@@ -12,7 +12,7 @@ import {
   VARCHAR
 } from "@duckdb/node-api"
 import { TerminalText } from "botanu-effect/report"
-import { Effect, type Scope } from "effect"
+import { Effect, type Scope, Stream } from "effect"
 import { CommandError, exitCodes } from "../CommandError.js"
 
 /** A value of a parameter: text, a number, or a list of texts. */
@@ -26,6 +26,11 @@ export interface DuckDb {
     statement: string,
     parameters?: Readonly<Record<string, Parameter>>
   ) => Effect.Effect<ReadonlyArray<Row>, CommandError>
+  /** The rows of a statement, some at a time. No other statement of the connection may run meanwhile. */
+  readonly stream: (
+    statement: string,
+    parameters?: Readonly<Record<string, Parameter>>
+  ) => Stream.Stream<ReadonlyArray<Row>, CommandError>
   /** How many statements a text has, and of what type the first is. Nothing is executed. */
   readonly kindOf: (
     text: string
@@ -51,6 +56,13 @@ export const open: Effect.Effect<{ readonly connect: Connect }, CommandError, Sc
     yield* attempt(() => connection.run("SET TimeZone = 'UTC'"))
     const database: DuckDb = {
       query: (statement, parameters = {}) => attempt(() => rowsOf(connection, statement, parameters)),
+      stream: (statement, parameters = {}) =>
+        Stream.unwrap(
+          Effect.map(
+            attempt(() => connection.stream(statement, ...bound(parameters))),
+            (result) => Stream.fromAsyncIterable(result.yieldRowObjectJson(), problemOf)
+          )
+        ),
       kindOf: (text) =>
         attempt(async () => {
           const extracted = await connection.extractStatements(text)
@@ -71,11 +83,9 @@ export const make: Connect = Effect.flatMap(open, ({ connect }) => connect)
 /** A text as a literal of a statement. */
 export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`
 
-const rowsOf = async (
-  connection: DuckDBConnection,
-  statement: string,
+const bound = (
   parameters: Readonly<Record<string, Parameter>>
-): Promise<ReadonlyArray<Row>> => {
+): [values: Record<string, DuckDBValue>, types: Record<string, DuckDBType>] => {
   const values: Record<string, DuckDBValue> = {}
   const types: Record<string, DuckDBType> = {}
   for (const [name, value] of Object.entries(parameters)) {
@@ -83,16 +93,23 @@ const rowsOf = async (
     // An empty list does not show what it is a list of.
     if (Array.isArray(value)) types[name] = LIST(VARCHAR)
   }
-  const reader = await connection.runAndReadAll(statement, values, types)
+  return [values, types]
+}
+
+const rowsOf = async (
+  connection: DuckDBConnection,
+  statement: string,
+  parameters: Readonly<Record<string, Parameter>>
+): Promise<ReadonlyArray<Row>> => {
+  const reader = await connection.runAndReadAll(statement, ...bound(parameters))
   return reader.getRowObjectsJson()
 }
 
-const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, CommandError> =>
-  Effect.tryPromise({
-    try: run,
-    catch: (error) =>
-      new CommandError({
-        message: `DuckDB cannot read the ledger: ${TerminalText.visible(String(error instanceof Error ? error.message : error))}`,
-        exitCode: exitCodes.trouble
-      })
+const problemOf = (error: unknown): CommandError =>
+  new CommandError({
+    message: `DuckDB cannot read the ledger: ${TerminalText.visible(String(error instanceof Error ? error.message : error))}`,
+    exitCode: exitCodes.trouble
   })
+
+const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, CommandError> =>
+  Effect.tryPromise({ try: run, catch: problemOf })

@@ -4,7 +4,7 @@
 import { CompletedRun, Run } from "botanu-effect"
 import { Ledger } from "botanu-effect/ledger"
 import { RunRecord } from "botanu-effect/report"
-import { DateTime, Effect, Either, Schema } from "effect"
+import { DateTime, Effect, Either, Schema, Stream } from "effect"
 import type { CommandError } from "../CommandError.js"
 import * as CompactedFiles from "./CompactedFiles.js"
 import type { DuckDb, Parameter } from "./DuckDb.js"
@@ -32,6 +32,61 @@ export const recordsOf = (
       }
     }
     return { records: RunRecord.distinct(records), amendments }
+  })
+
+/** Of runs, which records count, where that is more than one record of a run that has completed shows. */
+export interface SharedRuns {
+  /** Runs that have not completed: their starts count. */
+  readonly open: ReadonlySet<string>
+  /** Runs with several records: the last counts. */
+  readonly several: ReadonlySet<string>
+}
+
+/** Of the tables of a ledger, the runs that a single record does not show. Most runs are none of them. */
+export const sharedRuns = (database: DuckDb, { compacted }: Ledger.Files): Effect.Effect<SharedRuns, CommandError> =>
+  Effect.gen(function* () {
+    const idsOf = (statement: string) =>
+      Effect.map(database.query(statement), (rows) => rows.map((row) => String(row["run_id"])))
+    const readable = compacted.filter(({ problem }) => problem === undefined)
+    return {
+      open: new Set(yield* idsOf("SELECT run_id::VARCHAR AS run_id FROM runs WHERE NOT is_completed")),
+      several: new Set([
+        ...(yield* idsOf("SELECT run_id::VARCHAR AS run_id FROM several_records")),
+        ...(readable.length === 0
+          ? []
+          : yield* idsOf(
+              `SELECT json_extract_string(line, '$.completed.run.runId') AS run_id FROM ${compactedLines(readable)}
+                WHERE type = 'completed' GROUP BY 1 HAVING count(*) > 1`
+            ))
+      ])
+    }
+  })
+
+/** The records of all runs, each once, as their lines are read. Only runs that have not completed, or have several records, are held. */
+export const streamOf = (
+  database: DuckDb,
+  files: Ledger.Files,
+  { open, several }: SharedRuns
+): Stream.Stream<ReadonlyArray<RunRecord.RunRecord>, CommandError> =>
+  Stream.suspend(() => {
+    const held: Array<RunRecord.RunRecord> = []
+    const recordIn = (line: unknown): ReadonlyArray<RunRecord.RunRecord> => {
+      const decoded = decodeLine(line)
+      if (Either.isLeft(decoded)) return []
+      const { completed, run } = decoded.right
+      if (completed != null) {
+        const record = RunRecord.fromCompleted(completed)
+        if (!several.has(completed.run.runId)) return [record]
+        held.push(record)
+      } else if (run != null && open.has(run.runId)) held.push(RunRecord.started(run))
+      return []
+    }
+    return Stream.fromIterable(inOrder(files).map(linesOf)).pipe(
+      Stream.flatMap(({ order, select }) => database.stream(`${select} WHERE type <> 'amended' ${order}`)),
+      Stream.map((rows) => rows.flatMap(({ line }) => recordIn(line))),
+      Stream.concat(Stream.suspend(() => Stream.succeed(RunRecord.distinct(held)))),
+      Stream.filter((records) => records.length > 0)
+    )
   })
 
 /** Files that are next to each other in the order in which their lines count. */
@@ -75,9 +130,9 @@ const field = (name: string) => `json_extract_string(about, '$.${name}')`
 const ofSegments = (paths: ReadonlyArray<string>): Lines => ({
   order: "",
   select: `SELECT line FROM (
-    SELECT line, ${field("eventId")} AS event_id, ${field("customerId")} AS customer_id, ${field("startTime")} AS start_time
+    SELECT line, type, ${field("eventId")} AS event_id, ${field("customerId")} AS customer_id, ${field("startTime")} AS start_time
     FROM (
-      SELECT json_object('v', v, 'type', type, 'run', run, 'completed', completed, 'amendment', amendment) AS line,
+      SELECT type, json_object('v', v, 'type', type, 'run', run, 'completed', completed, 'amendment', amendment) AS line,
         CASE type WHEN 'started' THEN run WHEN 'completed' THEN completed -> '$.run' ELSE amendment END AS about
       FROM ${Segments.lines(paths, "records")} WHERE v = 1 AND type IN ('started', 'completed', 'amended')
     )
@@ -88,10 +143,13 @@ const ofSegments = (paths: ReadonlyArray<string>): Lines => ({
 const ofCompacted = (days: ReadonlyArray<Ledger.CompactedDay>): Lines => ({
   order: "ORDER BY filename, number",
   select: `SELECT line FROM (
-    SELECT *, filename FROM read_parquet([${CompactedFiles.paths(days, "lines").map(Segments.literalPath).join(", ")}])
+    SELECT *, filename FROM ${compactedLines(days)}
     WHERE type IN ('started', 'completed', 'amended')
   )`
 })
+
+const compactedLines = (days: ReadonlyArray<Ledger.CompactedDay>): string =>
+  `read_parquet([${CompactedFiles.paths(days, "lines").map(Segments.literalPath).join(", ")}])`
 
 const conditionOf = ({ customerId, eventId, since, until }: Selection) => {
   const parts = ["true"]

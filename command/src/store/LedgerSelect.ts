@@ -4,22 +4,29 @@
 import { StatementType } from "@duckdb/node-api"
 import type { FileSystem, Path } from "@effect/platform"
 import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
 import { TerminalText } from "botanu-effect/report"
-import { Context, Effect } from "effect"
+import { Context, Effect, Stream } from "effect"
 import { CommandError, exitCodes } from "../CommandError.js"
 import * as DirectoryStore from "./DirectoryStore.js"
 import * as DuckDb from "./DuckDb.js"
 import { type Row, relations } from "./LedgerStore.js"
 import * as PostgresStore from "./PostgresStore.js"
 
-/** The rows of one statement that selects. Anything else is refused. */
-export const select = (
-  location: string,
-  text: string
-): Effect.Effect<ReadonlyArray<Row>, CommandError, FileSystem.FileSystem | Path.Path> =>
-  Effect.scoped(PostgresStore.isUrl(location) ? selectInDatabase(location, text) : selectInDirectory(location, text))
+/** Where rows go, some at a time. */
+type Take<E, R> = (rows: ReadonlyArray<Row>) => Effect.Effect<void, E, R>
 
-const selectInDirectory = (location: string, text: string) =>
+/** Gives the rows of one statement that selects to `take`, some at a time. Anything else is refused. */
+export const select = <E, R>(
+  location: string,
+  text: string,
+  take: Take<E, R>
+): Effect.Effect<void, CommandError | E, R | FileSystem.FileSystem | Path.Path> =>
+  Effect.scoped(
+    PostgresStore.isUrl(location) ? selectInDatabase(location, text, take) : selectInDirectory(location, text, take)
+  )
+
+const selectInDirectory = <E, R>(location: string, text: string, take: Take<E, R>) =>
   Effect.gen(function* () {
     const database = yield* DuckDb.make
     const files = yield* DirectoryStore.materialize(database, location)
@@ -32,11 +39,12 @@ const selectInDirectory = (location: string, text: string) =>
     if (kind.type !== StatementType.SELECT && kind.type !== StatementType.EXPLAIN) {
       return yield* refused("only SELECT is allowed: the ledger is read, not changed")
     }
-    const rows = yield* Effect.mapError(database.query(text), reasonOf)
-    return rows.map(DirectoryStore.asText)
+    yield* Stream.runForEach(Stream.mapError(database.stream(text), reasonOf), (rows) =>
+      take(rows.map(DirectoryStore.asText))
+    )
   })
 
-const selectInDatabase = (location: string, text: string) =>
+const selectInDatabase = <E, R>(location: string, text: string, take: Take<E, R>) =>
   Effect.gen(function* () {
     const database = yield* PostgresStore.locationOf(location)
     const client = yield* PostgresStore.client(database, "reads")
@@ -45,18 +53,22 @@ const selectInDatabase = (location: string, text: string) =>
     const wrapped = `WITH ${PostgresStore.relationsOf(relations, database.schema)}
       SELECT selected.* FROM (${text.replace(/;\s*$/, "")}
       ) AS selected WHERE $1::text IS NULL`
+    const problemOf = (error: SqlError): CommandError => {
+      const problem = PostgresStore.problemOf(database, error)
+      return problem.exitCode === exitCodes.usage ? problem : reasonOf(problem)
+    }
     const selected = Effect.gen(function* () {
       const [role] = yield* sql<Row>`SELECT usesuper AS is_superuser FROM pg_user WHERE usename = current_user`
         .withoutTransform
       // A superuser may read the files of the server in a SELECT.
       if (role?.is_superuser === "true") yield* sql`SET LOCAL ROLE pg_read_all_data`
-      return yield* sql.unsafe<Row>(wrapped, [null]).withoutTransform
+      yield* Stream.runForEach(PostgresStore.rowsOf(sql, wrapped, [null]), take)
     })
-    return yield* Effect.mapError(sql.withTransaction(selected), (error) => {
-      const problem = PostgresStore.problemOf(database, error)
-      return problem.exitCode === exitCodes.usage ? problem : reasonOf(problem)
-    })
+    yield* Effect.mapError(sql.withTransaction(selected), (error) => (isSqlError(error) ? problemOf(error) : error))
   })
+
+const isSqlError = (error: unknown): error is SqlError =>
+  typeof error === "object" && error !== null && "_tag" in error && error._tag === "SqlError"
 
 const refused = (reason: string): CommandError =>
   new CommandError({

@@ -4,7 +4,7 @@
 import type { FileSystem, Path } from "@effect/platform"
 import type { Ledger } from "botanu-effect/ledger"
 import type { RunRecord } from "botanu-effect/report"
-import { Context, type DateTime, type Effect, Layer } from "effect"
+import { Context, type DateTime, type Effect, Layer, type Stream } from "effect"
 import type { CommandError } from "../CommandError.js"
 import type { Dialect } from "./Dialect.js"
 import * as DirectoryStore from "./DirectoryStore.js"
@@ -69,6 +69,10 @@ export interface Store {
   readonly name: string
   readonly dialect: Dialect
   readonly query: (statement: Statement) => Effect.Effect<ReadonlyArray<Row>, CommandError>
+  /** The rows of a statement, some at a time. Other statements wait until the stream ends. */
+  readonly stream: (statement: Statement) => Stream.Stream<ReadonlyArray<Row>, CommandError>
+  /** The records of all runs, each run once, some at a time. */
+  readonly allRecords: Stream.Stream<ReadonlyArray<RunRecord.RunRecord>, CommandError>
   /** Runs and amendments as `botanu-effect/report` takes them. All that is selected is held in memory. */
   readonly records: (selection: Selection) => Effect.Effect<Records, CommandError>
   /** Reads what was written since. Gives whether there was anything. */

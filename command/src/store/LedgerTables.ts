@@ -232,6 +232,8 @@ const runTables = (
     FROM read_lines SEMI JOIN (
       SELECT max(${rank()}) AS winner FROM read_lines WHERE is_counted AND run_id IS NOT NULL GROUP BY run_id
     ) ON winner = ${rank()}`,
+  `CREATE OR REPLACE TEMP TABLE several_records AS SELECT run_id FROM read_lines
+    WHERE is_counted AND is_completed AND run_id IS NOT NULL GROUP BY run_id HAVING count(*) > 1`,
   `CREATE OR REPLACE TEMP VIEW runs AS ${together(
     "runs",
     compacted,

@@ -6,12 +6,12 @@ import type { SqlError } from "@effect/sql/SqlError"
 import { PgClient } from "@effect/sql-pg"
 import { TerminalText } from "botanu-effect/report"
 import { LedgerSql } from "botanu-effect/sql"
-import { Context, Effect, Layer, Redacted, type Scope } from "effect"
+import { Chunk, Context, DateTime, Effect, Layer, Redacted, type Scope, Stream } from "effect"
 import { megabytes, plural } from "../Amounts.js"
 import { CommandError, exitCodes } from "../CommandError.js"
 import * as Dialect from "./Dialect.js"
 import { amended, recordedEvents } from "./EventRelation.js"
-import type { Parameter, Relation, Row, Statement, Store } from "./LedgerStore.js"
+import type { Parameter, Relation, Row, Selection, Statement, Store } from "./LedgerStore.js"
 import * as Segments from "./Segments.js"
 
 /** Whether a location is the URL of a database. */
@@ -83,21 +83,47 @@ export const open = (text: string): Effect.Effect<Store, CommandError, Scope.Sco
     const location = yield* locationOf(text)
     const context = yield* client(location, "reads")
     const sql = Context.get(context, SqlClient.SqlClient)
+    const statementOf = ({ from, parameters = {}, text }: Statement) => {
+      const [compiled, values] = compile(text, parameters)
+      const tables = relationsOf(from, location.schema)
+      return [tables === "" ? compiled : `WITH ${tables} ${compiled}`, values] as const
+    }
     const query = (statement: Statement) =>
       Effect.suspend(() => {
-        const [compiled, values] = compile(statement.text, statement.parameters ?? {})
-        const tables = relationsOf(statement.from, location.schema)
-        return sql.unsafe<Row>(tables === "" ? compiled : `WITH ${tables} ${compiled}`, values).withoutTransform
+        const [text, values] = statementOf(statement)
+        return sql.unsafe<Row>(text, values).withoutTransform
       }).pipe(Effect.mapError((error) => problemOf(location, error)))
+    const records = (selection: Selection) =>
+      LedgerSql.read({ schema: location.schema, ...selection }).pipe(
+        Effect.provide(context),
+        Effect.mapError((error) => problemOf(location, error))
+      )
     return {
       name: location.name,
       dialect: Dialect.postgres,
       query,
-      records: (selection) =>
-        LedgerSql.read({ schema: location.schema, ...selection }).pipe(
-          Effect.provide(context),
-          Effect.mapError((error) => problemOf(location, error))
-        ),
+      stream: (statement) => {
+        const [text, values] = statementOf(statement)
+        return Stream.mapError(rowsOf(sql, text, values), (error) => problemOf(location, error))
+      },
+      allRecords: Stream.unwrap(
+        Effect.map(
+          query({
+            from: ["runs"],
+            text: `SELECT ${Dialect.postgres.iso("min(start_time)")} AS since FROM (
+                SELECT start_time, (row_number() OVER (ORDER BY start_time) - 1) / ${runsAtOnce} AS part FROM runs
+              ) parts GROUP BY part ORDER BY part`
+          }),
+          (parts) => {
+            // Runs with one start are in one part: a start that two parts begin with is of the first.
+            const starts = Array.from(new Set(parts.map(({ since }) => since ?? "")), DateTime.unsafeMake)
+            return Stream.fromIterable(starts.map((since, index) => ({ since, until: starts[index + 1] }))).pipe(
+              Stream.mapEffect((selection) => Effect.map(records(selection), ({ records }) => records))
+            )
+          }
+        )
+      ),
+      records,
       refresh: Effect.succeed(true),
       linesLeftOut: Effect.succeed(0),
       health: Effect.gen(function* () {
@@ -119,6 +145,20 @@ export const open = (text: string): Effect.Effect<Store, CommandError, Scope.Sco
       })
     } satisfies Store
   })
+
+/** How many rows, and how many records of runs, are in memory at once. */
+const rowsAtOnce = 2000
+const runsAtOnce = 2000
+
+/** The rows of a statement by a cursor, some at a time. */
+export const rowsOf = (
+  sql: SqlClient.SqlClient,
+  text: string,
+  values: ReadonlyArray<unknown>
+): Stream.Stream<ReadonlyArray<Row>, SqlError> =>
+  sql
+    .unsafe<Row>(text, values)
+    .stream.pipe(Stream.rechunk(rowsAtOnce), Stream.chunks, Stream.map(Chunk.toReadonlyArray))
 
 /** The statement with `$1` in place of `$name`, and the values in their order. */
 export const compile = (

@@ -18,11 +18,49 @@ export const lines = (
   data: ReadonlyArray<DataRow>,
   width: number
 ): ReadonlyArray<string> => {
-  if (format === "table") return TextTable.lines(columns, width)
-  if (format === "json") {
-    // Inside a text of JSON the escape of a character is the character.
-    return JSON.stringify(data.map(withNulls), undefined, 2).split("\n").map(TerminalText.visible)
+  const { end, next } = pages(format, width)
+  return data.length === 0 && format === "json" ? end() : [...next(columns, data), ...end()]
+}
+
+/** The lines of rows that come a page at a time. A table has its titles on each page; other formats are as of all rows at once. */
+export interface Pages {
+  readonly next: (columns: ReadonlyArray<TextTable.Column>, data: ReadonlyArray<DataRow>) => ReadonlyArray<string>
+  /** What comes after the last page. */
+  readonly end: () => ReadonlyArray<string>
+}
+
+export const pages = (format: Format, width: number): Pages => {
+  if (format === "table") return { next: (columns) => TextTable.lines(columns, width), end: () => [] }
+  if (format === "json") return jsonPages()
+  let isFirst = true
+  return {
+    next: (_, data) => {
+      const lines = delimited(format, data)
+      // The titles are one line of CSV, and two of Markdown.
+      const page = isFirst ? lines : lines.slice(format === "csv" ? 1 : 2)
+      isFirst = false
+      return page
+    },
+    end: () => []
   }
+}
+
+/** A list of which each page has a part. Whether a comma follows a page is known with the next one. */
+const jsonPages = (): Pages => {
+  let last: string | undefined
+  return {
+    next: (_, data) => {
+      // Inside a text of JSON the escape of a character is the character.
+      const lines = JSON.stringify(data.map(withNulls), undefined, 2).split("\n").slice(1, -1).map(TerminalText.visible)
+      const page = [last === undefined ? "[" : `${last},`, ...lines.slice(0, -1)]
+      last = lines.at(-1)
+      return page
+    },
+    end: () => (last === undefined ? ["[]"] : [last, "]"])
+  }
+}
+
+const delimited = (format: "csv" | "markdown", data: ReadonlyArray<DataRow>): ReadonlyArray<string> => {
   const titles = Object.keys(data[0] ?? {})
   const cells = data.map((row) =>
     titles.map((title) => {
