@@ -248,6 +248,12 @@ describe("Baggage", () => {
     })
   })
 
+  it("passes empty properties over", () => {
+    const { baggage, dropped } = Baggage.decode("a=1;;p; ;q=2;\t")
+    expect(Baggage.encode(baggage)).toBe("a=1;p;q=2")
+    expect(dropped.count).toBe(0)
+  })
+
   it("reads a plus as a plus, and as a space where asked to", () => {
     const value = (options?: Baggage.ReadOptions) =>
       Baggage.get(Baggage.decode("w=Customer+Support", options).baggage, "w")
@@ -325,6 +331,7 @@ describe("Baggage", () => {
       )
     ).toBe(false)
     expect(Equal.equals(one, unsafeFromEntries([["a", "1"]]))).toBe(false)
+    expect(Hash.hash(unsafeFromEntries([["a", "1"]]))).not.toBe(Hash.hash(unsafeFromEntries([["a", "2"]])))
     const withProperty = (value: Option.Option<string>) =>
       unsafeFromEntries([["a", { value: "1", properties: [{ key: "p", value }] }]])
     expect(Equal.equals(withProperty(Option.some("x")), withProperty(Option.some("x")))).toBe(true)
