@@ -76,8 +76,7 @@ const addLines = (found: Array<string>, value: unknown): boolean => {
 }
 
 /** What is inside of a `Buffer` that went through JSON, or of an attribute of an SQS or SNS message. */
-const insideOf = (value: unknown): string | Uint8Array | undefined => {
-  if (typeof value !== "object" || value === null) return undefined
+const insideOf = (value: NonNullable<unknown>): string | Uint8Array | undefined => {
   const { BinaryValue, StringValue, Value, binaryValue, data, stringValue, type } = value as Record<string, unknown>
   if (type === "Buffer" && Array.isArray(data)) return Uint8Array.from(data.slice(0, maxBytes))
   return [StringValue, stringValue, Value, BinaryValue, binaryValue].find(

@@ -76,7 +76,7 @@ const keyOf = (entry: string): Either.Either<string, InvalidOrigin> => {
   const refuse = (expected: string) => Either.left(new InvalidOrigin({ entry: String(entry), expected }))
   if (typeof entry !== "string") return refuse("text")
   const [, scheme, wildcard, hostAndPort] = entryPattern.exec(entry) ?? []
-  if (scheme === undefined || hostAndPort === undefined) return refuse(expectedOf(entry))
+  if (hostAndPort === undefined) return refuse(expectedOf(entry))
   const text = `${scheme}${hostAndPort}`
   const url = URL.canParse(text) ? new URL(text) : undefined
   const host = url && hostOf(url)

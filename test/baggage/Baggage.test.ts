@@ -281,6 +281,11 @@ describe("Baggage", () => {
     expect(Baggage.encode(baggage)).toBe("botanu.w=a;p=x%2By")
   })
 
+  it("is known from anything else", () => {
+    expect(Baggage.isBaggage(Baggage.decode("a=1").baggage)).toBe(true)
+    for (const other of [1, "a=1", null, undefined, {}, [], () => {}]) expect(Baggage.isBaggage(other)).toBe(false)
+  })
+
   it("is empty text when there is nothing to send", () => {
     expect(Baggage.encode(Baggage.empty)).toBe("")
   })

@@ -31,6 +31,25 @@ describe("a header of a shape that is not known", () => {
   )
 })
 
+describe("a part of a header that cannot be read", () => {
+  it.each([
+    ["text", "a=1", 0],
+    ["lines", ["a=1", Buffer.from("b=2")], 0],
+    ["no lines", [], 0],
+    ["a number", 7, 1],
+    ["a function", () => "a=1", 1],
+    ["a line and a number", ["a=1", 7], 1],
+    ["lines in lines", [["a=1"]], 1]
+  ])("is reported once for each value that holds it: %s", (_, baggage, times) => {
+    let reported = 0
+    const found = lines({ baggage }, "baggage", () => {
+      reported += 1
+    })
+    expect(reported).toBe(times)
+    expect(found.every((line) => typeof line === "string")).toBe(true)
+  })
+})
+
 describe("the lines of a header", () => {
   const one = ["a=1"]
   const shapes: ReadonlyArray<readonly [shape: string, headers: unknown, lines: ReadonlyArray<string>]> = [

@@ -67,4 +67,19 @@ describe("baggage of others", () => {
       if (others.length <= 60 && run.length + others.join(",").length < 8192) expect(sent.slice(4)).toEqual(others)
     }
   )
+
+  it("fills the limit of bytes to the last one, and goes on with what still fits", () => {
+    const room = 8192 - run.length - 1
+    const exact = `k=${"x".repeat(room - 2)}`
+    expect(withRun(run, exact)).toHaveLength(8192)
+    expect(withRun(run, `${exact}x`)).toBe(run)
+    expect(withRun(run, `${exact}x,a=1`)).toBe(`${run},a=1`)
+    const half = (key: string) => `${key}=${"x".repeat(room / 2)}`
+    expect(withRun(run, `${half("a")},${half("b")},c=1`)).toBe(`${run},${half("a")},c=1`)
+  })
+
+  it("fills the limit of members to the last one", () => {
+    const others = Array.from({ length: 61 }, (_, index) => `k${index}=1`)
+    expect(withRun(run, others.join(","))).toBe([run, ...others.slice(0, 60)].join(","))
+  })
 })
