@@ -45,10 +45,17 @@ export class FiberRegion implements ForkScope {
     this.children = undefined
   }
 
-  /** A fiber that is forked in the region is one of the region, and is the fiber's child as it would be without. */
+  /**
+   * A fiber that is forked in the region is one of the region, and is the fiber's child as it would be without. Finalizers of an
+   * outer scope have the references of the region when it is over: what they fork is a child of the fiber that is at work.
+   */
   add(runtimeFlags: RuntimeFlags.RuntimeFlags, child: AnyFiber): void {
+    if (this.fiber === undefined) {
+      const closing = Option.getOrNull(Fiber.getCurrentFiber())
+      if (closing !== null) internals(closing).scope().add(runtimeFlags, child)
+      return
+    }
     this.outer?.add(runtimeFlags, child)
-    if (this.fiber === undefined) return
     this.children ??= new Set()
     this.children.add(child)
     child.addObserver(() => this.children?.delete(child))

@@ -44,8 +44,8 @@ export class RunScope {
   /** The work on the run; none where it is done elsewhere. */
   work: Work | undefined = undefined
   private isDeadlineReached = false
-  /** Fibers that work on the run and were not started by it. */
-  private joined: Set<AnyFiber> | undefined = undefined
+  /** Work on the run in fibers that were not started by it. */
+  private joined: Set<FiberRegion> | undefined = undefined
   private closedAs: Run | undefined = undefined
 
   constructor(
@@ -98,15 +98,15 @@ export class RunScope {
   }
 
   private interruptJoined(by: FiberId.FiberId): void {
-    for (const fiber of this.joined ?? []) fiber.unsafeInterruptAsFork(by)
+    for (const region of this.joined ?? []) region.interrupt(by)
   }
 
-  /** Takes a fiber as one that works on the run too, until the function is called that this gives. */
-  join(fiber: AnyFiber): () => void {
+  /** Takes what a fiber does as work on the run too, until the function is called that this gives. */
+  join(region: FiberRegion): () => void {
     this.joined ??= new Set()
-    this.joined.add(fiber)
+    this.joined.add(region)
     return () => {
-      this.joined?.delete(fiber)
+      this.joined?.delete(region)
     }
   }
 

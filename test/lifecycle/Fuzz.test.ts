@@ -46,6 +46,7 @@ const unary = [
   "boundedRun",
   "retriedRun",
   "runOfStream",
+  "joinedAlive",
   "exit",
   "finalizer",
   "uninterruptible",
@@ -224,6 +225,10 @@ const interpret = (program: Program, world: World, within = "none"): Work => {
       return world.runOfStream(
         (within) => streamOf(bodyIn(within), program),
         world.isStopped ? deadlineOf(program) : {}
+      )
+    case "joinedAlive":
+      return Effect.flatMap(Effect.serviceOption(RunContext), (run) =>
+        Option.match(run, { onNone: () => of(program.body), onSome: (run) => Botanu.resume(of(program.body), run) })
       )
     case "exit":
       return Effect.flatMap(Effect.exit(of(program.body)), (exit) => did(`exit ${shown(exit)}`))

@@ -17,10 +17,11 @@ import {
   Option,
   Request,
   RequestResolver,
+  Scope,
   TestClock,
   TReentrantLock
 } from "effect"
-import { Botanu } from "../../src/index.js"
+import { Botanu, RunContext } from "../../src/index.js"
 import { completedRuns, observed } from "../observed.js"
 import { ids, instant, makeRun } from "../runs.js"
 
@@ -38,11 +39,18 @@ const underDeadline: Wrap = (work) =>
     { ...ids, deadline: "1 hour" }
   )
 const resumed: Wrap = (work) => Botanu.resume(work, makeRun({ deadline: instant(3_600_000) }), { deadline: "enforce" })
+const joinedAlive: Wrap = (work) =>
+  Botanu.workflow(
+    Effect.flatMap(RunContext, (run) => Botanu.resume(work, run)),
+    "Live",
+    ids
+  )
 
 const ways: ReadonlyArray<readonly [name: string, wrap: Wrap]> = [
   ["as a run", asRun],
   ["as a run with an inherited deadline", underDeadline],
-  ["resumed under a deadline", resumed]
+  ["resumed under a deadline", resumed],
+  ["joined where it is alive", joinedAlive]
 ]
 
 /** What `program` gives is the same bare and in every kind of run, and is as `expected` says. */
@@ -305,6 +313,30 @@ describe("fiber references that the body changes", () => {
       for (const { runId } of yield* Botanu.activeRuns) yield* Botanu.cancel(runId, "operator")
       expect(yield* Fiber.join(fiber)).toBe(2)
     })
+  )
+})
+
+describe("a finalizer that the body adds to an outer scope", () => {
+  same(
+    "has the fibers that it forks end with the fiber that closes the scope",
+    (wrap) =>
+      Effect.gen(function* () {
+        const seen: Array<string> = []
+        const child = Effect.onInterrupt(Effect.interruptible(Effect.never), () =>
+          Effect.sync(() => seen.push("ended"))
+        )
+        const outer = yield* Scope.make()
+        yield* wrap(
+          Scope.addFinalizer(outer, Effect.zipRight(Effect.fork(child), Effect.yieldNow())).pipe(
+            Effect.zipRight(Effect.addFinalizer(() => Effect.zipRight(Effect.fork(child), Effect.yieldNow()))),
+            Effect.provideService(Scope.Scope, outer)
+          )
+        )
+        const closing = yield* Effect.fork(Scope.close(outer, Exit.void))
+        yield* Fiber.await(closing)
+        return seen
+      }),
+    ["ended", "ended"]
   )
 })
 
