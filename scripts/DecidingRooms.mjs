@@ -10,7 +10,14 @@ import { root } from "./ProjectAside.mjs"
 export const decidingRooms = {
   run: ["run", "wire", "RunContext", "Outcome", "BusinessContext", "Workflow"],
   baggage: ["baggage", "run", "Propagation"],
-  edge: ["edge", "platform/RunHttpServer"],
+  edge: [
+    "edge",
+    "platform/nested-edges",
+    "platform/uninterruptible-routes",
+    "platform/RunHttpServer",
+    "rpc/ServerSpan",
+    "rpc/RunRpc"
+  ],
   lifecycle: [
     "lifecycle",
     "Workflow",
