@@ -32,8 +32,15 @@ export const decidingRooms = {
   cost: ["cost", "PriceBook", "Usage", "Llm", "Data"]
 }
 
-/** Crowds, heaps and random programs: they take long, and fail for what shorter tests fail for, too. */
-const long = ["lifecycle/crowd", "lifecycle/Fuzz", "lifecycle/Heap", "lifecycle/termination", "cost/LiteLlmFuzz"]
+/** Crowds, heaps, random programs and the whole of a price file: they take long, and fail for what shorter tests fail for, too. */
+const long = [
+  "lifecycle/crowd",
+  "lifecycle/Fuzz",
+  "lifecycle/Heap",
+  "lifecycle/termination",
+  "cost/LiteLlmFile",
+  "cost/LiteLlmFuzz"
+]
 
 /** The files of the tests of a room. */
 export const testsOf = (room) =>

@@ -22,6 +22,8 @@ const cover = (room) => {
   const reports = join(folder, "node_modules/.coverage", room)
   const options = {
     "typecheck.enabled": false,
+    // Code that counts its branches is slow.
+    testTimeout: 120_000,
     "coverage.enabled": true,
     "coverage.include": `src/${room}/**`,
     "coverage.reportsDirectory": reports,

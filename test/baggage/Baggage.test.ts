@@ -337,6 +337,7 @@ describe("Baggage", () => {
     ).toBe(false)
     expect(Equal.equals(one, unsafeFromEntries([["a", "1"]]))).toBe(false)
     expect(Hash.hash(unsafeFromEntries([["a", "1"]]))).not.toBe(Hash.hash(unsafeFromEntries([["a", "2"]])))
+    expect(one[Equal.symbol](Option.none() as never)).toBe(false)
     const withProperty = (value: Option.Option<string>) =>
       unsafeFromEntries([["a", { value: "1", properties: [{ key: "p", value }] }]])
     expect(Equal.equals(withProperty(Option.some("x")), withProperty(Option.some("x")))).toBe(true)

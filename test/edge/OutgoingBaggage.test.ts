@@ -10,7 +10,7 @@ import { leanHeader, makeRun } from "../runs.js"
 
 const given = "tenant=x,botanu.run_id=of-another"
 
-const header = (outbound: "propagate" | "omit") =>
+const header = (outbound: "propagate" | "omit"): Effect.Effect<string> =>
   Effect.withFiberRuntime((fiber) => Effect.sync(() => outgoingBaggageFor(fiber, given, outbound)))
 
 const inRun = <A>(effect: Effect.Effect<A>) =>

@@ -2,15 +2,17 @@
  * The span of a request: its place among the spans of others, and what it may show.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Option, Tracer } from "effect"
+import { Context, Effect, Option, Tracer } from "effect"
 import {
   hasValidIds,
   linksTo,
   outsideRemoteTrace,
   redactBaggage,
   remoteAncestor,
-  spanPlacement
+  spanPlacement,
+  stampServerSpan
 } from "../../src/edge/ServerSpan.js"
+import { leanKeys, makeRun } from "../runs.js"
 
 const remote = Tracer.externalSpan({ traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7" })
 const invalid = Tracer.externalSpan({ traceId: "none", spanId: "none" })
@@ -68,6 +70,19 @@ describe("the ancestor in another process", () => {
     expect(outsideRemoteTrace(ofThisProcess)).toBe(ofThisProcess)
     expect(outsideRemoteTrace(other)).toBe(other)
   })
+})
+
+describe("a run that came in", () => {
+  it.effect("is on the span of its request, and on no span of another process", () =>
+    Effect.withFiberRuntime((fiber) =>
+      Effect.sync(() => {
+        const span = spanBelow(remote)
+        const external = { ...remote, attributes: new Map(), attribute: () => expect.unreachable() }
+        for (const open of [span, external as Tracer.AnySpan, undefined]) stampServerSpan(fiber, open, makeRun())
+        expect(Object.fromEntries(span.attributes)).toMatchObject(leanKeys)
+      })
+    )
+  )
 })
 
 describe("the text of the baggage header", () => {

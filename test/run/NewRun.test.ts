@@ -80,6 +80,20 @@ describe("a run that cannot be made", () => {
     )
   }
 
+  it.effect("has a clock that throws", () =>
+    Effect.gen(function* () {
+      const clock = {
+        ...Clock.make(),
+        unsafeCurrentTimeMillis: () => {
+          throw new Error("no time")
+        }
+      }
+      const error = yield* Effect.flip(Effect.withClock(RunContext.make({ ...ids, workflow: "Support" }), clock))
+      expect(error.field).toBe("clock")
+      expect(error.problem).toContain("no time")
+    })
+  )
+
   it.effect("is none at the very ends of what a UUIDv7 holds", () =>
     Effect.gen(function* () {
       for (const millis of [0, 2 ** 48 - 1]) {

@@ -202,6 +202,13 @@ describe("a run from baggage", () => {
     ])
   })
 
+  it("names the first bad key where not all are asked for", () => {
+    const decoded = Schema.decodeUnknownEither(RunContext.FromHeader)("botanu.run_id=1,botanu.workflow=")
+    const text = Either.match(decoded, { onLeft: String, onRight: String })
+    expect(text).toContain("botanu.run_id: expected a UUID")
+    expect(text).not.toContain("botanu.workflow: ")
+  })
+
   it("never quotes more than 64 characters of a value, and none raw", () => {
     const [issue] = issuesOf(
       `botanu.run_id=${"%1B".repeat(3)}${"x".repeat(300)},botanu.workflow=w,botanu.event_id=e,botanu.customer_id=c`
