@@ -119,6 +119,24 @@ describe("parts of tokens", () => {
       "1.1"
     ],
     [
+      "of audio are known beside a price of what is put into the cache, where nothing is",
+      { inputTokens: 100, inputAudioTokens: 50, outputTokens: 0 },
+      { usd: { ...claude, inputAudioToken: "0.1" } },
+      "5.5"
+    ],
+    [
+      "put into the cache have no price beside audio that has one",
+      { inputTokens: 100, cacheWriteTokens: 40, inputAudioTokens: 50, outputTokens: 0 },
+      { usd: { ...text, inputAudioToken: "0.1" } },
+      "5.1, no_price_for_kind of cacheWriteTokens"
+    ],
+    [
+      "of audio in the cache have no price where all is in the cache, and only the two totals have one",
+      { inputTokens: 100, cacheReadTokens: 100, inputAudioTokens: 50, outputTokens: 0 },
+      { usd: voice },
+      "0.05, no_price_for_kind of cacheReadAudioTokens"
+    ],
+    [
       "of citations are beside the input",
       { inputTokens: 1, citationTokens: 5, outputTokens: 0 },
       { usd: { ...text, citationToken: 1 } },
@@ -413,6 +431,14 @@ describe("a region", () => {
 })
 
 describe("charges", () => {
+  it("are none where nothing was consumed", () => {
+    const usd = { request: "0.5" }
+    expect(costOf({ requests: 0 }, { usd })).toMatchObject({ _tag: "Priced", charges: [] })
+    expect(costOf({ requests: 2 }, { usd }).charges.map(({ meter, quantity }) => [meter, quantity])).toEqual([
+      ["requests", 2]
+    ])
+  })
+
   it("say what was charged, at which price, from where", () => {
     const cost = costOf(
       { inputTokens: 300, cacheReadTokens: 100, outputTokens: 10, region: "us" },
