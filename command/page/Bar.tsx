@@ -19,6 +19,7 @@ export const Bar = ({
   ledger,
   location,
   period,
+  revision,
   toggleLive
 }: {
   readonly location: Location
@@ -26,6 +27,8 @@ export const Bar = ({
   readonly ledger: string | undefined
   readonly isLive: boolean
   readonly isAway: boolean
+  /** The state of the ledger: the live mark pulses once when it changes. */
+  readonly revision: number
   readonly toggleLive: () => void
 }) => {
   const shown = { "/event": "/events", "/groups": "/" }[location.path] ?? location.path
@@ -55,7 +58,7 @@ export const Bar = ({
         title={isLive ? "Pause live updates (p)" : "Go on with live updates (p)"}
         onClick={toggleLive}
       >
-        <i />
+        <i key={revision} />
         {isAway ? "Away" : isLive ? "Live" : "Paused"}
       </button>
     </header>

@@ -602,7 +602,7 @@ const Rows = ({
     if (known !== undefined && known.row === row && known.isFirst === isFirst) return known.element
     const element =
       row === undefined ? (
-        <WaitingRow key={index} columns={columns} />
+        <WaitingRow key={index} columns={columns.length} />
       ) : (
         <Row
           key={index}
@@ -644,14 +644,12 @@ const Rows = ({
   )
 }
 
-/** The place of a row that is on its way. */
-const WaitingRow = ({ columns }: { readonly columns: ReadonlyArray<Column> }) => (
+/** The place of a row that is on its way: one cell, so that it costs little to scroll past many of them. */
+const WaitingRow = ({ columns }: { readonly columns: number }) => (
   <tr aria-hidden="true">
-    {columns.map(({ kind, name }) => (
-      <td key={name} class={kind}>
-        <Skeleton width={56} />
-      </td>
-    ))}
+    <td colSpan={columns}>
+      <Skeleton width={132} />
+    </td>
   </tr>
 )
 

@@ -116,6 +116,7 @@ export const Page = () => {
         period={isEvent || location.path === "/reference" ? undefined : period}
         ledger={status?.ledger}
         isLive={isLive}
+        revision={status?.revision ?? 0}
         isAway={live.goneSinceMs !== undefined || status?.state === "away"}
         toggleLive={() => setLive(!isLive)}
       />

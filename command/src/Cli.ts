@@ -3,7 +3,6 @@
  */
 import { readFileSync } from "node:fs"
 import { Args, type CliApp, Command, HelpDoc, Options, ValidationError } from "@effect/cli"
-import type { CommandExecutor } from "@effect/platform"
 import { RunStatus } from "botanu-effect"
 import { Cause, Config, Console, Effect, Option, Ref } from "effect"
 import { CommandError, exitCodes } from "./CommandError.js"
@@ -35,9 +34,7 @@ import { Screen } from "./terminal/Screen.js"
  * Runs the command with the arguments of a process (the first two are the program and the script), and gives the code to exit
  * with. Never fails: what went wrong is one line on the standard error.
  */
-export const main = (
-  argv: ReadonlyArray<string>
-): Effect.Effect<number, never, CliApp.CliApp.Environment | CommandExecutor.CommandExecutor | Screen> =>
+export const main = (argv: ReadonlyArray<string>): Effect.Effect<number, never, CliApp.CliApp.Environment | Screen> =>
   Effect.gen(function* () {
     const screen = yield* Screen
     const exitCode = yield* Ref.make<number>(exitCodes.ok)

@@ -11,6 +11,7 @@ import * as CompactedFiles from "../store/CompactedFiles.js"
 import * as DuckDb from "../store/DuckDb.js"
 import * as LedgerDirectory from "../store/LedgerDirectory.js"
 import * as LedgerLines from "../store/LedgerLines.js"
+import * as AnswerCache from "./AnswerCache.js"
 import * as MirrorTables from "./MirrorTables.js"
 
 /** How the ledger stands. */
@@ -272,8 +273,13 @@ export const layerDirectory = (
         Stream.runHead
       )
 
+      const answer = yield* AnswerCache.make(
+        query,
+        Effect.map(SubscriptionRef.get(state), ({ revision }) => revision)
+      )
+
       return {
-        query: (statement, parameters) => Effect.zipRight(ready, query(statement, parameters)),
+        query: (statement, parameters) => Effect.zipRight(ready, answer(statement, parameters)),
         records: (eventId, customerId) => {
           const read = Effect.gen(function* () {
             yield* ready

@@ -104,9 +104,13 @@ const orderOf = ({ order = "descending", sort = "started" }: Order): string => {
   return `ORDER BY ${first}${sortColumns[sort]} ${direction} NULLS LAST, e.startMs DESC, e.eventId, e.customerId`
 }
 
-const listed = `(SELECT e.*, CASE WHEN w.median > 0 AND e.status IS NOT NULL AND e.status NOT IN ('running', 'lost') AND NOT ${nothingKnown}
+/** Such events as they are listed, beside the usual cost of their workflow. */
+const listedOf = (events: string): string => `(SELECT e.*,
+  CASE WHEN w.median > 0 AND e.status IS NOT NULL AND e.status NOT IN ('running', 'lost') AND NOT ${nothingKnown}
   THEN CAST(e.usd AS DOUBLE) / CAST(w.median AS DOUBLE) END AS toMedian
-  FROM events e LEFT JOIN workflows w USING (workflow)) e`
+  FROM ${events} e LEFT JOIN workflows w USING (workflow)) e`
+
+const listed = listedOf("events")
 
 const rowOf = (row: Row): Page.EventRow => ({
   eventId: row["eventId"] ?? "",
@@ -139,10 +143,12 @@ export const rows = (
   { limit, offset }: Part
 ): Answer<ReadonlyArray<Page.EventRow>> => {
   const conditions = conditionsOf(selection)
-  // The events are found by few columns first, and read whole then.
-  const statement = `SELECT e.* FROM ${listed} SEMI JOIN (
-      SELECT e.event FROM ${listed} WHERE ${whereOf(conditions)} ${orderOf(order)} LIMIT ${limit} OFFSET ${offset}
-    ) USING (event) ${orderOf(order)}`
+  const part = `WHERE ${whereOf(conditions)} ${orderOf(order)} LIMIT ${limit} OFFSET ${offset}`
+  // What is not sorted by the usual cost is beside it only where it is listed.
+  const statement =
+    order.sort === "toMedian"
+      ? `SELECT e.* FROM ${listed} ${part}`
+      : `SELECT e.* FROM ${listedOf(`(SELECT e.* FROM events e ${part})`)} ${orderOf(order)}`
   return Effect.map(query(statement, parametersOf(conditions)), (rows) => rows.map(rowOf))
 }
 

@@ -1,13 +1,14 @@
 /**
  * `botanu serve`: the page over a ledger.
  */
-import { Command, type CommandExecutor, type FileSystem, type Path } from "@effect/platform"
+import type { FileSystem, Path } from "@effect/platform"
 import { TerminalText } from "botanu-effect/report"
 import { Effect } from "effect"
 import { CommandError, exitCodes } from "../CommandError.js"
 import { priceBook } from "../commands/RepriceCommand.js"
 import * as PostgresStore from "../store/PostgresStore.js"
 import { Screen } from "../terminal/Screen.js"
+import * as Browser from "./Browser.js"
 import * as PageAssets from "./PageAssets.js"
 import * as PageServer from "./PageServer.js"
 import * as Trust from "./Trust.js"
@@ -22,15 +23,17 @@ export interface ServeOptions {
   readonly prices: string | undefined
   readonly traceUrl: string | undefined
   readonly version: string
+  /** Where the files of the page are. @default the files of the package */
+  readonly assets?: string
 }
 
 /** Serves the page until it is interrupted. */
 export const serve = (
   options: ServeOptions
-): Effect.Effect<void, CommandError, CommandExecutor.CommandExecutor | FileSystem.FileSystem | Path.Path | Screen> =>
+): Effect.Effect<void, CommandError, FileSystem.FileSystem | Path.Path | Screen> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const { print } = yield* Screen
+      const { complain, print } = yield* Screen
       if (!Trust.isLoopback(options.host) && options.token === undefined) {
         return yield* usage(
           `--host ${TerminalText.visible(options.host)} can be reached from other machines: give --token a secret, or leave --host out`
@@ -57,7 +60,7 @@ export const serve = (
         version: options.version,
         traceUrl: options.traceUrl,
         allowAmend: options.allowAmend,
-        assets: PageAssets.directory
+        assets: options.assets ?? PageAssets.directory
       }).pipe(
         Effect.catchTag("ServeError", ({ cause }) =>
           usage(
@@ -69,7 +72,8 @@ export const serve = (
       const token = options.token === undefined ? "" : `/?token=${encodeURIComponent(options.token)}`
       const url = `http://${host}:${port}${token}`
       yield* print([`${TerminalText.visible(name)}   ${url}   end with Ctrl-C`])
-      if (options.open) yield* Effect.ignore(Command.exitCode(opening(url)))
+      // The page is served also where no browser comes of it.
+      if (options.open) yield* Effect.catchAll(Browser.open(url), ({ message }) => complain(`botanu: ${message}`))
       return yield* Effect.never
     })
   )
@@ -77,12 +81,5 @@ export const serve = (
 const leastToken = 16
 
 const isTraceUrl = (text: string): boolean => /^https?:\/\/[^\s]+$/.test(text) && text.includes("{traceId}")
-
-const opening = (url: string): Command.Command =>
-  process.platform === "darwin"
-    ? Command.make("open", url)
-    : process.platform === "win32"
-      ? Command.make("cmd", "/c", "start", "", url)
-      : Command.make("xdg-open", url)
 
 const usage = (message: string): CommandError => new CommandError({ message, exitCode: exitCodes.usage })
