@@ -602,7 +602,7 @@ const Rows = ({
     if (known !== undefined && known.row === row && known.isFirst === isFirst) return known.element
     const element =
       row === undefined ? (
-        <WaitingRow key={index} columns={columns.length} />
+        <WaitingRow key={index} />
       ) : (
         <Row
           key={index}
@@ -634,9 +634,9 @@ const Rows = ({
           </tr>
         </thead>
         <tbody ref={body}>
-          <Spacer height={first * rowHeight} columns={columns.length} />
+          <Spacer height={first * rowHeight} />
           {Array.from({ length: last - first }, (_, offset) => drawn(first + offset))}
-          <Spacer height={(total - last) * rowHeight} columns={columns.length} />
+          <Spacer height={(total - last) * rowHeight} />
         </tbody>
       </table>
       <p class="found small">{data === undefined ? "" : `${plural(total, "event")}, all of them`}</p>
@@ -645,10 +645,10 @@ const Rows = ({
 }
 
 /** The place of a row that is on its way: one cell, so that it costs little to scroll past many of them. */
-const WaitingRow = ({ columns }: { readonly columns: number }) => (
-  <tr aria-hidden="true">
-    <td colSpan={columns}>
-      <Skeleton width={132} />
+const WaitingRow = () => (
+  <tr class="waiting" aria-hidden="true">
+    <td>
+      <Skeleton width={56} />
     </td>
   </tr>
 )
@@ -659,10 +659,11 @@ const columnPlaces = (amounts: ReadonlyArray<string>): number => {
   return most >= 100 ? 2 : 4
 }
 
-const Spacer = ({ columns, height }: { readonly height: number; readonly columns: number }) =>
+/** Has one cell: a cell over all columns would count those that are hidden at this width, and make room for them. */
+const Spacer = ({ height }: { readonly height: number }) =>
   height <= 0 ? null : (
     <tr class="spacer" aria-hidden="true">
-      <td colSpan={columns} style={{ height: `${height}px` }} />
+      <td style={{ height: `${height}px` }} />
     </tr>
   )
 

@@ -4,7 +4,7 @@
 import { Figures } from "botanu-effect/report"
 import { line } from "d3-shape"
 import type { ComponentChildren } from "preact"
-import type { Overview as Data, Group, GroupKey, Stack, Sums, Totals, Unpriced } from "../src/serve/PageApi.js"
+import type { Overview as Data, Group, GroupKey, Stack, Sums, Totals } from "../src/serve/PageApi.js"
 import * as Change from "../src/terminal/Change.js"
 import { Filters } from "./Filters.js"
 import { callColumns, eventColumns, GroupTable, groupWords, type Listed } from "./GroupTable.js"
@@ -20,8 +20,6 @@ import {
   columnText,
   isUnknown,
   Mark,
-  meterAmount,
-  meterText,
   Name,
   placesOf,
   plural,
@@ -30,6 +28,7 @@ import {
   Unknown,
   usd
 } from "./Text.js"
+import { WithoutPrice } from "./WithoutPrice.js"
 
 const stacks: ReadonlyArray<readonly [Stack, string]> = [
   ["workflow", "Workflow"],
@@ -107,7 +106,11 @@ export const Overview = ({
             </section>
             <div class="aside">
               <Reasons data={data} events={events} />
-              <WithoutPrice data={data} prices={hrefOf("/prices", carried(location))} events={events} />
+              <WithoutPrice
+                calls={data?.unpriced.slice(0, 5)}
+                link={<a href={hrefOf("/prices", carried(location))}>Price them</a>}
+                events={events}
+              />
               <Values data={data} events={events} />
             </div>
           </div>
@@ -483,73 +486,6 @@ const Reasons = ({ data, events }: { readonly data: Data | undefined; readonly e
     </section>
   )
 }
-
-const reasonTexts: Readonly<Record<string, string>> = {
-  unknown_model: "not in the price file",
-  no_price_for_kind: "has no price",
-  no_usage: "reported no usage"
-}
-
-/** Why calls have no price. */
-export const whyText = ({ missing, reason }: Pick<Unpriced, "reason" | "missing">): string =>
-  reason === "no_price_for_kind" && missing.length > 0
-    ? `no price for ${missing.map(meterText).join(", ")}`
-    : (reasonTexts[reason] ?? reason)
-
-/** The quantity of calls without a price that says most. */
-export const quantityText = ({ calls, missing, quantities }: Unpriced): string => {
-  const [only] = missing
-  if (missing.length === 1 && only !== undefined && quantities[only] !== undefined) {
-    return meterAmount(quantities[only], only)
-  }
-  const tokens = (quantities["inputTokens"] ?? 0) + (quantities["outputTokens"] ?? 0)
-  if (tokens > 0) return `${Figures.large(tokens)} tokens`
-  const [name, amount] = Object.entries(quantities)[0] ?? []
-  return name === undefined ? plural(calls, "request") : meterAmount(amount ?? 0, name)
-}
-
-const WithoutPrice = ({
-  data,
-  events,
-  prices
-}: {
-  readonly data: Data | undefined
-  readonly prices: string
-  readonly events: EventsHref
-}) => (
-  <section>
-    <div class="head">
-      <h2>Without a price</h2>
-      <a href={prices}>Price them</a>
-    </div>
-    {data !== undefined && data.unpriced.length === 0 ? (
-      <p class="mute">Every call has a price.</p>
-    ) : (
-      <>
-        <Table
-          columns={[
-            {
-              title: "Model or meter",
-              cell: (row) => (
-                <div class="cut">
-                  <Name text={row.name} href={events({ model: row.name, unpriced: "yes" })} />{" "}
-                  <span class="faint">{whyText(row)}</span>
-                </div>
-              )
-            },
-            { title: "Calls", kind: "n", cell: ({ calls }) => Figures.count(calls) },
-            { title: "Quantity", kind: "n", cell: quantityText }
-          ]}
-          rows={(data?.unpriced ?? []).slice(0, 5)}
-          keyOf={({ missing, name, provider, reason }) => `${name} ${provider} ${reason} ${missing}`}
-        />
-        <p class="note">
-          In no sum on this page. A sum that lacks n calls shows <Unknown>+n</Unknown> beside it.
-        </p>
-      </>
-    )}
-  </section>
-)
 
 const Values = ({ data, events }: { readonly data: Data | undefined; readonly events: EventsHref }) => {
   const shown = (data?.values ?? []).slice(0, 6)

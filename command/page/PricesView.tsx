@@ -5,12 +5,12 @@ import { Figures } from "botanu-effect/report"
 import type { Prices } from "../src/serve/PageApi.js"
 import { Filters } from "./Filters.js"
 import { hrefOf } from "./Location.js"
-import { whyText } from "./Overview.js"
 import type { ViewProperties } from "./Page.js"
 import { useData, useLasting } from "./PageData.js"
 import { carried, periodText, queryOf } from "./Selection.js"
 import { Table } from "./Table.js"
-import { isUnknown, meterAmount, Name, plural, Skeleton, Spend, Unknown, usd } from "./Text.js"
+import { isUnknown, Name, plural, Skeleton, Spend, Unknown, usd } from "./Text.js"
+import { WithoutPrice } from "./WithoutPrice.js"
 
 export const PricesView = ({ location, period, revision }: ViewProperties) => {
   const { data, isLoading } = useData<Prices>("unpriced", queryOf(location, period), revision)
@@ -51,7 +51,7 @@ export const PricesView = ({ location, period, revision }: ViewProperties) => {
       </section>
       {data === undefined ? null : (
         <>
-          <Unpriced data={data} events={events} />
+          <WithoutPrice calls={data.unpriced} events={events} isWhole />
           <Repriced data={data} />
           <Priced data={data} events={events} />
         </>
@@ -61,57 +61,6 @@ export const PricesView = ({ location, period, revision }: ViewProperties) => {
 }
 
 type EventsHref = (changes: Readonly<Record<string, string>>) => string
-
-const Unpriced = ({ data, events }: { readonly data: Prices; readonly events: EventsHref }) => (
-  <section>
-    <div class="head">
-      <h2>Without a price</h2>
-    </div>
-    {data.unpriced.length === 0 ? (
-      <p class="mute">Every call of this period has a price.</p>
-    ) : (
-      <>
-        <Table
-          columns={[
-            {
-              title: "Model or meter",
-              cell: (row) => (
-                <div class="cut">
-                  <Name text={row.name} href={events({ model: row.name, unpriced: "yes" })} />{" "}
-                  <span class="faint">
-                    <bdi>{row.provider}</bdi>, {whyText(row)}
-                  </span>
-                </div>
-              )
-            },
-            { title: "Calls", kind: "n", cell: ({ calls }) => Figures.count(calls) },
-            { title: "Events", kind: "n at-860", cell: ({ events }) => Figures.count(events) },
-            {
-              title: "Quantities",
-              kind: "n",
-              cell: ({ calls, quantities }) =>
-                Object.entries(quantities).length === 0
-                  ? plural(calls, "request")
-                  : Object.entries(quantities).map(([name, amount]) => (
-                      <div key={name}>{meterAmount(amount, name)}</div>
-                    ))
-            },
-            {
-              title: "Known in part",
-              kind: "n at-860",
-              cell: (row) => (Number(row.usd) === 0 ? <Unknown>no price</Unknown> : usd(row.usd))
-            }
-          ]}
-          rows={data.unpriced}
-          keyOf={({ missing, name, provider, reason }) => `${name} ${provider} ${reason} ${missing}`}
-        />
-        <p class="note">
-          These calls are in no sum. Each sum that lacks calls shows how many: <Unknown>+n</Unknown>.
-        </p>
-      </>
-    )}
-  </section>
-)
 
 const Repriced = ({ data: { repriced, unpriced } }: { readonly data: Prices }) => {
   if (unpriced.length === 0) return null

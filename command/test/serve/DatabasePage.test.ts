@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { record } from "../../../test/report/records.js"
 import { clientOf, useServer } from "../../../test/sql/database.js"
 import type * as Page from "../../src/serve/PageApi.js"
-import { type Close, makeAssets, makeFolder, serve } from "./served.js"
+import { type Close, makeAssets, makeFolder, serve, until } from "./served.js"
 import { ticketLines } from "./ticket.js"
 
 const closes: Array<Close> = []
@@ -25,14 +25,6 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const close of closes.reverse()) await close()
 })
-
-const until = async <A>(read: () => Promise<A>, isSo: (value: A) => boolean): Promise<A> => {
-  for (let tries = 0; ; tries++) {
-    const value = await read()
-    if (isSo(value) || tries === 400) return value
-    await new Promise((go) => setTimeout(go, 25))
-  }
-}
 
 describe("a ledger in PostgreSQL", () => {
   const server = useServer()

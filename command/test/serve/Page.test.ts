@@ -5,21 +5,12 @@ import { existsSync } from "node:fs"
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
-import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core"
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
+import { type Browser, type ConsoleMessage, chromium, type Page } from "playwright-core"
+import { beforeAll, describe, expect, it, vi } from "vitest"
 import { record } from "../../../test/report/records.js"
 import { linesOf } from "../botanu.js"
-import {
-  append,
-  type Close,
-  end,
-  makeAssets,
-  makeFolder,
-  makeGenerated,
-  type Served,
-  serve,
-  writtenMillis
-} from "./served.js"
+import { useFixture } from "./fixture.js"
+import { append, end, serve } from "./served.js"
 import { hostileLines, hostileTexts, start, ticketLines } from "./ticket.js"
 
 vi.setConfig({ testTimeout: 60_000 })
@@ -27,68 +18,74 @@ vi.setConfig({ testTimeout: 60_000 })
 const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium"
 const axe = readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8")
 
-const closes: Array<Close> = []
-let assets: string
-let browser: Browser
-let shared: BrowserContext
-let generated: string
-let shop: Served
-
 const day = 86_400_000
 const dateOf = (millis: number) => new Date(millis).toISOString().slice(0, 10)
 const period = `since=${dateOf(end - 30 * day)}&until=${dateOf(end)}`
 const ticketPeriod = `since=${dateOf(start - day)}&until=${dateOf(start + 2 * day)}`
 
+const fixture = useFixture(2500, async (ledger) => {
+  await mkdir(join(ledger, dateOf(start)), { recursive: true })
+  await writeFile(join(ledger, dateOf(start), "desk-1.jsonl"), ticketLines.map((line) => `${line}\n`).join(""))
+})
+const { closes, ledgerOf, served } = fixture
+let browser: Browser
+
 beforeAll(async () => {
-  assets = await makeAssets(closes)
-  generated = await makeGenerated(closes, 2500)
-  await mkdir(join(generated, dateOf(start)), { recursive: true })
-  await writeFile(join(generated, dateOf(start), "desk-1.jsonl"), ticketLines.map((line) => `${line}\n`).join(""))
   browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] })
   closes.push(() => browser.close())
-  shared = await browser.newContext({ permissions: ["clipboard-read", "clipboard-write"] })
-  shop = await serve(generated, assets)
-  closes.push(shop.close)
 }, 60_000)
 
-afterAll(async () => {
-  for (const close of closes.reverse()) await close()
-})
-
-const ledgerOf = async (lines: ReadonlyArray<string>): Promise<string> => {
-  const folder = await makeFolder(closes)
-  await mkdir(join(folder, "2026-02-02"))
-  await writeFile(join(folder, "2026-02-02", "writer-1.jsonl"), lines.map((line) => `${line}\n`).join(""))
-  return folder
+/** How a page is looked at. */
+interface Looking {
+  readonly scheme?: "light" | "dark"
+  readonly motion?: "reduce"
+  readonly size?: { readonly width: number; readonly height: number }
+  /** axe-core is a script that the policy of the page refuses. */
+  readonly bypassesPolicy?: boolean
 }
 
-const served = async (folder: string, options: Parameters<typeof serve>[2] = {}): Promise<Served> => {
-  const page = await serve(folder, assets, { pollMillis: writtenMillis, ...options })
-  closes.push(page.close)
-  return page
+/** A tab takes long to start, and is used again: one with the policy of the page, one without. */
+const tabs = new Map<boolean, Promise<Page>>()
+
+const tabOf = (bypassesPolicy: boolean): Promise<Page> => {
+  const known = tabs.get(bypassesPolicy)
+  if (known !== undefined) return known
+  const tab = browser
+    .newContext({ bypassCSP: bypassesPolicy, permissions: ["clipboard-read", "clipboard-write"] })
+    .then((context) => context.newPage())
+  tabs.set(bypassesPolicy, tab)
+  return tab
 }
 
 /** Opens a view and waits for its figures. Whatever the browser complains about fails the test. */
 const withPage = async (
   address: string,
   use: (page: Page) => Promise<void>,
-  options?: BrowserContextOptions
+  { bypassesPolicy = false, motion, scheme = "light", size = { width: 1440, height: 900 } }: Looking = {}
 ): Promise<void> => {
-  const context = options === undefined ? shared : await browser.newContext(options)
-  const page = await context.newPage()
+  const page = await tabOf(bypassesPolicy)
+  const complaints: Array<string> = []
+  const onError = (error: Error) => complaints.push(error.stack ?? error.message)
+  const onConsole = (message: ConsoleMessage) => {
+    if (/Content Security Policy/.test(message.text())) complaints.push(message.text())
+  }
+  page.on("pageerror", onError)
+  page.on("console", onConsole)
   try {
-    if (options?.viewport === undefined) await page.setViewportSize({ width: 1440, height: 900 })
-    const complaints: Array<string> = []
-    page.on("pageerror", (error) => complaints.push(error.stack ?? error.message))
-    page.on("console", (message) => {
-      if (/Content Security Policy/.test(message.text())) complaints.push(message.text())
-    })
+    await page.setViewportSize(size)
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: motion ?? "no-preference" })
     await page.goto(address)
     await settled(page)
     await use(page)
     expect(complaints).toEqual([])
+  } catch (error) {
+    // Whatever state the tab is in now, it is none for the next test.
+    tabs.delete(bypassesPolicy)
+    await page.context().close()
+    throw error
   } finally {
-    await (options === undefined ? page.close() : context.close())
+    page.off("pageerror", onError)
+    page.off("console", onConsole)
   }
 }
 
@@ -147,10 +144,10 @@ const views = {
 
 describe("the overview", () => {
   it("shows what a success cost first, and leads from each figure to its events", () =>
-    withPage(`${shop.url}${views.overview}`, async (page) => {
+    withPage(`${fixture.shop.url}${views.overview}`, async (page) => {
       const hero = page.locator(".hero")
       expect(await hero.locator("h2").innerText()).toBe("Cost per success")
-      const { now } = await shop.get<{ now: { usdPerSuccess: string; events: number } }>(
+      const { now } = await fixture.shop.get<{ now: { usdPerSuccess: string; events: number } }>(
         `overview?since=${end - 30 * day}&until=${end}`
       )
       expect(await hero.locator(".big").innerText()).toContain(`$${Number(now.usdPerSuccess).toFixed(4)}`)
@@ -164,7 +161,7 @@ describe("the overview", () => {
     }))
 
   it("reads the days of the chart to arrow keys, and opens a day", () =>
-    withPage(`${shop.url}${views.overview}`, async (page) => {
+    withPage(`${fixture.shop.url}${views.overview}`, async (page) => {
       const chart = page.locator("[role=slider]")
       await chart.focus()
       await page.keyboard.press("Home")
@@ -178,7 +175,7 @@ describe("the overview", () => {
     }))
 
   it("stacks by what was asked for, which a link holds", () =>
-    withPage(`${shop.url}${views.overview}&stack=outcome`, async (page) => {
+    withPage(`${fixture.shop.url}${views.overview}&stack=outcome`, async (page) => {
       expect(await page.locator(".legend li").first().innerText()).toContain("failure")
       await page.click("text=Model >> nth=0")
       await page.waitForSelector(".legend >> text=gpt-4o-mini")
@@ -188,7 +185,7 @@ describe("the overview", () => {
 
 describe("the explorer", () => {
   it("filters by chips, which the address holds and the way back undoes", () =>
-    withPage(`${shop.url}/events?${period}`, async (page) => {
+    withPage(`${fixture.shop.url}/events?${period}`, async (page) => {
       const count = () => page.locator(".sums p").first().innerText()
       const all = await count()
       await page.keyboard.press("f")
@@ -204,7 +201,7 @@ describe("the explorer", () => {
     }))
 
   it("is used by keyboard alone, from a row to its event and back", () =>
-    withPage(`${shop.url}/events?${ticketPeriod}&attempts=3&sort=cost`, async (page) => {
+    withPage(`${fixture.shop.url}/events?${ticketPeriod}&attempts=3&sort=cost`, async (page) => {
       await page.keyboard.press("j")
       await page.waitForSelector("tr[data-index]:focus")
       const id = await page.locator("tr:focus .event a").innerText()
@@ -228,7 +225,7 @@ describe("the explorer", () => {
     }))
 
   it("finds an event by the id of a run, and filters by anything else", () =>
-    withPage(`${shop.url}/events?${ticketPeriod}`, async (page) => {
+    withPage(`${fixture.shop.url}/events?${ticketPeriod}`, async (page) => {
       await page.fill("#find", "019ab7c4-51e9-7d02-b1c6-000000000003")
       await page.keyboard.press("Enter")
       await page.waitForSelector(".titles h1 >> text=ticket-48213")
@@ -239,7 +236,7 @@ describe("the explorer", () => {
     }))
 
   it("scrolls through all rows, and holds few of them", () =>
-    withPage(`${shop.url}/events?${period}`, async (page) => {
+    withPage(`${fixture.shop.url}/events?${period}`, async (page) => {
       await page.evaluate(() => scrollTo(0, document.body.scrollHeight))
       const total = Number((await page.locator(".sums p").first().innerText()).replace(",", ""))
       await page.waitForSelector(`tr[data-index="${total - 1}"]`)
@@ -247,7 +244,7 @@ describe("the explorer", () => {
     }))
 
   it("chooses columns and the order, which the address holds", () =>
-    withPage(`${shop.url}/events?${period}`, async (page) => {
+    withPage(`${fixture.shop.url}/events?${period}`, async (page) => {
       await page.click("text=Columns")
       await page.check(".check >> text=Reason")
       await page.waitForSelector("th[data-column=reason]")
@@ -262,7 +259,7 @@ describe("the explorer", () => {
     }))
 
   it("says which filter to drop where nothing is found", () =>
-    withPage(`${shop.url}/events?${period}&outcome=success&customer=nobody`, async (page) => {
+    withPage(`${fixture.shop.url}/events?${period}&outcome=success&customer=nobody`, async (page) => {
       await page.waitForSelector("text=No event matches these 2 filters")
       await page.click("text=Remove it")
       await page.waitForSelector(".events tr[data-index]")
@@ -271,7 +268,7 @@ describe("the explorer", () => {
 
 describe("an event", () => {
   it("shows attempts, nested runs, the deadline, charges and the amendment", () =>
-    withPage(`${shop.url}${views.event}`, async (page) => {
+    withPage(`${fixture.shop.url}${views.event}`, async (page) => {
       const rows = await page.locator("[role=treegrid] [role=row]").allInnerTexts()
       expect(rows.map((row) => row.replace(/\s+/g, " ").replaceAll(" ,", ",").trim())).toEqual(
         expect.arrayContaining([
@@ -293,7 +290,7 @@ describe("an event", () => {
     }))
 
   it("is walked by arrow keys; a row that is chosen shows its own charges", () =>
-    withPage(`${shop.url}${views.event}`, async (page) => {
+    withPage(`${fixture.shop.url}${views.event}`, async (page) => {
       await page.focus("[role=treegrid] [data-row='0']")
       await page.keyboard.press("ArrowDown")
       await page.keyboard.press("Enter")
@@ -309,7 +306,7 @@ describe("an event", () => {
     }))
 
   it("is copied as the command's text and as JSON", () =>
-    withPage(`${shop.url}${views.event}`, async (page) => {
+    withPage(`${fixture.shop.url}${views.event}`, async (page) => {
       const clipboard = () => page.evaluate(() => navigator.clipboard.readText())
       await page.click("text=Copy as text")
       await page.waitForSelector("[role=status] >> text=copied", { state: "attached" })
@@ -320,7 +317,7 @@ describe("an event", () => {
     }))
 
   it("that is not there says so, with ids that begin like it", () =>
-    withPage(`${shop.url}/event?id=ticket-4821`, async (page) => {
+    withPage(`${fixture.shop.url}/event?id=ticket-4821`, async (page) => {
       await page.waitForSelector("text=No event ticket-4821 in ./botanu-ledger")
       await page.click("main a >> text=ticket-48213")
       await page.waitForSelector(".titles h1 >> text=ticket-48213")
@@ -329,10 +326,12 @@ describe("an event", () => {
 
 describe("the groups", () => {
   it("are all customers, workflows, models or steps, and lead to their events", () =>
-    withPage(`${shop.url}${views.overview}`, async (page) => {
+    withPage(`${fixture.shop.url}${views.overview}`, async (page) => {
       await page.click("text=/^All [0-9]+$/ >> nth=0")
       await page.waitForSelector(".groups table")
-      const { count } = await shop.get<{ count: number }>(`groups?by=customer&since=${end - 30 * day}&until=${end}`)
+      const { count } = await fixture.shop.get<{ count: number }>(
+        `groups?by=customer&since=${end - 30 * day}&until=${end}`
+      )
       expect(await page.locator(".groups tbody tr").count()).toBe(count)
       expect(await page.locator(".groups .note").innerText()).toBe(`${count}, all of them`)
       expect(await page.title()).toBe("Customers · botanu")
@@ -347,7 +346,7 @@ describe("the groups", () => {
 
 describe("on a phone", () => {
   it("the list has mark, event and cost, and the event has most of the room", () =>
-    withPage(`${shop.url}${views.events}`, async (page) => {
+    withPage(`${fixture.shop.url}${views.events}`, async (page) => {
       await page.setViewportSize({ width: 360, height: 800 })
       await page.waitForFunction(() => innerWidth === 360)
       const widthOf = async (selector: string) => (await page.locator(selector).first().boundingBox())?.width ?? 0
@@ -357,9 +356,30 @@ describe("on a phone", () => {
     }))
 })
 
+describe("at any width", () => {
+  it("the columns of the list take all of it, the event most, and the bar begins where the content does", () =>
+    withPage(`${fixture.shop.url}${views.events}`, async (page) => {
+      for (const width of [900, 1100, 1280, 1440, 2560]) {
+        await page.setViewportSize({ width, height: 800 })
+        await page.waitForFunction((width) => innerWidth === width, width)
+        const boxOf = async (selector: string) => {
+          const { width = 0, x = 0 } = (await page.locator(selector).boundingBox()) ?? {}
+          return { width, left: x, right: x + width }
+        }
+        const table = await boxOf(".events")
+        const ends = await page
+          .locator(".events th")
+          .evaluateAll((heads) => heads.map((head) => head.getBoundingClientRect().right))
+        expect([width, Math.max(...ends)]).toEqual([width, expect.closeTo(table.right, 0)])
+        expect([width, (await boxOf("th.event")).width > 150]).toEqual([width, true])
+        expect([width, (await boxOf(".brand")).left]).toEqual([width, expect.closeTo(table.left, 0)])
+      }
+    }))
+})
+
 describe("the period", () => {
   it("is chosen on a phone too, by the days of a calendar", () =>
-    withPage(`${shop.url}/events?${period}`, async (page) => {
+    withPage(`${fixture.shop.url}/events?${period}`, async (page) => {
       await page.setViewportSize({ width: 360, height: 800 })
       await page.getByRole("button", { name: "Custom" }).click()
       await page.fill("[name=since]", "2026-11-10")
@@ -372,7 +392,7 @@ describe("the period", () => {
 
 describe("prices and unknowns", () => {
   it("shows what is in no sum, and leads to its events", () =>
-    withPage(`${shop.url}${views.prices}`, async (page) => {
+    withPage(`${fixture.shop.url}${views.prices}`, async (page) => {
       const row = page.locator("tr", { hasText: "nova-rerank-2" }).first()
       expect(await row.innerText()).toContain("not in the price file")
       expect(await row.innerText()).toContain("no price")
@@ -421,7 +441,7 @@ describe("a ledger that changes", () => {
 
   it("says so where the server is gone, and goes on when it is back", async () => {
     const folder = await ledgerOf(linesOf([record({ n: 1, event: "ticket-1", end: 2 })]))
-    const page = await serve(folder, assets)
+    const page = await serve(folder, fixture.assets)
     await withPage(`${page.url}/events?since=2026-02-01&until=2026-02-04`, async (shown) => {
       await page.close()
       await shown.waitForSelector("[role=alert] >> text=botanu serve does not answer")
@@ -493,7 +513,7 @@ describe("any ledger", () => {
     async (_, path) => {
       const source = await axe
       await withPage(
-        `${shop.url}${path}`,
+        `${fixture.shop.url}${path}`,
         async (page) => {
           await page.evaluate(source)
           for (const width of [360, 640, 720, 800, 1000, 1280, 1440, 1920, 2560]) {
@@ -506,39 +526,44 @@ describe("any ledger", () => {
           await page.emulateMedia({ colorScheme: "dark" })
           expect(await violationsOn(page, ["color-contrast"])).toEqual([])
         },
-        { bypassCSP: true }
+        { bypassesPolicy: true }
       )
     }
   )
 
+  it("repaints nothing while nothing changes", () =>
+    withPage(`${fixture.shop.url}${views.overview}`, async (page) => {
+      await page.waitForFunction(() => document.getAnimations().length === 0)
+    }))
+
   it("keeps still where less motion is asked for", () =>
     withPage(
-      `${shop.url}${views.overview}`,
+      `${fixture.shop.url}${views.overview}`,
       async (page) => {
         expect(await page.evaluate(() => document.getAnimations().length)).toBe(0)
       },
-      { reducedMotion: "reduce" }
+      { motion: "reduce" }
     ))
 })
 
 /** Pictures for the docs, written where `PICTURES` names a folder: `PICTURES=docs/pictures`. */
 describe.runIf(process.env["PICTURES"] !== undefined)("pictures", () => {
-  it.each(["light", "dark"] as const)("%s", async (colorScheme) => {
+  it.each(["light", "dark"] as const)("%s", async (scheme) => {
     const folder = process.env["PICTURES"] ?? ""
     for (const [name, height] of [
       ["overview", 1250],
       ["event", 960]
     ] as const) {
       await withPage(
-        `${shop.url}${views[name]}`,
+        `${fixture.shop.url}${views[name]}`,
         async (page) => {
-          const path = join(folder, `${name}-${colorScheme}.png`)
+          const path = join(folder, `${name}-${scheme}.png`)
           await mkdir(dirname(path), { recursive: true })
           await page.mouse.move(0, 0)
           await page.screenshot({ path })
           expect(existsSync(path)).toBe(true)
         },
-        { colorScheme, viewport: { width: 1600, height }, reducedMotion: "reduce" }
+        { scheme, size: { width: 1600, height }, motion: "reduce" }
       )
     }
   })

@@ -9,39 +9,17 @@ import { Cost } from "botanu-effect"
 import { Ledger } from "botanu-effect/ledger"
 import { BusinessEvent, Summary } from "botanu-effect/report"
 import { Effect } from "effect"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { record } from "../../../test/report/records.js"
 import type * as Page from "../../src/serve/PageApi.js"
 import { botanu, linesOf } from "../botanu.js"
-import {
-  append,
-  type Close,
-  end,
-  makeAssets,
-  makeFolder,
-  makeGenerated,
-  type Served,
-  serve,
-  writtenMillis
-} from "./served.js"
+import { useFixture } from "./fixture.js"
+import { append, end, makeFolder, restingMillis, type Served, until } from "./served.js"
 
-const closes: Array<Close> = []
-let assets: string
-let ledger: string
-let page: Served
+const fixture = useFixture(1500)
+const { closes, ledgerOf, served } = fixture
 
 const day = 86_400_000
-
-beforeAll(async () => {
-  assets = await makeAssets(closes)
-  ledger = await makeGenerated(closes, 1500)
-  page = await serve(ledger, assets)
-  closes.push(page.close)
-}, 60_000)
-
-afterAll(async () => {
-  for (const close of closes.reverse()) await close()
-})
 
 /** A request with any headers, which `fetch` does not send. */
 const ask = (url: string, headers: Record<string, string> = {}, method = "GET", body = "") =>
@@ -58,59 +36,46 @@ const ask = (url: string, headers: Record<string, string> = {}, method = "GET", 
     }
   )
 
-const ledgerOf = async (lines: ReadonlyArray<string>): Promise<string> => {
-  const folder = await makeFolder(closes)
-  await mkdir(join(folder, "2026-02-02"))
-  await writeFile(join(folder, "2026-02-02", "writer-1.jsonl"), lines.map((line) => `${line}\n`).join(""))
-  return folder
-}
-
-const until = async <A>(read: () => Promise<A>, isSo: (value: A) => boolean): Promise<A> => {
-  for (let tries = 0; ; tries++) {
-    const value = await read()
-    if (isSo(value) || tries === 200) return value
-    await new Promise((go) => setTimeout(go, 25))
-  }
-}
-
 describe("trust", () => {
   it("answers names of this machine only, so that a name that points here gets nothing", async () => {
-    const { port } = new URL(page.url)
+    const { port } = new URL(fixture.shop.url)
     for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`]) {
-      expect([host, (await ask(`${page.url}/api/status`, { host })).status]).toEqual([host, 200])
+      expect([host, (await ask(`${fixture.shop.url}/api/status`, { host })).status]).toEqual([host, 200])
     }
     for (const host of ["evil.example", `evil.example:${port}`, "127.0.0.1.evil.example", "127.evil.example"]) {
-      expect([host, (await ask(`${page.url}/api/status`, { host })).status]).toEqual([host, 403])
+      expect([host, (await ask(`${fixture.shop.url}/api/status`, { host })).status]).toEqual([host, 403])
     }
   })
 
   it("answers no page of another origin", async () => {
-    const own = page.url
-    expect((await ask(`${page.url}/api/status`, { origin: own })).status).toBe(200)
+    const own = fixture.shop.url
+    expect((await ask(`${fixture.shop.url}/api/status`, { origin: own })).status).toBe(200)
     for (const origin of ["https://evil.example", "null", `${own}.evil.example`, own.replace(/\d+$/, "1")]) {
-      expect([origin, (await ask(`${page.url}/api/status`, { origin })).status]).toEqual([origin, 403])
+      expect([origin, (await ask(`${fixture.shop.url}/api/status`, { origin })).status]).toEqual([origin, 403])
     }
     expect(
-      (await ask(`${page.url}/api/status`, { "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors" })).status
+      (await ask(`${fixture.shop.url}/api/status`, { "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors" }))
+        .status
     ).toBe(403)
-    expect((await ask(page.url, { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" })).status).toBe(200)
+    expect((await ask(fixture.shop.url, { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" })).status).toBe(
+      200
+    )
   })
 
   it("lets the browser run its own files only, on every answer", async () => {
     for (const path of ["/", "/page.js", "/events", "/api/status", "/api/nothing"]) {
-      const { headers } = await ask(`${page.url}${path}`)
+      const { headers } = await ask(`${fixture.shop.url}${path}`)
       expect(headers["content-security-policy"]).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self';/)
       expect(headers["content-security-policy"]).not.toContain("unsafe")
       expect(headers["x-content-type-options"]).toBe("nosniff")
     }
-    const { text } = await ask(page.url)
+    const { text } = await ask(fixture.shop.url)
     expect(text.match(/<script(?![^>]*src=)/g)).toBeNull()
     expect(text).not.toMatch(/ on\w+=|style=/)
   })
 
   it("needs the token where there is one, and takes it out of the address", async () => {
-    const secret = await serve(ledger, assets, { token: "a secret of some length" })
-    closes.push(secret.close)
+    const secret = await served(fixture.generated, { token: "a secret of some length" })
     const cookie = `botanu-token=${encodeURIComponent("a secret of some length")}`
     expect((await ask(`${secret.url}/api/status`)).status).toBe(401)
     expect((await ask(`${secret.url}/?token=wrong`)).status).toBe(401)
@@ -125,16 +90,20 @@ describe("trust", () => {
   })
 
   it("is not started for other machines without a token", async () => {
-    const { code, err } = await botanu(["serve", "--ledger", ledger, "--host", "0.0.0.0"])
+    const { code, err } = await botanu(["serve", "--ledger", fixture.generated, "--host", "0.0.0.0"])
     expect([code, err]).toEqual([2, expect.stringContaining("--token")])
-    expect((await botanu(["serve", "--ledger", ledger, "--host", "0.0.0.0", "--token", "short"])).code).toBe(2)
-    expect((await botanu(["serve", "--ledger", ledger, "--trace-url", "javascript:alert(1)//{traceId}"])).code).toBe(2)
-    expect((await botanu(["serve", "--ledger", join(ledger, "none")])).code).toBe(2)
+    expect((await botanu(["serve", "--ledger", fixture.generated, "--host", "0.0.0.0", "--token", "short"])).code).toBe(
+      2
+    )
+    expect(
+      (await botanu(["serve", "--ledger", fixture.generated, "--trace-url", "javascript:alert(1)//{traceId}"])).code
+    ).toBe(2)
+    expect((await botanu(["serve", "--ledger", join(fixture.generated, "none")])).code).toBe(2)
   })
 })
 
 describe("the data API", () => {
-  const contents = () => Ledger.read(ledger).pipe(Effect.provide(NodeContext.layer), Effect.runPromise)
+  const contents = () => Ledger.read(fixture.generated).pipe(Effect.provide(NodeContext.layer), Effect.runPromise)
 
   it("has the figures that botanu-effect/report computes in memory", async () => {
     const { amendments, records } = await contents()
@@ -142,7 +111,7 @@ describe("the data API", () => {
     const [since, last] = [end - 30 * day, end]
     const inPeriod = (from: number, to: number) =>
       events.filter(({ startTime }) => startTime.epochMillis >= from && startTime.epochMillis < to)
-    const overview = await page.get<Page.Overview>(`overview?since=${since}&until=${last}`)
+    const overview = await fixture.shop.get<Page.Overview>(`overview?since=${since}&until=${last}`)
     for (const [found, expected] of [
       [overview.now, Summary.of(inPeriod(since, last))],
       [overview.before, Summary.of(inPeriod(since - 30 * day, since))]
@@ -171,7 +140,9 @@ describe("the data API", () => {
     expect(overview.buckets).toHaveLength(30)
     expect(overview.buckets.reduce((sum, { totals }) => sum + totals.events, 0)).toBe(overview.now.events)
     for (const stack of ["workflow", "outcome", "customer", "model"]) {
-      const { now, series } = await page.get<Page.Overview>(`overview?since=${since}&until=${last}&stack=${stack}`)
+      const { now, series } = await fixture.shop.get<Page.Overview>(
+        `overview?since=${since}&until=${last}&stack=${stack}`
+      )
       const sum = series.reduce((sum, { usd }) => sum + Number(usd), 0)
       expect([stack, sum]).toEqual([stack, expect.closeTo(Number(now.usd), 9)])
     }
@@ -180,7 +151,7 @@ describe("the data API", () => {
   it("lists events by any column, and the sums of what is listed", async () => {
     const { amendments, records } = await contents()
     const events = BusinessEvent.fromRecords(records, amendments)
-    const retried = await page.get<Page.Events>("events?attempts=2&sort=started&order=ascending&limit=500")
+    const retried = await fixture.shop.get<Page.Events>("events?attempts=2&sort=started&order=ascending&limit=500")
     expect(retried.rows.map(({ eventId }) => eventId)).toEqual(
       events.filter(({ attempts }) => attempts >= 2).map(({ eventId }) => eventId)
     )
@@ -192,7 +163,7 @@ describe("the data API", () => {
         usdBeforeFinal: event && Cost.format(event.costBeforeFinal.usd)
       })
     }
-    const costly = await page.get<Page.Events>("events?sort=cost&limit=500&unpriced=no")
+    const costly = await fixture.shop.get<Page.Events>("events?sort=cost&limit=500&unpriced=no")
     const costs = costly.rows.map(({ usd }) => Number(usd))
     expect(costs).toEqual([...costs].sort((one, other) => other - one))
     expect(costly.totals.unpricedCalls).toBe(0)
@@ -208,26 +179,26 @@ describe("the data API", () => {
     const expected = Summary.by(events, ({ customerId }) => customerId)
     const listed: Array<Page.Groups["events"][number]> = []
     for (let offset = 0; offset < expected.length; offset += 7) {
-      const part = await page.get<Page.Groups>(`groups?by=customer&${period}&offset=${offset}&limit=7`)
+      const part = await fixture.shop.get<Page.Groups>(`groups?by=customer&${period}&offset=${offset}&limit=7`)
       expect(part.count).toBe(expected.length)
       listed.push(...part.events)
     }
     expect(listed.map(({ name, now }) => [name, now.events, now.usd])).toEqual(
       expected.map(([name, { cost, events }]) => [name, events, Cost.format(cost.usd)])
     )
-    const overview = await page.get<Page.Overview>(`overview?${period}`)
+    const overview = await fixture.shop.get<Page.Overview>(`overview?${period}`)
     expect(listed.slice(0, 6)).toEqual(overview.customers)
     for (const [by, groups] of [
       ["model", overview.models],
       ["step", overview.steps]
     ] as const) {
-      const { calls } = await page.get<Page.Groups>(`groups?by=${by}&${period}`)
+      const { calls } = await fixture.shop.get<Page.Groups>(`groups?by=${by}&${period}`)
       expect(calls.slice(0, 6)).toEqual(groups)
     }
   })
 
   it("shows decades without a bucket for each day", async () => {
-    const { bucketMs, buckets, now } = await page.get<Page.Overview>(
+    const { bucketMs, buckets, now } = await fixture.shop.get<Page.Overview>(
       `overview?since=${Date.UTC(1980, 0)}&until=${Date.UTC(2100, 0)}`
     )
     expect([buckets.length <= 400, bucketMs % (7 * day)]).toEqual([true, 0])
@@ -235,7 +206,7 @@ describe("the data API", () => {
   })
 
   it("says which part of the selection leaves nothing", async () => {
-    const found = await page.get<Page.Events>("events?customer=nobody&outcome=success")
+    const found = await fixture.shop.get<Page.Events>("events?customer=nobody&outcome=success")
     expect(found.rows).toEqual([])
     expect(found.without).toEqual([
       { field: "customer", events: expect.any(Number) },
@@ -244,7 +215,7 @@ describe("the data API", () => {
   })
 
   it("has an OpenAPI document of each endpoint", async () => {
-    const { paths } = await page.get<{ readonly paths: Record<string, unknown> }>("openapi.json")
+    const { paths } = await fixture.shop.get<{ readonly paths: Record<string, unknown> }>("openapi.json")
     expect(Object.keys(paths)).toEqual(
       [
         "status",
@@ -265,19 +236,18 @@ describe("the data API", () => {
   })
 
   it("refuses parameters that are wrong, and events that are not there", async () => {
-    expect((await fetch(`${page.url}/api/events?limit=many`)).status).toBe(400)
-    expect((await fetch(`${page.url}/api/events?sort=usd;drop`)).status).toBe(400)
-    expect((await fetch(`${page.url}/api/overview?since=1e300`)).status).toBe(400)
-    expect((await fetch(`${page.url}/api/event?eventId=nothing`)).status).toBe(404)
+    expect((await fetch(`${fixture.shop.url}/api/events?limit=many`)).status).toBe(400)
+    expect((await fetch(`${fixture.shop.url}/api/events?sort=usd;drop`)).status).toBe(400)
+    expect((await fetch(`${fixture.shop.url}/api/overview?since=1e300`)).status).toBe(400)
+    expect((await fetch(`${fixture.shop.url}/api/event?eventId=nothing`)).status).toBe(404)
     expect(
-      (await page.get<Page.Events>(`events?search=${encodeURIComponent("'; DROP TABLE events; --")}`)).rows
+      (await fixture.shop.get<Page.Events>(`events?search=${encodeURIComponent("'; DROP TABLE events; --")}`)).rows
     ).toEqual([])
   })
 
   it("exports CSV that no spreadsheet takes for a formula", async () => {
     const folder = await ledgerOf(linesOf([record({ n: 1, end: 2, event: '=cmd|"/c calc"!A1', customer: "a,b" })]))
-    const small = await serve(folder, assets)
-    closes.push(small.close)
+    const small = await served(folder)
     const text = await (await fetch(`${small.url}/api/events.csv`)).text()
     expect(text.split("\r\n")[1]).toMatch(/^"'=cmd\|""\/c calc""!A1","a,b",/)
   })
@@ -286,8 +256,7 @@ describe("the data API", () => {
 describe("a ledger that changes", () => {
   it("is followed line by line, and shown live", async () => {
     const folder = await ledgerOf(linesOf([record({ n: 1, event: "ticket-1", end: 2, calls: [{ usd: "0.25" }] })]))
-    const live = await serve(folder, assets, { pollMillis: writtenMillis })
-    closes.push(live.close)
+    const live = await served(folder)
     const response = await fetch(`${live.url}/api/live`)
     const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
     let heard = ""
@@ -319,8 +288,7 @@ describe("a ledger that changes", () => {
     const folder = await ledgerOf([first])
     const file = join(folder, "2026-02-02", "writer-1.jsonl")
     await appendFile(file, second.slice(0, 40))
-    const cut = await serve(folder, assets, { pollMillis: writtenMillis })
-    closes.push(cut.close)
+    const cut = await served(folder)
     const status = () => cut.get<Page.Status>("status")
     expect(await until(status, ({ cutLines }) => cutLines === 1)).toMatchObject({
       events: 1,
@@ -350,8 +318,7 @@ describe("a ledger that changes", () => {
     ])
     await utimes(at("2026-02-02/writer-1.jsonl"), 0, 0)
     await written("2026-02-03/writer-2.jsonl", linesOf([record({ n: 3, event: "ticket-3", start: 5, end: 6 })]))
-    const before = await serve(folder, assets)
-    closes.push(before.close)
+    const before = await served(folder, { pollMillis: restingMillis })
     const seen = async (page: Served) => {
       const { cutLines, events, lost, runs } = await page.get<Page.Status>("status")
       const { rows } = await page.get<Page.Events>("events?sort=started&order=ascending")
@@ -366,8 +333,7 @@ describe("a ledger that changes", () => {
     expect(first).toMatchObject({ events: 3, lost: 2, cutLines: 1 })
     expect(first.charges).toHaveLength(1)
     expect((await botanu(["compact", "--ledger", folder])).out).toContain("compacted 1 day")
-    const after = await serve(folder, assets)
-    closes.push(after.close)
+    const after = await served(folder, { pollMillis: restingMillis })
     expect(await seen(after)).toEqual(first)
     expect(await seen(before)).toEqual(first)
     await appendFile(
@@ -389,8 +355,7 @@ describe("a ledger that changes", () => {
 
   it("stays on screen while it is away", async () => {
     const folder = await ledgerOf(linesOf([record({ n: 1, end: 2 })]))
-    const away = await serve(folder, assets, { pollMillis: writtenMillis })
-    closes.push(away.close)
+    const away = await served(folder)
     const status = () => away.get<Page.Status>("status")
     await rename(folder, `${folder}-away`)
     expect(await until(status, ({ state }) => state === "away")).toMatchObject({
@@ -411,11 +376,9 @@ describe("a ledger that changes", () => {
     const folder = await ledgerOf(linesOf([record({ n: 1, event: "ticket-1", end: 2 })]))
     const body = JSON.stringify({ eventId: "ticket-1", status: "failure", reason: "reopened", by: "ada" })
     const amend = (url: string) => ask(`${url}/api/amend`, { "content-type": "application/json" }, "POST", body)
-    const reading = await serve(folder, assets)
-    closes.push(reading.close)
+    const reading = await served(folder)
     expect((await amend(reading.url)).status).toBe(403)
-    const amending = await serve(folder, assets, { allowAmend: true, pollMillis: writtenMillis })
-    closes.push(amending.close)
+    const amending = await served(folder, { allowAmend: true })
     expect((await amend(amending.url)).status).toBe(204)
     const { rows } = await until(
       () => amending.get<Page.Events>("events"),
@@ -433,6 +396,8 @@ describe("a ledger that changes", () => {
 
 it("the page takes at most 150 kB of the network", async () => {
   const { gzipSync } = await import("node:zlib")
-  const files = await Promise.all(["page.js", "page.css", "index.html"].map((name) => readFile(join(assets, name))))
+  const files = await Promise.all(
+    ["page.js", "page.css", "index.html"].map((name) => readFile(join(fixture.assets, name)))
+  )
   expect(files.reduce((sum, file) => sum + gzipSync(file).length, 0)).toBeLessThan(150_000)
 })

@@ -1,9 +1,9 @@
 /**
  * The page, served by this process, and ledgers for it.
  */
-import { appendFile, mkdtemp, rm } from "node:fs/promises"
+import { appendFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { NodeContext } from "@effect/platform-node"
 import { Effect, Exit, Scope } from "effect"
 import { write } from "../../../bench/ledger/GeneratedLedger.js"
@@ -19,6 +19,15 @@ export interface Served {
   readonly close: Close
   /** Reads from the data API. */
   readonly get: <A>(path: string) => Promise<A>
+}
+
+/** Reads until what was read is so, or for some seconds. Gives what was read last. */
+export const until = async <A>(read: () => Promise<A>, isSo: (value: A) => boolean): Promise<A> => {
+  for (let tries = 0; ; tries++) {
+    const value = await read()
+    if (isSo(value) || tries === 400) return value
+    await new Promise((go) => setTimeout(go, 25))
+  }
 }
 
 /** An empty folder. */
@@ -46,7 +55,7 @@ export const makeGenerated = async (closes: Array<Close>, runs: number): Promise
 }
 
 /** How often a page looks at its ledger where nothing is written to it, in milliseconds. */
-const pollMillis = 5000
+export const restingMillis = 5000
 
 /** How often it looks where a test writes. */
 export const writtenMillis = 50
@@ -66,7 +75,7 @@ export const serve = async (
     version: "0.0.0",
     traceUrl: "https://traces.example.com/{traceId}",
     allowAmend: false,
-    pollMillis,
+    pollMillis: restingMillis,
     assets,
     ...options
   }).pipe(Scope.extend(scope), Effect.provide(NodeContext.layer), Effect.runPromise)
@@ -78,6 +87,17 @@ export const serve = async (
   return { url, get, close: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
 }
 
+/** The segment of a ledger that a test writes. */
+const segment = join("2026-02-02", "writer-1.jsonl")
+
+/** A ledger of one segment with these lines. */
+export const makeLedger = async (closes: Array<Close>, lines: ReadonlyArray<string>): Promise<string> => {
+  const folder = await makeFolder(closes)
+  await mkdir(join(folder, dirname(segment)))
+  await writeFile(join(folder, segment), lines.map((line) => `${line}\n`).join(""))
+  return folder
+}
+
 /** Adds lines to the ledger, as a program does that runs now. */
 export const append = (ledger: string, lines: ReadonlyArray<string>): Promise<void> =>
-  appendFile(join(ledger, "2026-02-02", "writer-1.jsonl"), lines.map((line) => `${line}\n`).join(""))
+  appendFile(join(ledger, segment), lines.map((line) => `${line}\n`).join(""))
