@@ -49,7 +49,7 @@ const columns: ReadonlyArray<Column> = [
     title: "Workflow",
     width: 160,
     sort: "workflow",
-    kind: "at-860 text",
+    kind: "at-1000 text",
     cell: ({ workflow }) => <Name text={workflow} />
   },
   {
@@ -57,14 +57,14 @@ const columns: ReadonlyArray<Column> = [
     title: "Customer",
     width: 132,
     sort: "customer",
-    kind: "at-1280 text",
+    kind: "at-1440 text",
     cell: ({ customerId }) => <Name text={customerId} />
   },
   {
     name: "tenant",
     title: "Tenant",
     width: 110,
-    kind: "at-1280 text",
+    kind: "at-1440 text",
     isOptional: true,
     cell: ({ tenantId }) => (tenantId === null ? "" : <Name text={tenantId} />)
   },
@@ -72,7 +72,7 @@ const columns: ReadonlyArray<Column> = [
     name: "environment",
     title: "Environment",
     width: 110,
-    kind: "at-1280 text",
+    kind: "at-1440 text",
     isOptional: true,
     cell: ({ environment }) => <Name text={environment} />
   },
@@ -80,7 +80,7 @@ const columns: ReadonlyArray<Column> = [
     name: "reason",
     title: "Reason",
     width: 160,
-    kind: "at-1000 text",
+    kind: "at-1440 text",
     isOptional: true,
     cell: ({ reason }) => (reason === null ? "" : <Name text={reason} />)
   },
@@ -88,7 +88,7 @@ const columns: ReadonlyArray<Column> = [
     name: "value",
     title: "Value",
     width: 170,
-    kind: "at-1280 text",
+    kind: "at-1440 text",
     isOptional: true,
     cell: ({ valueAmount, valueType }) =>
       valueType === null ? "" : <Name text={`${valueType} ${valueAmount === null ? "" : Figures.count(valueAmount)}`} />
@@ -121,7 +121,7 @@ const columns: ReadonlyArray<Column> = [
     name: "runs",
     title: "Runs",
     width: 64,
-    kind: "n at-1280",
+    kind: "n at-1440",
     isOptional: true,
     cell: ({ runs }) => Figures.count(runs)
   },
@@ -130,7 +130,7 @@ const columns: ReadonlyArray<Column> = [
     title: "Calls",
     width: 64,
     sort: "calls",
-    kind: "n at-1280",
+    kind: "n at-1440",
     cell: ({ calls }) => Figures.count(calls)
   },
   {
@@ -138,7 +138,7 @@ const columns: ReadonlyArray<Column> = [
     title: "Before final, USD",
     width: 134,
     sort: "beforeFinal",
-    kind: "n at-1000",
+    kind: "n at-1280",
     cell: ({ attempts, unpricedBeforeFinal, usdBeforeFinal }, { beforeFinal }) =>
       attempts.length < 2 ? (
         ""
@@ -165,7 +165,7 @@ const columns: ReadonlyArray<Column> = [
     title: "To median",
     width: 92,
     sort: "toMedian",
-    kind: "n at-1000",
+    kind: "n at-1280",
     cell: ({ toMedian }) => <span class="mute">{toMedian === null ? "" : `${ratioText(toMedian)}×`}</span>
   }
 ]
@@ -629,7 +629,13 @@ const Rows = ({
         <thead>
           <tr>
             {columns.map((column) => (
-              <Head key={column.name} column={column} order={order} location={location} />
+              <Head
+                key={column.name}
+                column={column}
+                width={widthOf(column, columns)}
+                order={order}
+                location={location}
+              />
             ))}
           </tr>
         </thead>
@@ -667,12 +673,25 @@ const Spacer = ({ height }: { readonly height: number }) =>
     </tr>
   )
 
+/** What the event has at least, in pixels, and what all columns have in the narrowest window that shows all of them. */
+const eventWidth = 170
+const allWidth = 1376
+
+/** The width of a column among others. More columns than there is room for share it. */
+const widthOf = ({ width }: Column, columns: ReadonlyArray<Column>): string | undefined => {
+  const sum = columns.reduce((sum, { width = eventWidth }) => sum + width, 0)
+  if (sum > allWidth) return `${((width ?? eventWidth) / sum) * 100}%`
+  return width === undefined ? undefined : `${width}px`
+}
+
 const Head = ({
-  column: { kind, name, sort, title, width },
+  column: { kind, name, sort, title },
   location,
-  order
+  order,
+  width
 }: {
   readonly column: Column
+  readonly width: string | undefined
   readonly order: ReturnType<typeof orderOf>
   readonly location: Location
 }) => {
@@ -683,7 +702,7 @@ const Head = ({
       scope="col"
       class={kind}
       aria-sort={isSorted ? order.order : undefined}
-      style={width === undefined ? undefined : { "--width": `${width}px` }}
+      style={width === undefined ? undefined : { "--width": width }}
       data-column={name}
     >
       {sort === undefined ? (

@@ -359,7 +359,7 @@ describe("on a phone", () => {
 describe("at any width", () => {
   it("the columns of the list take all of it, the event most, and the bar begins where the content does", () =>
     withPage(`${fixture.shop.url}${views.events}`, async (page) => {
-      for (const width of [900, 1100, 1280, 1440, 2560]) {
+      for (const width of [861, 1001, 1281, 1440, 2560]) {
         await page.setViewportSize({ width, height: 800 })
         await page.waitForFunction((width) => innerWidth === width, width)
         const boxOf = async (selector: string) => {
@@ -373,6 +373,19 @@ describe("at any width", () => {
         expect([width, Math.max(...ends)]).toEqual([width, expect.closeTo(table.right, 0)])
         expect([width, (await boxOf("th.event")).width > 150]).toEqual([width, true])
         expect([width, (await boxOf(".brand")).left]).toEqual([width, expect.closeTo(table.left, 0)])
+      }
+    }))
+
+  it("all columns share the room that there is", () =>
+    withPage(`${fixture.shop.url}${views.events}`, async (page) => {
+      await page.click("text=Columns")
+      for (const box of await page.locator(".check input:enabled").all()) await box.check()
+      await page.keyboard.press("Escape")
+      for (const width of [861, 1281, 1440, 1920]) {
+        await page.setViewportSize({ width, height: 800 })
+        await page.waitForFunction((width) => innerWidth === width, width)
+        await noOverflow(page)
+        expect([width, ((await page.locator("th.event").boundingBox())?.width ?? 0) > 100]).toEqual([width, true])
       }
     }))
 })
