@@ -1,7 +1,7 @@
 /**
  * Runs on a cluster: messages to entities carry the run of their sender, and executions of workflows know what a crash cut off.
  */
-import { type Entity, type Envelope, type MessageStorage, Sharding } from "@effect/cluster"
+import { type Entity, type Envelope, MessageStorage, Sharding } from "@effect/cluster"
 import { Headers } from "@effect/platform"
 import { Rpc, RpcClient } from "@effect/rpc"
 import { Effect, Layer, Option, Stream, type Tracer } from "effect"
@@ -17,6 +17,7 @@ import { resume } from "../Resume.js"
 import type { Run } from "../run/Run.js"
 import { Header } from "../wire/Wire.js"
 import { history } from "./CutOffActivities.js"
+import { afterReads } from "./MessageResets.js"
 
 export type { Inbound } from "../edge/Trust.js"
 
@@ -273,3 +274,26 @@ export const layerActivityHistory: Layer.Layer<
   never,
   MessageStorage.MessageStorage | Sharding.Sharding
 > = Layer.effect(ActivityHistory, history)
+
+/**
+ * A message storage for `@effect/cluster` 0.60 that mends how workflows go on: what is reset while the runner reads messages waits for
+ * the end of that read. Without it an execution may stand still for ten minutes, where the database is slow to answer.
+ *
+ * @example
+ * ```ts
+ * import { SqlMessageStorage, SqlRunnerStorage } from "@effect/cluster"
+ * import { NodeClusterSocket } from "@effect/platform-node"
+ * import { RunCluster } from "botanu-effect/cluster"
+ * import { Layer } from "effect"
+ *
+ * export const runner = NodeClusterSocket.layer({ storage: "byo" }).pipe(
+ *   Layer.provideMerge(Layer.provide(RunCluster.layerMessageStorage, SqlMessageStorage.layer)),
+ *   Layer.provide(SqlRunnerStorage.layer)
+ * )
+ * ```
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const layerMessageStorage: Layer.Layer<MessageStorage.MessageStorage, never, MessageStorage.MessageStorage> =
+  Layer.effect(MessageStorage.MessageStorage, Effect.map(MessageStorage.MessageStorage, afterReads))

@@ -117,9 +117,10 @@ describe("executions on three runners", () => {
   /** Starts an order, ends the runner that holds it after a while, and waits for the order. */
   const interruptedBy = async (orderId: string, signal: "SIGKILL" | "SIGTERM", afterMillis: number): Promise<void> => {
     orders.push(orderId)
+    const payload = { orderId, provider: models.url }
     const done = client.runPromise(
       // The end of a runner may interrupt a caller that waits for it. Who executes the order again gets its result.
-      Order.execute({ orderId, provider: models.url }).pipe(
+      Order.execute(payload).pipe(
         Effect.sandbox,
         Effect.retry({ times: 3, while: Cause.isInterruptedOnly }),
         Effect.unsandbox,
@@ -127,21 +128,26 @@ describe("executions on three runners", () => {
         Logger.withMinimumLogLevel(LogLevel.Error)
       )
     )
+    // What docs/durable.md says of an execution that stands still.
+    const help = setInterval(() => {
+      process.stdout.write(`${orderId} stands still: it is resumed, and marks of messages are cleared\n`)
+      server.execute("UPDATE cluster_messages SET last_read = NULL WHERE NOT processed", database()).catch(() => {})
+      client.runPromise(Effect.flatMap(Order.executionId(payload), Order.resume)).catch(() => {})
+    }, stillMillis)
     const holder = async (): Promise<number> => {
       const call = models.served.findLast((served) => served.orderId === orderId)
       return call === undefined ? sleep(10).then(holder) : call.runner
     }
-    await holder()
-    await sleep(afterMillis)
-    const port = await holder()
-    await runners.end(port, signal)
-    await runners.start(port)
-    // What a runner read as its shard went elsewhere is not read again for ten minutes, see "When an execution stands still".
-    const marks = setInterval(() => {
-      process.stdout.write(`${orderId} stands still: marks of messages are cleared\n`)
-      server.execute("UPDATE cluster_messages SET last_read = NULL WHERE NOT processed", database()).catch(() => {})
-    }, stillMillis)
-    expect(await done.finally(() => clearInterval(marks))).toBe(orderId)
+    try {
+      await holder()
+      await sleep(afterMillis)
+      const port = await holder()
+      await runners.end(port, signal)
+      await runners.start(port)
+      expect(await done).toBe(orderId)
+    } finally {
+      clearInterval(help)
+    }
   }
 
   it(

@@ -2,7 +2,13 @@
  * A workflow that calls a provider of models over HTTP, for the runners and the client of the crash tests.
  */
 import { randomUUID } from "node:crypto"
-import { ClusterWorkflowEngine, RunnerAddress } from "@effect/cluster"
+import {
+  ClusterWorkflowEngine,
+  RunnerAddress,
+  ShardingConfig,
+  SqlMessageStorage,
+  SqlRunnerStorage
+} from "@effect/cluster"
 import { NodeClusterSocket } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
 import { Activity, DurableClock, Workflow } from "@effect/workflow"
@@ -85,21 +91,30 @@ const engine = RunWorkflow.layer.pipe(
   Layer.provideMerge(ClusterWorkflowEngine.layer)
 )
 
+type Config = Partial<ShardingConfig.ShardingConfig["Type"]>
+
+/** What the cluster stores in the database. */
+const storage = (url: string, config: Config) =>
+  Layer.mergeAll(Layer.provide(RunCluster.layerMessageStorage, SqlMessageStorage.layer), SqlRunnerStorage.layer).pipe(
+    Layer.provide(ShardingConfig.layer(config)),
+    Layer.provideMerge(database(url))
+  )
+
 /** The engine of a runner that listens on this port. */
 export const runnerEngine = (url: string, port: number) => {
   const address = Option.some(RunnerAddress.make("127.0.0.1", port))
-  const config = { ...shardingConfig, runnerAddress: address, runnerListenAddress: address }
+  const config: Config = { ...shardingConfig, runnerAddress: address, runnerListenAddress: address }
   return engine.pipe(
-    Layer.provideMerge(NodeClusterSocket.layer({ storage: "sql", shardingConfig: config })),
-    Layer.provideMerge(database(url))
+    Layer.provideMerge(NodeClusterSocket.layer({ storage: "byo", shardingConfig: config })),
+    Layer.provideMerge(storage(url, config))
   )
 }
 
 /** The engine of a program that starts executions and runs none. */
 export const clientEngine = (url: string) => {
-  const config = { ...shardingConfig, runnerAddress: Option.none(), runnerListenAddress: Option.none() }
+  const config: Config = { ...shardingConfig, runnerAddress: Option.none(), runnerListenAddress: Option.none() }
   return engine.pipe(
-    Layer.provideMerge(NodeClusterSocket.layer({ storage: "sql", clientOnly: true, shardingConfig: config })),
-    Layer.provideMerge(database(url))
+    Layer.provideMerge(NodeClusterSocket.layer({ storage: "byo", clientOnly: true, shardingConfig: config })),
+    Layer.provideMerge(storage(url, config))
   )
 }
