@@ -21,9 +21,8 @@ export const Run = RunWorkflow.asRun(Plain, { eventId: ({ orderId }) => orderId,
 
 export const Go = DurableDeferred.make("go")
 
-const call = Effect.succeed("a draft").pipe(
-  Llm.track({ provider: "openai", model: "quill-2", usage: () => ({ inputTokens: 10 }) })
-)
+const call = (inputTokens: number) =>
+  Effect.succeed("a draft").pipe(Llm.track({ provider: "openai", model: "quill-2", usage: () => ({ inputTokens }) }))
 
 const body = <R>(work: Effect.Effect<string, never, R>) =>
   Effect.gen(function* () {
@@ -38,7 +37,11 @@ const body = <R>(work: Effect.Effect<string, never, R>) =>
 
 export const plainLive = Plain.toLayer(() => body(Effect.succeed("a draft")))
 
-export const runLive = Run.toLayer(() => body(call))
+export const runLive = Run.toLayer(() => body(call(10)))
+
+/** The body calls a model outside of activities too, each time that it is entered. */
+export const outsideLive = (entered: () => void) =>
+  Run.toLayer(() => Effect.zipRight(Effect.zipRight(Effect.sync(entered), call(100)), body(call(10))))
 
 export const prices = Layer.orDie(PriceBook.layer([{ kind: "llm", model: "quill-2", usd: { inputToken: 1 } }]))
 

@@ -1,6 +1,7 @@
 /**
  * Executions that a version of before has started go on: without runs, and with the runs of each version.
- * `RECORD=1 npx vitest run test/cluster/versions.test.ts` writes the rows of this version, for a new one of the stored forms.
+ * `RECORD=v1 npx vitest run test/cluster/versions.test.ts` writes the rows `stored-v1.json` with this version. A new stored form gets a
+ * new name.
  */
 import { readFileSync, writeFileSync } from "node:fs"
 import { Effect, Layer } from "effect"
@@ -17,15 +18,14 @@ describe("an execution that was started", () => {
   const inDatabase = inNewDatabase(useServer())
 
   /** Goes on with the stored order on this version. */
-  const resumed = (name: string) =>
+  const resumed = (name: string, live = Orders.runLive) =>
     inDatabase(() =>
       Effect.gen(function* () {
         // The first engine makes the tables.
         yield* Effect.provide(Effect.void, Orders.plainEngine)
         yield* Orders.store(readFileSync(file(name), "utf8"))
-        const live = Layer.provideMerge(Orders.runLive, Orders.runEngine)
         const result = yield* Effect.zipRight(Orders.go, Orders.Run.execute(Orders.order)).pipe(
-          Effect.provide(live),
+          Effect.provide(Layer.provideMerge(live, Orders.runEngine)),
           Effect.provide(Orders.prices)
         )
         return { result, runs: yield* completedRuns, spans: yield* endedSpans }
@@ -63,23 +63,50 @@ describe("an execution that was started", () => {
     patienceMillis
   )
 
-  const recording = async () => {
-    for (const [name, live] of [
-      ["plain", Layer.provideMerge(Orders.plainLive, Orders.plainEngine)],
-      ["v1", Layer.provideMerge(Orders.runLive, Orders.runEngine)]
-    ] as const) {
+  it(
+    "by version 1 counts what its body called outside of activities, before it was stored and after",
+    async () => {
+      let entries = 0
+      const { result, runs } = await resumed(
+        "v1-body",
+        Orders.outsideLive(() => {
+          entries += 1
+        })
+      )
+      expect(result).toBe("a draft, sent")
+      const text = readFileSync(file("v1-body"), "utf8")
+      expect(text).toContain("botanu/body/1/1")
+      const storedEntries = text.match(/"message_id": ".*botanu\/body\/\d+\/1"/g) ?? []
+      expect(runs.length).toBe(1)
+      expect(Cost.format(runs[0]?.totals.usd ?? never())).toBe(String(20 + 100 * (storedEntries.length + entries)))
+      const marks = runs[0]?.usages.filter(({ usage }) => usage.errorType === "process_lost")
+      expect(marks).toEqual([])
+    },
+    patienceMillis
+  )
+
+  const kinds = {
+    plain: Layer.provideMerge(Orders.plainLive, Orders.plainEngine),
+    v1: Layer.provideMerge(Orders.runLive, Orders.runEngine),
+    "v1-body": Layer.provideMerge(
+      Orders.outsideLive(() => {}),
+      Orders.runEngine
+    )
+  }
+  const name = process.env["RECORD"] as keyof typeof kinds | undefined
+  if (name !== undefined) {
+    it("is written down", async () => {
       const text = await inDatabase(() =>
         Effect.gen(function* () {
-          const start = name === "v1" ? Orders.Run.execute : Orders.Plain.execute
-          yield* (start(Orders.order, { discard: true }) as Effect.Effect<string>).pipe(Effect.withSpan("the caller"))
+          const { execute } = name === "plain" ? Orders.Plain : Orders.Run
+          yield* (execute(Orders.order, { discard: true }) as Effect.Effect<string>).pipe(Effect.withSpan("the caller"))
           yield* Orders.untilSuspended
           return yield* Orders.stored
-        }).pipe(Effect.provide(live), Effect.provide(Orders.prices), Effect.provide(observed), Effect.orDie)
+        }).pipe(Effect.provide(kinds[name]), Effect.provide(Orders.prices), Effect.provide(observed), Effect.orDie)
       )
       writeFileSync(file(name), `${text}\n`)
-    }
+    })
   }
-  if (process.env["RECORD"] === "1") it("is written down", recording)
 })
 
 const never = (): never => {
