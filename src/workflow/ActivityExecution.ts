@@ -203,6 +203,8 @@ const executionNumber = (
 const wasBegunBefore = (durable: DurableRun, activity: Activity.Any, attempt: number): Effect.Effect<boolean> =>
   Effect.suspend(() => {
     const { enteredAt, executionId, isFirstEntry, workflow } = durable.execution
+    // The engine keeps an activity that it did not execute, for a later entry in this process. Others may have executed it meanwhile.
+    if (durable.isOver && !durable.isEnding) return Effect.succeed(true)
     // The engine may interrupt an activity and execute it again in the same entry.
     if (!durable.begin(placeOf(activity, attempt))) return Effect.succeed(true)
     if (isFirstEntry) return Effect.succeed(false)

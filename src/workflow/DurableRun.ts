@@ -98,6 +98,8 @@ export class DurableRun implements ActiveRun {
   readonly scope: EntryScope
   /** Whether the body is over, and what it left to do is done. */
   isEnding = false
+  /** Whether the execution went on without this entry. */
+  isOver = false
   cancellation: ActiveRun["cancellation"] = undefined
   /** Scopes of the activities that are at work. */
   readonly activityScopes = new Set<RunScope>()
@@ -241,6 +243,7 @@ export class DurableRun implements ActiveRun {
   /** The entry is over, and the run is not. */
   private pause(): Effect.Effect<void, never, WorkflowEngine.WorkflowInstance> {
     remove(this)
+    this.isOver = true
     const { execution, run } = this
     const { engine, history, unstored } = this.durable
     const { executionId, instance } = execution

@@ -472,6 +472,42 @@ describe("an activity", () => {
     }).pipe(Effect.provide(observed))
   )
 
+  it.scoped("that the engine kept from an entry before may have been executed meanwhile, and says so", () =>
+    Effect.gen(function* () {
+      let kept: { readonly executeEncoded: unknown } | undefined
+      /** As the cluster, where an entry is interrupted before its activity was executed. */
+      const keeping = Layer.effect(
+        WorkflowEngine.WorkflowEngine,
+        Effect.map(WorkflowEngine.WorkflowEngine, (engine) => ({
+          ...engine,
+          activityExecute: ((activity: Activity.Any, attempt: number) => {
+            if (activity.name !== "pay") return engine.activityExecute(activity as never, attempt)
+            if (kept === undefined) {
+              kept = activity as unknown as typeof kept
+              return Effect.succeed(new Workflow.Suspended())
+            }
+            return engine.activityExecute({ ...activity, executeEncoded: kept.executeEncoded } as never, attempt)
+          }) as never
+        }))
+      )
+      const engine = RunWorkflow.layer.pipe(
+        Layer.provide(RunWorkflow.layerNoHistory),
+        Layer.provide(Layer.provide(keeping, WorkflowEngine.layerMemory))
+      )
+      const live = OrderRun.toLayer(() => activity("pay", call()))
+      yield* Effect.gen(function* () {
+        const executionId = yield* OrderRun.execute(order, { discard: true })
+        yield* whileTimePasses(Effect.repeat(OrderRun.poll(executionId), { until: () => kept !== undefined }))
+        yield* OrderRun.resume(executionId)
+        yield* whileTimePasses(OrderRun.execute(order))
+      }).pipe(Effect.provide(Layer.provideMerge(live, engine)), Effect.provide(prices))
+      const { completed } = yield* onlyRun
+      const lost = completed.usages.filter(({ usage }) => usage.errorType === "process_lost")
+      expect(lost.map(({ usage }) => usage.operation)).toEqual(["pay"])
+      expect(Cost.format(completed.totals.usd)).toBe("10")
+    }).pipe(Effect.provide(observed))
+  )
+
   it.scoped("counts each attempt of Activity.retry", () =>
     Effect.gen(function* () {
       const live = OrderRun.toLayer(() =>
