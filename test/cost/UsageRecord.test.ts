@@ -83,6 +83,8 @@ const refused: ReadonlyArray<readonly [field: string, value: unknown, problem: s
   ["model", "a\nb", 'expected text without control characters, got "a\\nb"'],
   ["model", 4, "expected text, got 4"],
   ["providerRequestId", "x".repeat(257), `expected at most 256 bytes of UTF-8, got "${"x".repeat(63)}…"`],
+  ["inputAudioSeconds", -0.5, "expected a finite number, zero or more, got -0.5"],
+  ["inputAudioSeconds", Number.POSITIVE_INFINITY, "expected a finite number, zero or more, got Infinity"],
   ["computeMs", -0.5, "expected milliseconds, zero or more, got -0.5"],
   ["computeMs", Number.POSITIVE_INFINITY, "expected milliseconds, zero or more, got Infinity"],
   ["usd", -1, "expected a decimal amount of US dollars, zero or more, got -1"],
