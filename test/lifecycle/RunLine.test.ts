@@ -33,6 +33,17 @@ describe("a run in a line", () => {
       `${start}success in 120 ms${event}; outcome partial; 2 "tickets_resolved"`
     )
   })
+  it("with a value of no type", () => {
+    const outcome = new Outcome.Outcome({ status: "success", valueAmount: 0.5 })
+    expect(lineOf(completed({ outcome }))).toBe(`${start}success in 120 ms${event}; 0.5 "value"`)
+  })
+  it.effect("with one call", () =>
+    Effect.gen(function* () {
+      yield* spend("0.0035").pipe(Botanu.workflow("Support", ids))
+      const { runs } = yield* RunExporter.Memory
+      expect((yield* runs).map(lineOf)).toEqual([expect.stringMatching(/; 0\.0035 USD in 1 call$/)])
+    }).pipe(Effect.provide(RunExporter.layerMemory))
+  )
   it("that is a retry", () => {
     expect(lineOf(completed({ run: makeRun({ attempt: 2 }) }))).toContain(`"Customer Support", attempt 2: success`)
   })
