@@ -3,8 +3,10 @@
  */
 import { AiError, Model } from "@effect/ai"
 import { Cause, type Context, Exit, FiberRef, GlobalValue, Option, type Tracer, type Types } from "effect"
-import { type Consumption, hasQuantity, type UsageDetails } from "../cost/UsageRecord.js"
-import { type AnyFiber, setRefFor } from "../fiber/CurrentFiber.js"
+import { empty as noPrices, PriceBook } from "../cost/PriceBook.js"
+import { normalizeProvider } from "../cost/Provider.js"
+import { type Consumption, hasQuantity, make, type UsageDetails } from "../cost/UsageRecord.js"
+import { type AnyFiber, nowOf, setRefFor } from "../fiber/CurrentFiber.js"
 import type { Run } from "../run/Run.js"
 import { type CallExit, callExitOf } from "../tracking/CallExit.js"
 import type { CallSite } from "./CallSite.js"
@@ -116,7 +118,7 @@ export class ModelCall {
 
   /** Ends a call whose exchanges nobody saw. */
   private endUnobserved(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): void {
-    const consumption = this.withSpeed(this.withSpan(this.known))
+    const consumption = this.withSpeed(fiber, this.withSpan(this.known))
     const details = this.description(consumption)
     const { errorType, status } = this.endingOf(exit, consumption)
     details.status = status
@@ -130,11 +132,21 @@ export class ModelCall {
     return isWhole(reported) ? reported : merge(consumptionOn(this.span), reported)
   }
 
-  /** Where a request asked for another speed, the answer says which one was served, and the package of the provider drops it. */
-  private withSpeed(consumption: Consumption): Consumption {
-    return this.asksForSpeed || this.requests.some(asksForSpeedOn)
+  /** Where a request may have asked for another speed, the answer says which one was served, and the package of the provider drops it. */
+  private withSpeed(fiber: AnyFiber, consumption: Consumption): Consumption {
+    return this.asksForSpeed || this.requests.some(asksForSpeedOn) || this.isSpeedInDoubt(fiber, consumption)
       ? joined(consumption, { uncounted: ["speed"] })
       : consumption
+  }
+
+  /** Whether nothing shows what Anthropic was asked for, and its fast mode has a price for this call. */
+  private isSpeedInDoubt(fiber: AnyFiber, consumption: Consumption): boolean {
+    if (this.requests.length > 0 || consumption.serviceTier === "fast") return false
+    const details = this.description(consumption)
+    if (normalizeProvider(details.provider) !== "anthropic") return false
+    const book = fiber.currentContext.unsafeMap.get(PriceBook.key) as PriceBook["Type"] | undefined
+    const fast = make({ ...details, ...consumption, serviceTier: "fast" }, {}, { time: nowOf(fiber) }, () => {})
+    return (book ?? noPrices).priceOf(fast, this.site.run)._tag === "Priced"
   }
 
   /** Embeddings that came out of a cache or out of a batch with others. */
