@@ -5,17 +5,17 @@ import { normalizeProvider } from "../cost/Provider.js"
 import type { Consumption } from "../cost/UsageRecord.js"
 import type { AnswerForm } from "./AnswerForm.js"
 import { bedrockUsage, isBedrockUsage } from "./BedrockUsage.js"
-import { billedUnitsIn, cohereUsage } from "./CohereUsage.js"
+import { billingIn, cohereUsage } from "./CohereUsage.js"
 import { joined } from "./KnownConsumption.js"
 import { mediaProtocolAt } from "./OpenAiMedia.js"
 import { anthropic, geminiProtocol, openAi } from "./ProviderProtocol.js"
-import { isRecord, record, text } from "./UnknownJson.js"
+import { count, isRecord, record, text } from "./UnknownJson.js"
 
 /**
  * Reads the usage in an answer of a provider, or in an event of a streamed one, as the provider writes it in JSON. By the rules of
  * `RunAi.layer`, for answers that other clients receive: for the `usage` option of `Llm.track`, or `Usage.report`. It understands
- * the forms of OpenAI (Responses, Chat Completions, embeddings, images, transcription), Anthropic, Gemini, Bedrock's Converse API
- * and Cohere. What is no such answer gives nothing.
+ * the forms of OpenAI (Responses, Chat Completions, embeddings, images, transcription), Anthropic, Gemini, Bedrock's Converse API,
+ * Cohere and Mistral's OCR. What is no such answer gives nothing.
  *
  * @example
  * ```ts
@@ -65,8 +65,10 @@ const formsOf = (provider: string) => {
   const geminiForm = geminiProtocol(undefined)
   const imagesForm = mediaProtocolAt("/images/generations", provider)
   return (answer: Record<string, unknown>): Consumption => {
-    const units = billedUnitsIn(answer)
-    if (units !== undefined) return cohereUsage(units)
+    const billing = billingIn(answer)
+    if (billing !== undefined) return cohereUsage(billing)
+    const pages = count(record(answer["usage_info"])?.["pages_processed"])
+    if (pages !== undefined) return { responseModel: text(answer["model"]), pages }
     const usage = record(answer["usage"])
     if (usage !== undefined && isBedrockUsage(usage)) return bedrockUsage(usage, answer)
     // The metadata event of Bedrock's streams is a member of the event.

@@ -9,7 +9,7 @@
  */
 import type { Consumption } from "../cost/UsageRecord.js"
 import { merge } from "./KnownConsumption.js"
-import { NamedCounts } from "./NamedCounts.js"
+import { NamedCounts, unmodelled } from "./NamedCounts.js"
 import { count, isRecord, record, text } from "./UnknownJson.js"
 
 export const anthropicUsage = (usage: unknown): Consumption => {
@@ -35,12 +35,17 @@ export const anthropicUsage = (usage: unknown): Consumption => {
     outputTokens: output,
     reasoningTokens: count(record(usage["output_tokens_details"])?.["thinking_tokens"]),
     ...toolsIn(record(usage["server_tool_use"])),
+    other: unmodelled(known, usage),
     serviceTier: tierOf(text(usage["service_tier"]), text(usage["speed"])),
     // Where the place of work is not restricted there is none to name.
     region: geo === "global" || geo === "not_available" ? undefined : geo,
     uncounted: uncounted.size > 0 ? Array.from(uncounted) : undefined
   })
 }
+
+const known: ReadonlySet<string> = new Set([
+  ...["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"]
+])
 
 interface Inputs {
   fresh: number | undefined

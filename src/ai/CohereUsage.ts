@@ -6,13 +6,14 @@ import { merge } from "./KnownConsumption.js"
 import { NamedCounts } from "./NamedCounts.js"
 import { count, quantity, record } from "./UnknownJson.js"
 
-/** The billed units of an answer, where it has any: in `usage` of a chat, in `meta` of what embeds and reranks. */
-export const billedUnitsIn = (answer: Record<string, unknown>): Record<string, unknown> | undefined => {
+/** What holds the billed units of an answer: `usage` of a chat, `meta` of what embeds and reranks. */
+export const billingIn = (answer: Record<string, unknown>): Record<string, unknown> | undefined => {
   const holder = record(record(answer["delta"])?.["usage"]) ?? record(answer["usage"]) ?? record(answer["meta"])
-  return record(holder?.["billed_units"])
+  return record(holder?.["billed_units"]) && holder
 }
 
-export const cohereUsage = (units: Record<string, unknown>): Consumption => {
+export const cohereUsage = (billing: Record<string, unknown>): Consumption => {
+  const units = record(billing["billed_units"]) ?? {}
   const other = new NamedCounts()
   for (const [name, value] of Object.entries(units)) if (!metered.has(name)) other.add(name, quantity(value))
   const images = count(units["image_tokens"])
@@ -25,7 +26,9 @@ export const cohereUsage = (units: Record<string, unknown>): Consumption => {
     outputTokens: count(units["output_tokens"]),
     queries: quantity(units["search_units"]) || undefined,
     pages: count(units["pages"]) || undefined,
-    other: other.record
+    other: other.record,
+    // Which tokens include the cached ones is not documented.
+    uncounted: count(billing["cached_tokens"]) ? ["cacheReadTokens"] : undefined
   })
 }
 

@@ -8,7 +8,7 @@
  */
 import type { Consumption } from "../cost/UsageRecord.js"
 import { merge } from "./KnownConsumption.js"
-import { NamedCounts } from "./NamedCounts.js"
+import { NamedCounts, unmodelled } from "./NamedCounts.js"
 import { totalsOf } from "./ReportedTotals.js"
 import { count, isRecord, record, text } from "./UnknownJson.js"
 
@@ -55,10 +55,19 @@ export const geminiUsage = (usage: Record<string, unknown>): Consumption => {
     cacheReadAudioTokens: cached.get("AUDIO"),
     cacheReadImageTokens: cached.get("IMAGE"),
     cacheReadVideoTokens: cached.get("VIDEO"),
-    other: other.record,
+    other: joinedNames(other.record, unmodelled(known, usage)),
     uncounted: totals === undefined ? ["inputTokens", "outputTokens"] : undefined
   })
 }
+
+const joinedNames = (one: Consumption["other"], two: Consumption["other"]): Consumption["other"] =>
+  one === undefined || two === undefined ? (one ?? two) : { ...one, ...two }
+
+/** What is counted, and what describes the prompt and is inside of it. */
+const known: ReadonlySet<string> = new Set([
+  ...["promptTokenCount", "candidatesTokenCount", "responseTokenCount", "thoughtsTokenCount", "totalTokenCount"],
+  ...["toolUsePromptTokenCount", "cachedContentTokenCount", "initialPromptTokenCount"]
+])
 
 /** Tokens by modality, of lists of `{ modality, tokenCount }` for so many tokens. */
 const modalities = (total: number | undefined, ...lists: ReadonlyArray<unknown>): ReadonlyMap<string, number> => {
@@ -79,23 +88,35 @@ const modalities = (total: number | undefined, ...lists: ReadonlyArray<unknown>)
 const media = ["AUDIO", "IMAGE", "VIDEO"] as const
 const named: ReadonlySet<string> = new Set(["TEXT", "MODALITY_UNSPECIFIED", "DOCUMENT", ...media])
 
-/** The searches that grounded an answer, by its `groundingMetadata`. */
+/**
+ * What grounded an answer, by its `groundingMetadata`: searches of the web, and what is named as tools, for no list has its price:
+ * searches of images, retrievals and maps.
+ */
 export const geminiSearches = (candidates: unknown, model: string | undefined): Consumption => {
   if (!Array.isArray(candidates)) return {}
-  const queries = new Set<string>()
-  let isGrounded = false
-  for (const candidate of candidates) {
-    const grounding = record(record(candidate)?.["groundingMetadata"])
-    const searched = grounding?.["webSearchQueries"]
-    if (!Array.isArray(searched)) continue
-    for (const query of searched) if (typeof query === "string" && query !== "") queries.add(query)
-    isGrounded = queries.size > 0
-  }
-  if (!isGrounded) return {}
+  const groundings = candidates
+    .map((candidate) => record(record(candidate)?.["groundingMetadata"]))
+    .filter((grounding) => grounding !== undefined)
+  const tools = new NamedCounts()
+  tools.add("image_search", queriesIn(groundings, "imageSearchQueries"))
+  tools.add("retrieval", queriesIn(groundings, "retrievalQueries"))
+  tools.add("google_maps", groundings.some(hasMaps) ? 1 : 0)
+  const toolCalls = tools.record && { toolCalls: tools.record }
+  const searches = queriesIn(groundings, "webSearchQueries")
+  if (searches === 0) return { ...toolCalls }
   const [, version] = /gemini-(\d+)/.exec(model ?? "") ?? []
-  if (version === undefined) return { uncounted: ["webSearches"] }
-  return { webSearches: Number(version) >= 3 ? queries.size : 1 }
+  if (version === undefined) return { ...toolCalls, uncounted: ["webSearches"] }
+  return { ...toolCalls, webSearches: Number(version) >= 3 ? searches : 1 }
 }
+
+/** How many different queries there are. */
+const queriesIn = (groundings: ReadonlyArray<Record<string, unknown>>, name: string): number => {
+  const queries = groundings.flatMap((grounding) => grounding[name])
+  return new Set(queries.filter((query) => typeof query === "string" && query !== "")).size
+}
+
+const hasMaps = ({ groundingChunks }: Record<string, unknown>): boolean =>
+  Array.isArray(groundingChunks) && groundingChunks.some((chunk) => isRecord(record(chunk)?.["maps"]))
 
 /** Whether a value is usage as these APIs report it. */
 export const isGeminiUsage = (usage: unknown): usage is Record<string, unknown> =>

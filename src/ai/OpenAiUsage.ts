@@ -3,7 +3,7 @@
  */
 import type { Consumption } from "../cost/UsageRecord.js"
 import { merge } from "./KnownConsumption.js"
-import { NamedCounts } from "./NamedCounts.js"
+import { NamedCounts, unmodelled } from "./NamedCounts.js"
 import { type ProviderRule, reportedCost, ruleOf } from "./ProviderRules.js"
 import { totalsOf } from "./ReportedTotals.js"
 import { count, isRecord, quantity, record, text } from "./UnknownJson.js"
@@ -38,6 +38,10 @@ export const openAiUsage = (usage: Record<string, unknown>, provider: string): C
     input["cache_creation_input_tokens"],
     input["cache_creation_tokens"]
   )
+  const writes = record(input["cache_write_tokens_details"]) ?? record(usage["cache_write_tokens_details"])
+  // What is kept for 12 hours costs more than what is kept for 30 minutes, and no list of prices has both.
+  if (positive(writes?.["ttl_12h_tokens"]) !== undefined) uncounted.push("cacheWrite12hTokens")
+  if (rule.hasSeveralCachePrices && cacheReadTokens) uncounted.push("cacheReadTokens")
   const reasoningTokens = agreed("reasoningTokens", output["reasoning_tokens"], usage["reasoning_tokens"])
   const total = count(usage["total_tokens"])
   const hit = count(usage["prompt_cache_hit_tokens"])
@@ -78,7 +82,7 @@ export const openAiUsage = (usage: Record<string, unknown>, provider: string): C
     serviceTier: text(usage["service_tier"]),
     usd: reportedCost(usage),
     toolCalls: toolsIn(usage),
-    other: unmodelled(usage, input, output),
+    other: unmodelled(known, usage, input, output),
     uncounted: uncounted.length > 0 ? Array.from(new Set(uncounted)) : undefined
   })
 }
@@ -172,19 +176,6 @@ const known: ReadonlySet<string> = new Set([
   ...["num_search_queries", "num_server_side_tools_used", "prompt_audio_seconds", "seconds", "request_count"],
   ...["cost", "cost_in_usd_ticks", "estimated_cost", "dram_cached_tokens", "sram_cached_tokens"]
 ])
-
-/** Quantities that have no meter, by the provider's names: a call with them is not wholly priced. */
-const unmodelled = (...records: ReadonlyArray<Record<string, unknown>>): Consumption["other"] => {
-  const found = new Map<string, number>()
-  for (const some of records) {
-    for (const [name, value] of Object.entries(some)) {
-      if (known.has(name) || name.endsWith("_time")) continue
-      const amount = quantity(value)
-      if (amount !== undefined && amount > 0) found.set(name, amount)
-    }
-  }
-  return found.size === 0 ? undefined : Object.fromEntries(found)
-}
 
 /**
  * What the tools of a response of the Responses API cost beside its tokens, which its usage does not say: searches of the web by

@@ -3,6 +3,7 @@
  * Google's Gemini API, on Vertex AI too.
  */
 import type { HttpClientRequest } from "@effect/platform"
+import type { Consumption } from "../cost/UsageRecord.js"
 import type { AnswerForm, Message } from "./AnswerForm.js"
 import { anthropicUsage } from "./AnthropicUsage.js"
 import { geminiSearches, geminiUsage, isGeminiUsage } from "./GeminiUsage.js"
@@ -29,11 +30,25 @@ const languageOperations: ReadonlySet<Protocol["operation"]> = new Set(["chat", 
 /** The protocol of a request that asks a model for something. */
 export const protocolOf = ({ headers, method, url }: HttpClientRequest.HttpClientRequest): Protocol | undefined => {
   if (method !== "POST") return undefined
+  const ofUrl = "anthropic-version" in headers ? protocols.withVersion : protocols.others
+  const known = ofUrl.get(url)
+  if (known !== undefined) return known
+  const protocol = protocolAt(url, "anthropic-version" in headers)
+  if (protocol !== undefined && ofUrl.size < maxProtocols) ofUrl.set(url, protocol)
+  return protocol
+}
+
+/** By URL: programs call a handful of them, over and over. Bounded, should URLs ever be made up by data. */
+const protocols = { withVersion: new Map<string, Protocol>(), others: new Map<string, Protocol>() }
+
+const maxProtocols = 1000
+
+const protocolAt = (url: string, hasAnthropicVersion: boolean): Protocol | undefined => {
   const path = pathOf(url)
   const host = providerAt(url)
   const isNamedByHost = host !== undefined
   if (path.endsWith("/messages")) {
-    return "anthropic-version" in headers ? { ...anthropic, provider: host ?? "anthropic", isNamedByHost } : undefined
+    return hasAnthropicVersion ? { ...anthropic, provider: host ?? "anthropic", isNamedByHost } : undefined
   }
   const [, model, verb] = geminiPath.exec(path) ?? []
   const gemini = geminiOperations.get(verb ?? "")
@@ -80,8 +95,7 @@ export const openAi = (provider: string, region: string | undefined) => ({
         serviceTier: text(answer["service_tier"]),
         region,
         ...responseTools(answer["output"]),
-        // Models that search for each answer do not say how often.
-        ...(searchModel.test(responseModel ?? "") && { uncounted: ["webSearches"] })
+        ...unknownIn(answer, responseModel)
       },
       usage
     }
@@ -89,6 +103,12 @@ export const openAi = (provider: string, region: string | undefined) => ({
   consumption: (usage: Record<string, unknown>) => openAiUsage(usage, provider),
   isLast: ({ type }: Record<string, unknown>) => lastOpenAiEvents.has(type)
 })
+
+/** Models that search for each answer do not say how often, and several models that answer together differ in price. */
+const unknownIn = (answer: Record<string, unknown>, model: string | undefined): Consumption => {
+  if (searchModel.test(model ?? "")) return { uncounted: ["webSearches"] }
+  return isRecord(answer["usage_breakdown"]) ? { uncounted: ["tokensByModel"] } : {}
+}
 
 const searchModel = /^gpt-[\w.-]+-search-(?:preview|api)/
 
@@ -104,7 +124,9 @@ export const anthropic = {
       about: {
         responseModel: text(answer["model"]),
         providerRequestId: text(answer["id"]),
-        finishReason: text(answer["stop_reason"]) ?? text(record(answer["delta"])?.["stop_reason"])
+        finishReason: text(answer["stop_reason"]) ?? text(record(answer["delta"])?.["stop_reason"]),
+        // Code ran in a container, for a time that no answer has.
+        ...(isRecord(answer["container"]) && { uncounted: ["sessions"] })
       },
       usage: begun === undefined || usage === undefined ? usage : { ...usage, output_tokens: undefined }
     }

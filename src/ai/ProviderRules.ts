@@ -14,6 +14,8 @@ export interface ProviderRule {
   readonly reasoning: Placement
   /** The same in the form of the Responses API. @default `reasoning` */
   readonly reasoningInResponses?: Placement
+  /** Whether cached tokens have several prices, of which the answer does not say which one holds. @default false */
+  readonly hasSeveralCachePrices?: boolean
 }
 
 const inside = { cache: "inside", reasoning: "inside" } as const
@@ -46,7 +48,8 @@ export const reportedCost = (usage: Record<string, unknown>): UsdInput | undefin
  * - `deepseek`: hits and misses of the cache are the prompt (api-docs.deepseek.com, "Context caching"); reasoning inside
  *   (`@ai-sdk/deepseek`).
  * - `moonshot_ai`: cache inside, also under its old name (`@ai-sdk/moonshotai`); reasoning inside.
- * - `alibaba`: DashScope's OpenAI form, reads and writes inside (`@ai-sdk/alibaba`).
+ * - `alibaba`: DashScope's OpenAI form, reads and writes inside (`@ai-sdk/alibaba`). Hits of the explicit and of the implicit cache
+ *   have different prices and one field (help.aliyun.com, "Context cache").
  * - `mistral_ai`: cache inside (`@ai-sdk/mistral`); its documents do not say where reasoning is.
  * - `groq`, `cerebras`, `fireworks_ai`: OpenAI's form (types of `groq-sdk` and `@cerebras/cerebras_cloud_sdk`; docs.fireworks.ai,
  *   "Prompt caching"). `together_ai`: where cached tokens are is not documented.
@@ -60,7 +63,7 @@ const rules: ReadonlyMap<string, ProviderRule> = new Map<string, ProviderRule>([
   ["x_ai", { cache: "inside", reasoning: "beside", reasoningInResponses: "inside" }],
   ["deepseek", inside],
   ["moonshot_ai", inside],
-  ["alibaba", inside],
+  ["alibaba", { ...inside, hasSeveralCachePrices: true }],
   ["mistral_ai", { cache: "inside", reasoning: "unknown" }],
   ["groq", inside],
   ["cerebras", inside],

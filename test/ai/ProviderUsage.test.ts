@@ -77,6 +77,16 @@ describe("usage in OpenAI's form", () => {
     ],
     embeddings: ["openai", { prompt_tokens: 8, total_tokens: 8 }, { inputTokens: 8 }],
     "Voyage, whose total is all input": ["voyage", { total_tokens: 10 }, { inputTokens: 10 }],
+    "more cached tokens than input, without a total: beside": [
+      "openai",
+      { prompt_tokens: 18, completion_tokens: 386, prompt_tokens_details: { cached_tokens: 7502 } },
+      { inputTokens: 7520, cacheReadTokens: 7502, outputTokens: 386 }
+    ],
+    "xAI Responses without a total: reasoning inside": [
+      "x_ai",
+      { input_tokens: 32, output_tokens: 103, output_tokens_details: { reasoning_tokens: 94 } },
+      { inputTokens: 32, outputTokens: 103, reasoningTokens: 94 }
+    ],
     "xAI Chat: reasoning beside": [
       "x_ai",
       {
@@ -221,7 +231,7 @@ describe("usage in OpenAI's form", () => {
       },
       { inputTokens: 1336, cacheReadTokens: 1280, outputTokens: 31 }
     ],
-    "DashScope: reads and writes of the cache": [
+    "DashScope: reads of the cache, of two prices, and writes": [
       "alibaba",
       {
         prompt_tokens: 100,
@@ -229,7 +239,39 @@ describe("usage in OpenAI's form", () => {
         total_tokens: 105,
         prompt_tokens_details: { cached_tokens: 10, cache_creation_input_tokens: 30 }
       },
-      { inputTokens: 100, cacheReadTokens: 10, cacheWriteTokens: 30, outputTokens: 5 }
+      {
+        inputTokens: 100,
+        cacheReadTokens: 10,
+        cacheWriteTokens: 30,
+        outputTokens: 5,
+        uncounted: ["cacheReadTokens"]
+      }
+    ],
+    "DashScope: nothing read of the cache": [
+      "alibaba",
+      { prompt_tokens: 100, completion_tokens: 5, total_tokens: 105, prompt_tokens_details: { cached_tokens: 0 } },
+      { inputTokens: 100, cacheReadTokens: 0, outputTokens: 5 }
+    ],
+    "OpenAI: cache writes that are kept for 30 minutes": [
+      "openai",
+      {
+        input_tokens: 100,
+        output_tokens: 5,
+        input_tokens_details: { cache_write_tokens: 30, cache_write_tokens_details: { ttl_30m_tokens: 30 } }
+      },
+      { inputTokens: 100, cacheWriteTokens: 30, outputTokens: 5 }
+    ],
+    "OpenAI: cache writes that are kept for 12 hours, which cost more": [
+      "openai",
+      {
+        input_tokens: 100,
+        output_tokens: 5,
+        input_tokens_details: {
+          cache_write_tokens: 30,
+          cache_write_tokens_details: { ttl_30m_tokens: 10, ttl_12h_tokens: 20 }
+        }
+      },
+      { inputTokens: 100, cacheWriteTokens: 30, outputTokens: 5, uncounted: ["cacheWrite12hTokens"] }
     ],
     "Mistral: audio, tier and connectors": [
       "mistral_ai",
@@ -476,6 +518,10 @@ describe("usage in Anthropic's form", () => {
       },
       { inputTokens: 1121, cacheReadTokens: 100, outputTokens: 443 }
     ],
+    "what nobody has heard of": [
+      { ...usage, fallback_credit: 7, new_tokens: 0 },
+      { inputTokens: 121, cacheReadTokens: 100, outputTokens: 393, other: { fallback_credit: 7 } }
+    ],
     "an advisor, who has a price of their own": [
       { ...usage, iterations: [{ type: "advisor_message", model: "claude-y", input_tokens: 5 }] },
       { inputTokens: 121, cacheReadTokens: 100, outputTokens: 393, uncounted: ["advisorTokens"] }
@@ -500,6 +546,10 @@ describe("usage in Gemini's form", () => {
         trafficType: "ON_DEMAND"
       },
       { inputTokens: 41, outputTokens: 348, reasoningTokens: 343, serviceTier: "ON_DEMAND" }
+    ],
+    "what nobody has heard of": [
+      { promptTokenCount: 41, candidatesTokenCount: 5, totalTokenCount: 46, initialPromptTokenCount: 41, newCount: 3 },
+      { inputTokens: 41, outputTokens: 5, other: { newCount: 3 } }
     ],
     "thoughts inside of the candidates": [
       { promptTokenCount: 41, candidatesTokenCount: 348, thoughtsTokenCount: 343, totalTokenCount: 389 },
@@ -593,6 +643,21 @@ describe("usage in Gemini's form", () => {
     expect(geminiSearches(grounded("a"), "models/latest")).toEqual({ uncounted: ["webSearches"] })
     expect(geminiSearches(grounded(), "gemini-2.5-flash")).toEqual({})
     expect(geminiSearches([{}, null], "gemini-2.5-flash")).toEqual({})
+  })
+  it("what else grounds an answer is named, for no list has its price", () => {
+    const grounding = {
+      webSearchQueries: ["a"],
+      imageSearchQueries: ["a", "a", "b"],
+      retrievalQueries: ["c"],
+      groundingChunks: [{ web: {} }, { maps: { uri: "x" } }, { maps: {} }]
+    }
+    expect(geminiSearches([{ groundingMetadata: grounding }], "gemini-3-pro")).toEqual({
+      webSearches: 1,
+      toolCalls: { image_search: 2, retrieval: 1, google_maps: 1 }
+    })
+    expect(geminiSearches([{ groundingMetadata: { groundingChunks: [{ maps: {} }] } }], "gemini-3-pro")).toEqual({
+      toolCalls: { google_maps: 1 }
+    })
   })
 })
 

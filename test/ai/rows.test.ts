@@ -511,6 +511,12 @@ const claudeOnBedrock: PriceBook.Price = {
   model: "claude-x",
   usd: { inputToken: 1, cacheReadToken: "0.1", cacheWriteToken: "1.25", cacheWrite1hToken: 2, outputToken: 5 }
 }
+const ofGroq: PriceBook.Price = {
+  provider: "groq",
+  model: "gpt-x",
+  usd: { inputToken: "0.01", cacheReadToken: "0.01", outputToken: "0.1" }
+}
+const reader: PriceBook.Price = { model: "ocr-x", usd: { page: 2 } }
 const converse = (usage: object): Written =>
   whole({ output: {}, stopReason: "end_turn", usage, metrics: { latencyMs: 5 }, serviceTier: { type: "default" } })
 
@@ -600,6 +606,76 @@ const answerRows: Readonly<Record<string, AnswerRow>> = {
     answer: converse({ inputTokens: 10, outputTokens: 1, cacheReadInputTokens: 5 }),
     cost: "no_usage 10.5"
   },
+  "Bedrock: one count under two names that differ": {
+    provider: "bedrock",
+    model: "claude-x",
+    answer: converse({
+      inputTokens: 10,
+      outputTokens: 1,
+      totalTokens: 16,
+      cacheReadInputTokens: 5,
+      cacheReadInputTokenCount: 6
+    }),
+    cost: "no_usage 15.5"
+  },
+  "Bedrock: one count under two names": {
+    provider: "bedrock",
+    model: "claude-x",
+    answer: converse({
+      inputTokens: 10,
+      outputTokens: 1,
+      totalTokens: 16,
+      cacheReadInputTokens: 5,
+      cacheReadInputTokenCount: 5
+    }),
+    cost: "15.5"
+  },
+  "Bedrock: tools of the server": {
+    provider: "bedrock",
+    model: "claude-x",
+    answer: converse({ inputTokens: 10, outputTokens: 1, totalTokens: 11, serverToolUsage: { webSearch: 2 } }),
+    cost: "no_price_for_kind 15"
+  },
+  "Bedrock: what nobody has heard of": {
+    provider: "bedrock",
+    model: "claude-x",
+    answer: converse({ inputTokens: 10, outputTokens: 1, totalTokens: 11, newTokens: 2 }),
+    cost: "no_price_for_kind 15"
+  },
+  "Bedrock: optimized latency, which has a price of its own": {
+    provider: "bedrock",
+    model: "claude-x",
+    answer: whole({
+      output: {},
+      usage: { inputTokens: 10, outputTokens: 1, totalTokens: 11 },
+      performanceConfig: { latency: "optimized" }
+    }),
+    cost: "no_price_for_kind"
+  },
+  "Anthropic: code that ran in a container": {
+    provider: "anthropic",
+    model: "claude-x",
+    answer: whole({ type: "message", model: "claude-x", usage: claude, container: { id: "c", expires_at: "x" } }),
+    cost: "no_usage 0.00075"
+  },
+  "Groq: several models that answer together": {
+    provider: "groq",
+    model: "gpt-x",
+    answer: whole({ model: "gpt-x", usage: gpt, usage_breakdown: { models: [{ model: "y", usage: gpt }] } }),
+    cost: "no_usage 2"
+  },
+  "Mistral: pages that were read": {
+    provider: "mistral",
+    model: "ocr-x",
+    answer: whole({ model: "ocr-x", pages: [], usage_info: { pages_processed: 3, doc_size_bytes: 9 } }),
+    cost: "6"
+  },
+  "Cohere: cached tokens, of which it is not known what they are a part of": {
+    provider: "cohere",
+    model: "rerank-x",
+    answer: whole({ usage: { billed_units: { search_units: 3 }, cached_tokens: 4 } }),
+    cost: "no_usage 0.006"
+  },
   "Cohere: what is billed, not what was processed": {
     provider: "cohere",
     model: "rerank-x",
@@ -653,7 +729,7 @@ for (const [name, { answer, cost, model, provider }] of Object.entries(answerRow
     Effect.gen(function* () {
       const expected = answer.events.length > 0 ? [[cost], [cost]] : [[cost]]
       expect(yield* readCosts(provider, model, answer)).toEqual(expected)
-    }).pipe(Effect.provide(oursWith(gemini, claudeOnBedrock)))
+    }).pipe(Effect.provide(oursWith(gemini, claudeOnBedrock, ofGroq, reader)))
   )
 }
 
@@ -729,6 +805,32 @@ it.scopedLive("a request for fast mode by the options of a call is unpriced wher
     expect(yield* costs).toEqual([["no_usage 0.00075"], ["0.00075"]])
   }).pipe(Effect.provide(oursWith()))
 )
+
+/** Hides requests from tracers. */
+const untraced: TransformClient = HttpClient.withTracerDisabledWhen(() => true)
+
+for (const [name, transformClient, override, cost] of [
+  ["is unpriced where fast mode has a price", untraced, [], "no_usage 0.00075"],
+  [
+    "is priced where fast mode has none",
+    untraced,
+    [{ model: "claude-x", usd: { inputToken: "0.01", outputToken: "0.01" } }],
+    "1.1"
+  ],
+  ["is priced where the answer is observed", (client) => RunAi.observe(untraced(client)), [], "0.00075"]
+] as const satisfies ReadonlyArray<readonly [string, TransformClient, ReadonlyArray<PriceBook.Price>, string]>) {
+  it.scopedLive(`a call of Anthropic whose request has no span ${name}`, () =>
+    Effect.gen(function* () {
+      const provider = yield* anthropic.server
+      provider.script({ usage: claude }, { usage: claude })
+      yield* inRun(LanguageModel.generateText({ prompt })).pipe(
+        Effect.zipRight(inRun(Stream.runDrain(LanguageModel.streamText({ prompt })))),
+        Effect.provide(anthropic.modelOf(provider, transformClient))
+      )
+      expect(yield* costs).toEqual([[cost], [cost]])
+    }).pipe(Effect.provide(oursWith(...override)))
+  )
+}
 
 it.scopedLive("each try that a provider served costs what it consumed, observed or reported", () =>
   Effect.gen(function* () {
