@@ -127,6 +127,8 @@ describe("deployments", () => {
 
   it("are no models, even where they are called like one", () => {
     expect(costOf({ provider: "azure.ai.openai", model: "quill-3" }, prices, options)).toBe("1")
+    const toUnknown = { deployments: { "quill-3": "quill-99" } }
+    expect(costOf({ provider: "azure.ai.openai", model: "quill-3" }, prices, toUnknown)).toBe("unknown_model")
   })
 
   it("may have a price of their own, and their model one", () => {

@@ -34,6 +34,18 @@ describe("a usage", () => {
     expect(usage.usd && format(usage.usd)).toBe("0.1")
   })
 
+  it.each([
+    ["default", "standard"],
+    ["On_Demand", "standard"],
+    ["ON_DEMAND_PRIORITY", "priority"],
+    ["ON_DEMAND_FLEX", "flex"],
+    ["batches", "batch"],
+    ["FLEX", "flex"],
+    ["provisioned_throughput", "provisioned_throughput"]
+  ])("was served in the tier that is called %s as %s", (serviceTier, tier) =>
+    expect(made({ ...chat, serviceTier }).usage.serviceTier).toBe(tier)
+  )
+
   it("takes what is said further over what was said before, and undefined for nothing said", () => {
     const { usage } = made(
       { ...chat, inputTokens: 5, outputTokens: 7, attempt: undefined },
