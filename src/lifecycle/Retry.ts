@@ -2,7 +2,10 @@
  * Attempts one after the other, and the waits between them. A workflow that waits for its next attempt is active: it is listed by
  * its last run, and can be cancelled.
  */
-import { Clock, Effect, FiberId, Schedule } from "effect"
+import { Cause, Clock, Effect, Exit, FiberId, Schedule } from "effect"
+import { clockOf } from "../fiber/CurrentFiber.js"
+import { FiberRegion } from "../fiber/FiberRegion.js"
+import { inRegion } from "../fiber/RegionWork.js"
 import type { Run } from "../run/Run.js"
 import { type ActiveRun, add, remove, whileRetrying } from "./ActiveRuns.js"
 import type { Cancellation } from "./RunScope.js"
@@ -66,27 +69,47 @@ const asEffect = (
 ): Effect.Effect<boolean, never, unknown> =>
   typeof answer === "boolean" ? Effect.succeed(answer) : Effect.orDie(answer)
 
+/** A wait was cancelled before it was decided whether there is another attempt. */
+const cancelled = Symbol("cancelled")
+type Cancelled = typeof cancelled
+
 /** A wait for the next attempt. */
 class RetryWait implements ActiveRun {
   cancellation: Cancellation | undefined = undefined
   private readonly wakers = new Set<() => void>()
+  private region: FiberRegion | undefined = undefined
 
   constructor(readonly run: Run) {}
 
-  /** Ends every sleep, also in an uninterruptible region: an interruption would end the caller. */
-  interrupt(): void {
+  /** Interrupts the wait, and not its caller. In an uninterruptible region its sleeps end. */
+  interrupt(by: FiberId.FiberId): void {
+    this.region?.interrupt(by)
     for (const wake of this.wakers) wake()
   }
 
-  /** `waiting`, whose sleeps end when the wait is cancelled. */
-  during<A, E, R>(waiting: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    return Effect.clockWith((clock) => {
-      add(this)
-      return Effect.ensuring(
-        Effect.withClock(waiting, this.cancellable(clock)),
-        Effect.sync(() => remove(this))
-      )
-    })
+  /** `waiting`, which ends when the wait is cancelled. */
+  during<A, E, R>(waiting: Effect.Effect<A, E, R>): Effect.Effect<A, E | Cancelled, R> {
+    return Effect.withFiberRuntime((fiber) =>
+      Effect.uninterruptibleMask((restore) => {
+        const region = new FiberRegion(fiber)
+        this.region = region
+        add(this)
+        return inRegion<A, E, R, A, E | Cancelled>(
+          restore(Effect.withClock(waiting, this.cancellable(clockOf(fiber)))),
+          {
+            region,
+            context: fiber.currentContext,
+            isOwnAnnotation: () => false,
+            endsChildren: () => this.cancellation !== undefined,
+            onExit: (exit) => {
+              remove(this)
+              const isStopped = Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause)
+              return isStopped && this.cancellation !== undefined ? Exit.fail(cancelled) : exit
+            }
+          }
+        )
+      })
+    )
   }
 
   private cancellable(clock: Clock.Clock): Clock.Clock {

@@ -160,6 +160,32 @@ describe("a workflow that waits for its next attempt", () => {
     }
   }
 
+  const undecided: ReadonlyArray<readonly [name: string, policy: Botanu.WorkflowOptions["retry"]]> = [
+    ["a predicate", { times: 3, while: () => Effect.never }],
+    ["a schedule", Schedule.recurs(3).pipe(Schedule.tapOutput(() => Effect.never))]
+  ]
+  for (const [name, policy] of undecided) {
+    it.effect(`can be cancelled while ${name} decides whether there is one, and its caller goes on`, () =>
+      Effect.gen(function* () {
+        const attempts: Array<string> = []
+        const fiber = yield* Effect.fork(Effect.zip(Effect.exit(failing(attempts, policy)), Effect.yieldNow()))
+        yield* TestClock.adjust("1 minute")
+        const [waiting] = yield* Botanu.activeRuns
+        expect(yield* Botanu.cancel(waiting?.runId ?? "", "operator")).toBe(true)
+        yield* TestClock.adjust("1 minute")
+        expect((yield* Fiber.poll(fiber))._tag).toBe("Some")
+        const [exit] = yield* Fiber.join(fiber)
+        expect(Exit.isInterrupted(exit)).toBe(true)
+        expect(yield* recorded).toEqual([
+          ["W", 1, "failure", undefined],
+          ["W", 2, "canceled", "operator"]
+        ])
+        expect(attempts).toEqual(["ran"])
+        expect(yield* Botanu.activeRuns).toEqual([])
+      }).pipe(Effect.provide(RunExporter.layerMemory))
+    )
+  }
+
   it.effect("goes on where nobody cancels it, and is listed no more when it is over", () =>
     Effect.gen(function* () {
       const attempts: Array<string> = []
