@@ -4,6 +4,7 @@
  */
 import { type Context, Effect, type Fiber, FiberRef, FiberRefs, type HashMap, Runtime, type RuntimeFlags } from "effect"
 import type { AnyFiber } from "./CurrentFiber.js"
+import { internals } from "./FiberInternals.js"
 
 /** What the new fiber starts with, beside the fiber references of its caller. */
 export interface Inheritance {
@@ -19,7 +20,7 @@ export const start = <A, E>(
   caller: AnyFiber,
   { context, logAnnotations, runtimeFlags, spanAnnotations }: Inheritance
 ): Fiber.RuntimeFiber<A, E> =>
-  Runtime.runFork(Runtime.make({ context, runtimeFlags, fiberRefs: caller.getFiberRefs() }), effect, {
+  Runtime.runFork(Runtime.make({ context, runtimeFlags, fiberRefs: internals(caller)._fiberRefs }), effect, {
     updateRefs: (refs, fiberId) => {
       // The fiber's own copy, made for it a moment ago: another one would cost as much as the rest of the fork.
       refs.locals.set(FiberRef.currentTracerSpanAnnotations, [[fiberId, spanAnnotations]])
@@ -42,9 +43,8 @@ export const result = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Effect.Effect<A, 
 /** Takes over the fiber references that a fiber changed, and then its `result`. */
 export const inherit = <A, E>(fiber: AnyFiber, result: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.withFiberRuntime((caller) => {
-    const refs = fiber.getFiberRefs()
-    return haveChanged(refs, caller.getFiberRefs())
-      ? Effect.zipRight(Effect.inheritFiberRefs(withoutOwn(refs)), result)
+    return haveChanged(internals(fiber)._fiberRefs, internals(caller)._fiberRefs)
+      ? Effect.zipRight(Effect.inheritFiberRefs(withoutOwn(fiber.getFiberRefs())), result)
       : result
   })
 

@@ -14,7 +14,9 @@ export interface FiberInternals extends AnyFiber {
   scope(): ForkScope
   getChildren(): Set<AnyFiber>
   tell(message: FiberMessage): void
-  /** Replaces all references of the fiber, for whatever it does next. `getFiberRefs` gives a copy, which may be changed for this. */
+  /** The references as they are. `getFiberRefs` copies all of them first, to note the runtime flags among them. */
+  readonly _fiberRefs: FiberRefs.FiberRefs
+  /** Replaces all references of the fiber, for whatever it does next. */
   setFiberRefs(refs: FiberRefs.FiberRefs): void
 }
 

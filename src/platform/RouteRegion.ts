@@ -25,7 +25,8 @@ export const start = <A, E>(
   callerFlags: RuntimeFlags.RuntimeFlags
 ): Fiber.RuntimeFiber<A, E> => {
   const held = Effect.withFiberRuntime<A, E>((fiber) => {
-    holdInMarkedRoutes(fiber)
+    const endHold = holdInMarkedRoutes(fiber)
+    fiber.addObserver(endHold)
     return app
   })
   return ChildFiber.start(held, caller, {

@@ -216,7 +216,7 @@ const serve = <E, R>(
   options: AnyOptions,
   exchange: Exchange<E>
 ): Served<E, R> => {
-  const { report, run } = receive(exchange.fiber, request.headers, isTrusted, options)
+  const { report, run } = receive(exchange.fiber, ofSender(request), isTrusted, options)
   const work = ResponseBody.carriedOn(app)
   const served = (): Served<E, R> =>
     Option.isSome(run)
@@ -224,6 +224,12 @@ const serve = <E, R>(
       : serveWithoutRun(work, request, isTrusted, options, exchange)
   return report === undefined ? served() : Effect.zipRight(report, Effect.suspend(served))
 }
+
+/** The headers that name a run and its sender. Their names are in lower case here, so nothing has to look through the others. */
+const ofSender = ({ headers }: Request) => ({
+  [Header.baggage]: headers[Header.baggage],
+  [Header.traceparent]: headers[Header.traceparent]
+})
 
 const serveWithoutRun = <E, R>(
   work: HttpApp.Default<E, R>,

@@ -37,6 +37,32 @@ const runtimeOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>) =>
     fiberRefs: fiber.getFiberRefs()
   })
 
+describe("the references of a fiber", () => {
+  it.effect("are in _fiberRefs, which getFiberRefs replaces by a copy with the runtime flags among them", () =>
+    Effect.gen(function* () {
+      const fiber = yield* thisFiber
+      const before = internals(fiber)._fiberRefs
+      const known = new Map(before.locals)
+      const given = fiber.getFiberRefs()
+      expect(internals(fiber)._fiberRefs).toBe(given)
+      expect(before.locals).toEqual(known)
+      const further = Array.from(given.locals.keys()).filter((ref) => given.locals.get(ref) !== known.get(ref))
+      expect(further.filter((ref) => (ref as unknown) !== runtimeFlagsRef())).toEqual([])
+    }).pipe(Effect.locally(FiberRef.currentContext, Context.empty() as never))
+  )
+
+  it.effect("can be replaced by a map of them", () =>
+    Effect.gen(function* () {
+      const fiber = yield* thisFiber
+      const ref = FiberRef.unsafeMake("initial")
+      const locals = new Map(internals(fiber)._fiberRefs.locals)
+      locals.set(ref, [[fiber.id(), "set"]])
+      internals(fiber).setFiberRefs(FiberRefs.unsafeMake(locals))
+      expect(yield* FiberRef.get(ref)).toBe("set")
+    })
+  )
+})
+
 describe("the context of a fiber", () => {
   it.effect("is a Map by the keys of tags", () =>
     Effect.gen(function* () {
