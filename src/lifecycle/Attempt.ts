@@ -45,7 +45,7 @@ export const attempt = <A, E, R>(
       Effect.uninterruptibleMask((restore): Effect.Effect<A, E | AttemptError, R> => {
         const run = fromOptions(fiber, options, currentRun(fiber.currentContext), previous?.run, settings)
         if (Either.isLeft(run)) return Effect.fail(run.left)
-        return Effect.flatMap(open(fiber, run.right, options, previous), (opened) => {
+        return open(fiber, run.right, options, previous, (opened) => {
           onOpen({ run: run.right, span: opened.span })
           const isInterruptible = RuntimeFlags.interruptible(runtimeFlags)
           return work((fiber, run) => restore(body(fiber, run)), fiber, opened, options, isInterruptible)

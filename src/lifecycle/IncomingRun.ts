@@ -26,7 +26,9 @@ export const extractFor = (
   })
   if (lines.length === 0) return isReadable ? nothing : unreadable
   const { baggage, dropped } = Baggage.decode(lines, options)
-  return receiveFor(fiber, baggage, () => TraceParent.toSpan(Carrier.lines(headers, Header.traceparent)), dropped)
+  // Read where it is asked for, and without the other headers, which may hold secrets and would stay as long as the run.
+  const traces = Carrier.lines(headers, Header.traceparent)
+  return receiveFor(fiber, baggage, () => TraceParent.toSpan(traces), dropped)
 }
 
 /** The same, of baggage that was read. */
@@ -82,17 +84,27 @@ export const received = (
   const received = RunBaggage.read(baggage, now)
   if (received.keys === 0) return { ...received, problems: [] }
   if (Option.isSome(received.run)) {
-    const span = sender()
+    const senderSpan = once(sender)
     const isMore = received.keys < baggage.members.size
     remember(received.run.value, {
       foreignBaggage: isMore ? membersThat(baggage, (key) => !key.startsWith(keyPrefix)) : Baggage.empty,
       unknownMembers: isMore ? membersThat(baggage, isUnknown) : Baggage.empty,
       isFull: received.keys > identifyingKeys,
-      span,
+      get span() {
+        return senderSpan()
+      },
       step: received.step
     })
   }
   return received
+}
+
+const once = <A>(read: () => A): (() => A) => {
+  let known: { readonly value: A } | undefined
+  return () => {
+    known ??= { value: read() }
+    return known.value
+  }
 }
 
 const identifyingKeys = 4

@@ -43,15 +43,16 @@ export interface Previous {
   readonly span?: Tracer.AnySpan | undefined
 }
 
-/** Opens a run that the fiber is about to work on. It is active from now on, and has to be completed. */
-export const open = (
+/** Opens a run that the fiber is about to work on, and goes on with it. It is active from now on, and has to be completed. */
+export const open = <A, E, R>(
   fiber: AnyFiber,
   run: Run,
   options: OpenOptions,
-  previous: Previous | undefined
-): Effect.Effect<OpenRun> => {
+  previous: Previous | undefined,
+  goOn: (opened: OpenRun) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => {
   const trouble: Trouble = []
-  return Effect.map(openSpan(fiber, run, options, previous, trouble), (span) => {
+  return Effect.flatMap(openSpan(fiber, run, options, previous, trouble), (span) => {
     const parent = currentScope(fiber.currentContext)
     const forwarded = parent?.forwarded ?? forwardedWith(currentRun(fiber.currentContext) ?? previous?.run)
     const scope = new RunScope(run, span, parent, forwarded, true)
@@ -70,7 +71,7 @@ export const open = (
     })
     attempted(trouble, "registering the metrics of a workflow", () => registerMetricsFor(run.workflow, fiber))
     attempted(trouble, "exporting the start of a run", () => exportStartFor(run, fiber))
-    return { scope, span, startNanos, business, trouble }
+    return goOn({ scope, span, startNanos, business, trouble })
   })
 }
 

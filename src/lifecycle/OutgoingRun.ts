@@ -29,10 +29,15 @@ export const baggageHeaderFor = (fiber: AnyFiber, run: Run, sending: Sending = c
   const forwarded = forwardedFor(fiber, run)
   // Who asks for four keys gets four.
   const unknownMembers = sending.mode === "lean" ? empty : forwarded.unknownMembers
-  return baggageHeader(sent, { ...forwarded, unknownMembers }, sending.mode ?? outgoingModeFor(fiber, run), {
-    ...sending,
-    step: currentStep(fiber.currentContext)?.name
-  })
+  return baggageHeader(
+    sent,
+    { foreignBaggage: forwarded.foreignBaggage, unknownMembers },
+    sending.mode ?? outgoingModeFor(fiber, run),
+    {
+      ...sending,
+      step: currentStep(fiber.currentContext)?.name
+    }
+  )
 }
 
 /** The mode in which a run is sent: where more than its identifying keys came in, it goes on in full. */

@@ -51,7 +51,7 @@ const opened = <A, E, R>(
       if (Either.isLeft(run)) return Effect.succeed(Effect.fail(Option.some(run.left)))
       return Effect.gen(function* () {
         const own = yield* Scope.make(ExecutionStrategy.sequential)
-        const opened = yield* open(fiber, run.right, options, previous)
+        const opened = yield* open(fiber, run.right, options, previous, Effect.succeed)
         const streamed = new StreamRun<A, E, R>(fiber, opened, own, options)
         yield* Effect.addFinalizer((exit) => streamed.abandon(exit))
         return yield* streamed.start(body)

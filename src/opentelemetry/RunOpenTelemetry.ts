@@ -157,9 +157,11 @@ export const activeRun: Effect.Effect<Option.Option<Run>> = Effect.withFiberRunt
   if (shown !== undefined) return Effect.succeedSome(shown)
   const received = propagation.getBaggage(active)
   if (received === undefined) return Effect.succeedNone
-  const { report, run } = receiveFor(fiber, fromOpenTelemetry(received), () => {
-    const sender = trace.getSpanContext(active)
-    return sender && Tracer.externalSpan({ ...sender, sampled: (sender.traceFlags & 1) === 1 })
-  })
+  const sender = trace.getSpanContext(active)
+  const { report, run } = receiveFor(
+    fiber,
+    fromOpenTelemetry(received),
+    () => sender && Tracer.externalSpan({ ...sender, sampled: (sender.traceFlags & 1) === 1 })
+  )
   return report === undefined ? Effect.succeed(run) : Effect.as(report, run)
 })
