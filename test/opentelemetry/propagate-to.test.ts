@@ -3,7 +3,7 @@
  */
 import { createRequire, syncBuiltinESMExports } from "node:module"
 import { NodeSdk } from "@effect/opentelemetry"
-import { FetchHttpClient, HttpClient, HttpServer, HttpServerResponse } from "@effect/platform"
+import { FetchHttpClient, HttpClient } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { context, propagation, ROOT_CONTEXT, SpanKind, trace } from "@opentelemetry/api"
@@ -17,14 +17,13 @@ import {
   InMemorySpanExporter,
   SimpleSpanProcessor
 } from "@opentelemetry/sdk-trace-base"
-import { Deferred, Effect, Either, Fiber, Layer, Queue } from "effect"
+import { Effect, Either, Layer } from "effect"
 import { Agent } from "undici"
 import { Botanu } from "../../src/index.js"
 import { RunOpenTelemetry } from "../../src/opentelemetry/index.js"
-import { RunHttpClient, RunHttpServer } from "../../src/platform/index.js"
+import { RunHttpClient } from "../../src/platform/index.js"
 import { logging } from "../observed.js"
 import { linesOf, receiver } from "../platform/receiver.js"
-import { request, serving } from "../platform/servers.js"
 import { ids } from "../runs.js"
 
 const instrumentations = [new HttpInstrumentation(), new UndiciInstrumentation()]
@@ -234,43 +233,6 @@ describe("RunHttpClient over an instrumented client", () => {
         ].map(([, id]) => id)
         expect(customers).toEqual([`customer-${received.path.slice(1)}`])
       }
-    })
-  )
-})
-
-describe("a worker that an untrusted request wakes", () => {
-  it.scopedLive("sends neither its baggage nor its trace", () =>
-    Effect.gen(function* () {
-      const partner = yield* receiver()
-      const jobs = yield* Queue.unbounded<Deferred.Deferred<void>>()
-      const fetched = Effect.promise(() => fetch(partner.origin).then((response) => response.text()))
-      const layer = RunOpenTelemetry.layer({ propagateTo: [partner.origin] })
-      const done = yield* Effect.gen(function* () {
-        const worker = yield* Effect.fork(
-          Effect.forever(
-            Effect.flatMap(Queue.take(jobs), (done) => Effect.zipRight(fetched, Deferred.succeed(done, undefined)))
-          )
-        )
-        const handler = Effect.gen(function* () {
-          const done = yield* Deferred.make<void>()
-          yield* Queue.offer(jobs, done)
-          yield* Deferred.await(done)
-          return HttpServerResponse.empty()
-        })
-        const app = RunHttpServer.middleware({ inbound: "untrusted" })(handler)
-        const url = yield* serving(RunHttpServer.withLinkedTraces(HttpServer.serve(app)))
-        const answer = yield* request(url, {
-          headers: {
-            baggage: "Botanu.Customer_Id=spoofed,BOTANU.run_id=spoofed,partner=spoofed",
-            traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-          }
-        })
-        yield* Fiber.interrupt(worker)
-        return answer.status
-      }).pipe(Effect.provide(Layer.mergeAll(layer, tracer)))
-      expect(done).toBe(204)
-      expect(JSON.stringify(partner.received)).not.toMatch(/spoofed|0af76519/)
-      expect(partner.received).toHaveLength(1)
     })
   )
 })

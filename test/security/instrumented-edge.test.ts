@@ -15,7 +15,7 @@ import {
   SimpleSpanProcessor,
   type SpanExporter
 } from "@opentelemetry/sdk-trace-base"
-import { Effect, Fiber, Layer, Stream } from "effect"
+import { Deferred, Effect, Fiber, Layer, Queue, Stream } from "effect"
 import { Botanu } from "../../src/index.js"
 import { RunContextSpanProcessor, RunOpenTelemetry } from "../../src/opentelemetry/index.js"
 import * as RunHttpServer from "../../src/platform/RunHttpServer.js"
@@ -119,6 +119,37 @@ describe("an edge in an instrumented process", () => {
         calls.map(() => true)
       )
       for (const text of spans) expect(text).toMatch(mark)
+    })
+  )
+})
+
+describe("a worker that an untrusted request wakes in an instrumented process", () => {
+  it.scopedLive("sends neither its baggage, in any letter case, nor its trace", () =>
+    Effect.gen(function* () {
+      const partner = yield* receiver()
+      const jobs = yield* Queue.unbounded<Deferred.Deferred<void>>()
+      const fetched = Effect.promise(() => fetch(partner.origin).then((response) => response.text()))
+      const worker = Effect.flatMap(Queue.take(jobs), (done) =>
+        Effect.zipRight(fetched, Deferred.succeed(done, undefined))
+      )
+      const handler = Effect.gen(function* () {
+        const done = yield* Deferred.make<void>()
+        yield* Queue.offer(jobs, done)
+        yield* Deferred.await(done)
+        return HttpServerResponse.empty()
+      })
+      const answer = yield* Effect.gen(function* () {
+        yield* Effect.forkScoped(Effect.forever(worker))
+        const app = RunHttpServer.middleware({ inbound: "untrusted" })(handler)
+        const url = yield* serving(RunHttpServer.withLinkedTraces(HttpServer.serve(app)))
+        const baggage = "Botanu.Customer_Id=spoofed,BOTANU.run_id=spoofed,partner=spoofed"
+        return yield* request(url, {
+          headers: { baggage, traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" }
+        })
+      }).pipe(Effect.provide(RunOpenTelemetry.layer({ propagateTo: [partner.origin] })))
+      expect(answer.status).toBe(204)
+      expect(partner.received).toHaveLength(1)
+      expect(JSON.stringify(partner.received)).not.toMatch(/spoofed|0af76519/)
     })
   )
 })
