@@ -1,7 +1,7 @@
 /**
  * Apps as web handlers, as frameworks outside of Effect call them: the body of a response is read by someone else, or by nobody.
  */
-import { HttpApp, HttpServerResponse } from "@effect/platform"
+import { HttpApp, HttpMiddleware, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, FastCheck, Stream, TestClock } from "effect"
 import { Botanu } from "../../src/index.js"
@@ -94,6 +94,50 @@ describe("a streamed response of a web handler", () => {
         new TextDecoder("utf-8", { ignoreBOM: true }).decode(new TextEncoder().encode(parts?.join("")))
       )
       expect(yield* active).toBe(0)
+    }).pipe(Effect.provide(observed))
+  )
+})
+
+describe("an app with cors applied after the run middleware", () => {
+  const origin = "https://app.example"
+  const runHeaders = ["x-botanu-run-id", "x-botanu-workflow"]
+
+  const asked = (method: string, asRun: { readonly deadline?: "0 millis" } = {}) =>
+    Effect.gen(function* () {
+      const runtime = yield* Effect.runtime<never>()
+      const app = Effect.as(Effect.yieldNow(), HttpServerResponse.text("hello")).pipe(
+        RunHttpServer.middleware({
+          inbound: "untrusted",
+          orElse: () => ({ workflow: "Request", ...ids, ...asRun })
+        }),
+        Effect.orDie,
+        HttpMiddleware.cors({ allowedOrigins: [origin], exposedHeaders: runHeaders })
+      )
+      const headers = { origin, "access-control-request-method": "GET" }
+      const handler = HttpApp.toWebHandlerRuntime(runtime)(app)
+      return yield* Effect.promise(() => handler(new Request("http://localhost/", { method, headers })))
+    })
+
+  it.effect("answers preflight requests itself, and these are no runs", () =>
+    Effect.gen(function* () {
+      const { headers, status } = yield* asked("OPTIONS")
+      expect(status).toBe(204)
+      expect(headers.get("access-control-allow-origin")).toBe(origin)
+      for (const name of runHeaders) expect(headers.has(name)).toBe(false)
+      expect(yield* completedRuns).toEqual([])
+    }).pipe(Effect.provide(observed))
+  )
+
+  it.effect.each([
+    [200, {}],
+    [504, { deadline: "0 millis" }]
+  ] as const)("has its headers on a response with status %i, and shows those of the run", ([expected, asRun]) =>
+    Effect.gen(function* () {
+      const { headers, status } = yield* asked("GET", asRun)
+      expect(status).toBe(expected)
+      expect(headers.get("access-control-allow-origin")).toBe(origin)
+      expect(headers.get("access-control-expose-headers")?.split(",")).toEqual(runHeaders)
+      for (const name of runHeaders) expect(headers.has(name)).toBe(true)
     }).pipe(Effect.provide(observed))
   )
 })
