@@ -4,7 +4,14 @@
  */
 import { createRequire, syncBuiltinESMExports } from "node:module"
 import { NodeSdk } from "@effect/opentelemetry"
-import { FetchHttpClient, HttpClient, HttpMiddleware, HttpServer, HttpServerResponse } from "@effect/platform"
+import {
+  FetchHttpClient,
+  HttpClient,
+  HttpMiddleware,
+  HttpServer,
+  HttpServerRequest,
+  HttpServerResponse
+} from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
 import { registerInstrumentations } from "@opentelemetry/instrumentation"
 import { HttpInstrumentation } from "@opentelemetry/instrumentation-http"
@@ -132,7 +139,10 @@ describe("a worker that an untrusted request wakes in an instrumented process", 
       const worker = Effect.flatMap(Queue.take(jobs), (done) =>
         Effect.zipRight(fetched, Deferred.succeed(done, undefined))
       )
+      let sender = ""
       const handler = Effect.gen(function* () {
+        // The client of this test is instrumented too, and names its own trace.
+        sender = (yield* HttpServerRequest.HttpServerRequest).headers["traceparent"]?.slice(3, 35) ?? ""
         const done = yield* Deferred.make<void>()
         yield* Queue.offer(jobs, done)
         yield* Deferred.await(done)
@@ -143,13 +153,13 @@ describe("a worker that an untrusted request wakes in an instrumented process", 
         const app = RunHttpServer.middleware({ inbound: "untrusted" })(handler)
         const url = yield* serving(RunHttpServer.withLinkedTraces(HttpServer.serve(app)))
         const baggage = "Botanu.Customer_Id=spoofed,BOTANU.run_id=spoofed,partner=spoofed"
-        return yield* request(url, {
-          headers: { baggage, traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" }
-        })
+        return yield* request(url, { headers: { baggage } })
       }).pipe(Effect.provide(RunOpenTelemetry.layer({ propagateTo: [partner.origin] })))
       expect(answer.status).toBe(204)
       expect(partner.received).toHaveLength(1)
-      expect(JSON.stringify(partner.received)).not.toMatch(/spoofed|0af76519/)
+      expect(JSON.stringify(partner.received)).not.toMatch(/spoofed/)
+      expect(sender).toMatch(/^[0-9a-f]{32}$/)
+      expect(JSON.stringify(partner.received)).not.toContain(sender)
     })
   )
 })
