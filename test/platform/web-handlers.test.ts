@@ -102,20 +102,22 @@ describe("an app with cors applied after the run middleware", () => {
   const origin = "https://app.example"
   const runHeaders = ["x-botanu-run-id", "x-botanu-workflow"]
 
-  const asked = (method: string, asRun: { readonly deadline?: "0 millis" } = {}) =>
+  const asked = (method: string, limits: { readonly deadline?: "1 second" } = {}) =>
     Effect.gen(function* () {
       const runtime = yield* Effect.runtime<never>()
-      const app = Effect.as(Effect.yieldNow(), HttpServerResponse.text("hello")).pipe(
+      const app = (limits.deadline === undefined ? HttpServerResponse.text("hello") : Effect.never).pipe(
         RunHttpServer.middleware({
           inbound: "untrusted",
-          orElse: () => ({ workflow: "Request", ...ids, ...asRun })
+          orElse: () => ({ workflow: "Request", ...ids, ...limits })
         }),
         Effect.orDie,
         HttpMiddleware.cors({ allowedOrigins: [origin], exposedHeaders: runHeaders })
       )
       const headers = { origin, "access-control-request-method": "GET" }
       const handler = HttpApp.toWebHandlerRuntime(runtime)(app)
-      return yield* Effect.promise(() => handler(new Request("http://localhost/", { method, headers })))
+      const response = handler(new Request("http://localhost/", { method, headers }))
+      yield* Effect.zipRight(settled, TestClock.adjust("1 second"))
+      return yield* Effect.promise(() => response)
     })
 
   it.effect("answers preflight requests itself, and these are no runs", () =>
@@ -130,10 +132,10 @@ describe("an app with cors applied after the run middleware", () => {
 
   it.effect.each([
     [200, {}],
-    [504, { deadline: "0 millis" }]
-  ] as const)("has its headers on a response with status %i, and shows those of the run", ([expected, asRun]) =>
+    [504, { deadline: "1 second" }]
+  ] as const)("has its headers on a response with status %i, and shows those of the run", ([expected, limits]) =>
     Effect.gen(function* () {
-      const { headers, status } = yield* asked("GET", asRun)
+      const { headers, status } = yield* asked("GET", limits)
       expect(status).toBe(expected)
       expect(headers.get("access-control-allow-origin")).toBe(origin)
       expect(headers.get("access-control-expose-headers")?.split(",")).toEqual(runHeaders)
