@@ -19,17 +19,16 @@ export interface Values {
 /** Sets references of the fiber that is at work, for whatever it does next. */
 export const setFor = (fiber: AnyFiber, { context, onLogs, onSpans }: Values): void => {
   const id = fiber.id()
-  const locals = copyOfLocals(fiber)
-  hold(locals, id, FiberRef.currentContext, context)
-  if (onSpans !== undefined) hold(locals, id, FiberRef.currentTracerSpanAnnotations, onSpans)
-  if (onLogs !== undefined) hold(locals, id, FiberRef.currentLogAnnotations, onLogs)
-  replaceLocals(fiber, locals)
+  const refs = copied(fiber)
+  hold(refs.locals, id, FiberRef.currentContext, context)
+  if (onSpans !== undefined) hold(refs.locals, id, FiberRef.currentTracerSpanAnnotations, onSpans)
+  if (onLogs !== undefined) hold(refs.locals, id, FiberRef.currentLogAnnotations, onLogs)
+  internals(fiber).setFiberRefs(refs)
 }
 
-const copyOfLocals = (fiber: AnyFiber): Locals => new Map(internals(fiber)._fiberRefs.locals)
-
-const replaceLocals = (fiber: AnyFiber, locals: Locals): void =>
-  internals(fiber).setFiberRefs(FiberRefs.unsafeMake(locals))
+/** The references of a fiber, for changes. `getFiberRefs` copies them too, and works out what the fiber reads from them. */
+const copied = (fiber: AnyFiber): FiberRefs.FiberRefs =>
+  FiberRefs.unsafeMake(new Map(internals(fiber)._fiberRefs.locals))
 
 /** What references of a fiber hold in a region of its work. */
 export interface RegionValues extends Values {
@@ -46,11 +45,11 @@ export interface RegionValues extends Values {
 export const enterRegion = (fiber: AnyFiber, values: RegionValues): (() => void) => {
   const { context, isOwnAnnotation, onLogs, onSpans, region, services } = values
   const id = fiber.id()
-  const locals = copyOfLocals(fiber)
+  const refs = copied(fiber)
   const owned: Array<Owned> = []
   const own = <A>(ref: FiberRef.FiberRef<A>, value: A, carryOver?: (held: A, now: A) => A): void => {
-    owned.push({ ref, value, stack: locals.get(ref), carryOver } as Owned)
-    hold(locals, id, ref, value)
+    owned.push({ ref, value, stack: refs.locals.get(ref), carryOver } as Owned)
+    hold(refs.locals, id, ref, value)
   }
   const annotate = (ref: FiberRef.FiberRef<Annotations>, value: Annotations): void =>
     own(ref, value, (held, now) => changedAlike(held, value, now, isOwnAnnotation))
@@ -59,7 +58,7 @@ export const enterRegion = (fiber: AnyFiber, values: RegionValues): (() => void)
   if (onSpans !== undefined) annotate(FiberRef.currentTracerSpanAnnotations, onSpans)
   if (onLogs !== undefined) annotate(FiberRef.currentLogAnnotations, onLogs)
   if (services !== undefined) own(DefaultServices.currentServices, services, withTracerOf)
-  replaceLocals(fiber, locals)
+  internals(fiber).setFiberRefs(refs)
   return () => leaveRegion(fiber, region, owned)
 }
 
@@ -76,17 +75,19 @@ interface Owned {
 const leaveRegion = (fiber: AnyFiber, region: FiberRegion, owned: ReadonlyArray<Owned>): void => {
   const id = fiber.id()
   const interrupted = fiber.getFiberRef(FiberRef.interruptedCause)
-  const locals = copyOfLocals(fiber)
+  const refs = copied(fiber)
   for (const { carryOver, ref, stack, value } of owned) {
-    const now = valueIn(locals, ref)
-    if (stack === undefined) locals.delete(ref)
-    else locals.set(ref, stack)
-    if (now !== value && carryOver !== undefined) hold(locals, id, ref, carryOver(valueIn(locals, ref), now))
+    const now = FiberRefs.getOrDefault(refs, ref)
+    if (stack === undefined) refs.locals.delete(ref)
+    else refs.locals.set(ref, stack)
+    if (now !== value && carryOver !== undefined) {
+      hold(refs.locals, id, ref, carryOver(FiberRefs.getOrDefault(refs, ref), now))
+    }
   }
   const rest = region.without(interrupted)
-  if (rest !== interrupted) hold(locals, id, FiberRef.interruptedCause, rest)
+  if (rest !== interrupted) hold(refs.locals, id, FiberRef.interruptedCause, rest)
   region.release()
-  replaceLocals(fiber, locals)
+  internals(fiber).setFiberRefs(refs)
 }
 
 const changedAlike = (
@@ -122,11 +123,6 @@ const withTracerOf = (
 
 type Locals = FiberRefs.FiberRefs["locals"]
 type Stack = Locals extends Map<unknown, infer A> ? A : never
-
-const valueIn = <A>(locals: Locals, ref: FiberRef.FiberRef<A>): A => {
-  const stack = locals.get(ref)
-  return stack === undefined ? ref.initial : stack[0][1]
-}
 
 // Fibers that start others when they end would else keep what all of them held.
 const maxAncestors = 16
