@@ -26,6 +26,7 @@ it.effect("runs are counted and timed, by workflow and status", () =>
 
 it.effect("metrics keep the labels around the run", () =>
   Effect.gen(function* () {
+    yield* Effect.tagMetrics(Botanu.workflow(Effect.void, "labelled", ids), "team", "sales")
     yield* Effect.tagMetrics(Botanu.workflow(Effect.void, "labelled", ids), "team", "support")
     const counter = Metric.tagged(RunMetrics.runsTotal, "team", "support")
     expect((yield* tagged(counter, "labelled", "success")).count).toBe(1)
