@@ -79,7 +79,7 @@ export const layerDirectory = (
     Effect.gen(function* () {
       const files = yield* FileSystem.FileSystem
       const path = yield* Path.Path
-      const database = yield* DuckDb.open
+      const database = yield* DuckDb.open()
       const writer = yield* database.connect
       const readers = yield* Effect.replicateEffect(database.connect, mostReaders)
       let turn = 0

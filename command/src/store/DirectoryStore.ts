@@ -25,7 +25,7 @@ export const open = (
     const path = yield* Path.Path
     const listed = Effect.provide(LedgerDirectory.files(directory), environment)
     const found = yield* Ref.make(yield* listed)
-    const { connect } = yield* DuckDb.open
+    const { connect } = yield* DuckDb.open({ memory: DuckDb.memoryOfCommand })
     const database = yield* connect
     const state = yield* Ref.make<LedgerTables.Loaded | undefined>(undefined)
     // One statement at a time: tables are replaced while they are loaded.
@@ -38,9 +38,10 @@ export const open = (
 
     const loadedFor = (from: ReadonlyArray<Relation>) =>
       Effect.flatMap(Ref.get(state), (known) => {
-        const needed = Math.max(0, ...from.map((relation) => LedgerTables.depths.indexOf(depthOf[relation])))
-        if (known !== undefined && LedgerTables.depths.indexOf(known.depth) >= needed) return Effect.succeed(known)
-        return load(LedgerTables.depths[needed] ?? "events")
+        const needed = depthFor(from)
+        return known !== undefined && LedgerTables.depths.indexOf(known.depth) >= LedgerTables.depths.indexOf(needed)
+          ? Effect.succeed(known)
+          : load(needed)
       })
 
     /** Files are compacted and pruned while they are read: what fails for that is tried again with those that are there now. */
@@ -101,14 +102,15 @@ export const open = (
     }
   })
 
-/** Makes all tables in a database, which then holds the ledger as it is now. Gives the files that it goes on to read. */
+/** Makes tables in a database, which then holds these of the ledger as it is now. Gives the files that it goes on to read. */
 export const materialize = (
   database: DuckDb.DuckDb,
-  directory: string
+  directory: string,
+  tables: ReadonlyArray<Relation>
 ): Effect.Effect<ReadonlyArray<string>, CommandError, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
     const files = yield* LedgerDirectory.files(directory)
-    yield* LedgerTables.load(database, files, "quantities")
+    yield* LedgerTables.load(database, files, depthFor(tables))
     return CompactedFiles.names.flatMap((name) => CompactedFiles.paths(files.compacted, name))
   })
 
@@ -121,6 +123,10 @@ const depthOf: Readonly<Record<Relation, LedgerTables.Depth>> = {
   annotations: "calls",
   quantities: "quantities"
 }
+
+const depthFor = (from: ReadonlyArray<Relation>): LedgerTables.Depth =>
+  LedgerTables.depths[Math.max(0, ...from.map((relation) => LedgerTables.depths.indexOf(depthOf[relation])))] ??
+  "events"
 
 const isSame = (one: Ledger.Files, other: Ledger.Files): boolean =>
   one.segments.length === other.segments.length &&

@@ -1,6 +1,9 @@
 /**
  * DuckDB in this process, in memory.
  */
+import { randomUUID } from "node:crypto"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import {
   type DuckDBConnection,
   DuckDBInstance,
@@ -35,50 +38,67 @@ export interface DuckDb {
   readonly kindOf: (
     text: string
   ) => Effect.Effect<{ readonly statements: number; readonly type: StatementType | undefined }, CommandError>
+  /** The names of the tables that a statement reads. Fails where it is no statement. */
+  readonly tablesOf: (text: string) => Effect.Effect<ReadonlyArray<string>, CommandError>
 }
 
 /** A connection, closed with the scope. A connection sees what others have committed. */
 export type Connect = Effect.Effect<DuckDb, CommandError, Scope.Scope>
 
-/** A database in memory, closed with the scope. It downloads nothing. */
-export const open: Effect.Effect<{ readonly connect: Connect }, CommandError, Scope.Scope> = Effect.gen(function* () {
-  const instance = yield* Effect.acquireRelease(
-    attempt(() =>
-      DuckDBInstance.create(":memory:", { autoinstall_known_extensions: "false", autoload_known_extensions: "false" })
-    ),
-    (instance) => Effect.sync(() => instance.closeSync())
-  )
-  const connect = Effect.gen(function* () {
-    const connection = yield* Effect.acquireRelease(
-      attempt(() => instance.connect()),
-      (connection) => Effect.sync(() => connection.closeSync())
-    )
-    yield* attempt(() => connection.run("SET TimeZone = 'UTC'"))
-    const database: DuckDb = {
-      query: (statement, parameters = {}) => attempt(() => rowsOf(connection, statement, parameters)),
-      stream: (statement, parameters = {}) =>
-        Stream.unwrap(
-          Effect.map(
-            attempt(() => connection.stream(statement, ...bound(parameters))),
-            (result) => Stream.fromAsyncIterable(result.yieldRowObjectJson(), problemOf)
-          )
-        ),
-      kindOf: (text) =>
-        attempt(async () => {
-          const extracted = await connection.extractStatements(text)
-          const first = extracted.count === 0 ? undefined : await extracted.prepare(0)
-          const kind = { statements: extracted.count, type: first?.statementType }
-          first?.destroySync()
-          return kind
+/**
+ * A database in memory, closed with the scope. It downloads nothing. What does not fit into its memory goes to files of a temporary
+ * folder, which DuckDB removes.
+ */
+export const open = (
+  options: { readonly memory?: string } = {}
+): Effect.Effect<{ readonly connect: Connect }, CommandError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const instance = yield* Effect.acquireRelease(
+      attempt(() =>
+        DuckDBInstance.create(":memory:", {
+          autoinstall_known_extensions: "false",
+          autoload_known_extensions: "false",
+          temp_directory: join(tmpdir(), `botanu-${randomUUID()}`),
+          ...(options.memory !== undefined && { memory_limit: options.memory })
         })
-    }
-    return database
+      ),
+      (instance) => Effect.sync(() => instance.closeSync())
+    )
+    const connect = Effect.gen(function* () {
+      const connection = yield* Effect.acquireRelease(
+        attempt(() => instance.connect()),
+        (connection) => Effect.sync(() => connection.closeSync())
+      )
+      yield* attempt(() => connection.run("SET TimeZone = 'UTC'"))
+      const database: DuckDb = {
+        query: (statement, parameters = {}) => attempt(() => rowsOf(connection, statement, parameters)),
+        stream: (statement, parameters = {}) =>
+          Stream.unwrap(
+            Effect.map(
+              attempt(() => connection.stream(statement, ...bound(parameters))),
+              (result) => Stream.fromAsyncIterable(result.yieldRowObjectJson(), problemOf)
+            )
+          ),
+        kindOf: (text) =>
+          attempt(async () => {
+            const extracted = await connection.extractStatements(text)
+            const first = extracted.count === 0 ? undefined : await extracted.prepare(0)
+            const kind = { statements: extracted.count, type: first?.statementType }
+            first?.destroySync()
+            return kind
+          }),
+        tablesOf: (text) => attempt(async () => connection.getTableNames(text, false))
+      }
+      return database
+    })
+    return { connect }
   })
-  return { connect }
-})
 
-/** A connection to a database in memory of its own. */
-export const make: Connect = Effect.flatMap(open, ({ connect }) => connect)
+/** How much of a ledger a command holds in memory. */
+export const memoryOfCommand = "1GB"
+
+/** A connection to a database of its own, for a command. */
+export const make: Connect = Effect.flatMap(open({ memory: memoryOfCommand }), ({ connect }) => connect)
 
 /** A text as a literal of a statement. */
 export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`

@@ -29,7 +29,13 @@ export const select = <E, R>(
 const selectInDirectory = <E, R>(location: string, text: string, take: Take<E, R>) =>
   Effect.gen(function* () {
     const database = yield* DuckDb.make
-    const files = yield* DirectoryStore.materialize(database, location)
+    // What is no statement is refused below, and by what is wrong with it.
+    const named = yield* Effect.orElseSucceed(database.tablesOf(text), (): ReadonlyArray<string> => [])
+    const files = yield* DirectoryStore.materialize(
+      database,
+      location,
+      relations.filter((relation) => relation === "runs" || named.some((name) => name.toLowerCase() === relation))
+    )
     // From here on no statement reaches another file or the network, and none changes that.
     yield* database.query(`SET allowed_paths = [${files.map(DuckDb.literal).join(", ")}]`)
     yield* database.query("SET enable_external_access = false")
