@@ -1,10 +1,12 @@
 /**
  * `botanu import FILE…`: runs of the Botanu SDKs for other languages, from the files that the OpenTelemetry Collector writes.
  */
+import { createGunzip } from "node:zlib"
 import { FileSystem, type Path } from "@effect/platform"
+import { NodeStream } from "@effect/platform-node"
 import { type CompletedRun, PriceBook } from "botanu-effect"
 import { Figures, TerminalText } from "botanu-effect/report"
-import { Effect, Stream } from "effect"
+import { Effect, Option, Stream } from "effect"
 import { CommandError, exitCodes } from "../CommandError.js"
 import { SpanCollection } from "../otlp/ImportedRun.js"
 import { spansOf } from "../otlp/OtlpSpan.js"
@@ -65,18 +67,36 @@ export const importFiles = (options: {
 
 const runsAtOnce = 20_000
 
-const linesIn = (file: string): Stream.Stream<string, CommandError, FileSystem.FileSystem> =>
-  Stream.unwrap(Effect.map(FileSystem.FileSystem, (files) => files.stream(file))).pipe(
-    Stream.decodeText(),
-    Stream.splitLines,
-    Stream.mapError(
-      ({ message }) =>
-        new CommandError({
-          message: `${TerminalText.visible(file)} cannot be read: ${TerminalText.visible(message)}`,
-          exitCode: exitCodes.trouble
-        })
+const linesIn = (file: string): Stream.Stream<string, CommandError, FileSystem.FileSystem> => {
+  const unreadable = (problem: string) =>
+    new CommandError({
+      message: `${TerminalText.visible(file)} cannot be read: ${TerminalText.visible(problem)}`,
+      exitCode: exitCodes.trouble
+    })
+  return Stream.unwrapScoped(
+    Effect.gen(function* () {
+      const files = yield* FileSystem.FileSystem
+      const open = yield* files.open(file, { flag: "r" })
+      const head = Option.getOrElse(yield* open.readAlloc(FileSystem.Size(8)), () => new Uint8Array())
+      if (isZstd(head) || isZstd(head.subarray(4))) {
+        return yield* Effect.fail(unreadable("it is compressed with zstd: expected JSON lines, or those in gzip"))
+      }
+      const bytes = files.stream(file).pipe(Stream.mapError(({ message }) => unreadable(message)))
+      return head[0] === 0x1f && head[1] === 0x8b
+        ? NodeStream.pipeThroughDuplex(bytes, createGunzip, (error) => unreadable(String(error)))
+        : bytes
+    }).pipe(
+      Effect.catchTags({
+        BadArgument: ({ message }) => Effect.fail(unreadable(message)),
+        SystemError: ({ message }) => Effect.fail(unreadable(message))
+      })
     )
-  )
+  ).pipe(Stream.decodeText(), Stream.splitLines)
+}
+
+/** Whether bytes begin as a frame of zstd does (RFC 8878). The Collector puts the length of each before it. */
+const isZstd = ([first, second, third, fourth]: Uint8Array): boolean =>
+  first === 0x28 && second === 0xb5 && third === 0x2f && fourth === 0xfd
 
 /** Of these runs, the ids of those that have completed in the ledger. */
 const knownOf = (runs: ReadonlyArray<CompletedRun>): Effect.Effect<ReadonlySet<string>, CommandError, LedgerStore> =>

@@ -4,6 +4,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { gzipSync } from "node:zlib"
 import { FastCheck } from "effect"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { spansOf } from "../../src/otlp/OtlpSpan.js"
@@ -262,6 +263,59 @@ describe("an import", () => {
     expect(err).toContain("1 spans are of runs whose own span is in none of the files")
     expect(err).toContain("1 runs are not valid, and are left out")
     expect(err).not.toMatch(actsOnTerminal)
+  })
+
+  it("reads files as the Collector leaves them: rotated, in gzip, cut, with logs, metrics and every kind of attribute", async () => {
+    const ledger = await ledgerOf([])
+    const [chat, select, own] = python as [ReturnType<typeof span>, ReturnType<typeof span>, ReturnType<typeof span>]
+    const others = [
+      { key: "process.command_args", value: { arrayValue: { values: [{ stringValue: "node" }] } } },
+      { key: "context", value: { kvlistValue: { values: [{ key: "a", value: { intValue: "1" } }] } } },
+      { key: "digest", value: { bytesValue: "AAEC" } },
+      { key: "empty", value: {} },
+      { key: "gen_ai.usage.output_tokens", value: { intValue: 11 } }
+    ]
+    const withOthers = { ...chat, attributes: [...chat.attributes, ...others], flags: 257, droppedAttributesCount: 0 }
+    const logs = JSON.stringify({
+      resourceLogs: [{ scopeLogs: [{ logRecords: [{ body: { stringValue: "hello" } }] }] }]
+    })
+    const metrics = JSON.stringify({ resourceMetrics: [{ scopeMetrics: [{ metrics: [{ name: "m", sum: {} }] }] }] })
+    const gzip = (lines: ReadonlyArray<string>) => gzipSync(lines.map((line) => `${line}\n`).join(""))
+    const rotated = join(folder(), "traces-2026-02-02.jsonl.gz")
+    // Compressed twice and joined, as programs do that append to a compressed file.
+    writeFileSync(rotated, Buffer.concat([gzip([logs, lineOf([withOthers])]), gzip([metrics])]))
+    const current = fileOf([lineOf([own]), lineOf([select]), lineOf([select]).slice(0, 300)])
+    const { code, err, out } = await botanu(["import", rotated, current, "--ledger", ledger])
+    expect({ code, err, out }).toEqual({
+      code: 0,
+      err: "botanu: 1 lines are no JSON, and are left out",
+      out: "1 runs imported, 2 calls, 2 without a price (--prices FILE)"
+    })
+    const rows = await botanu([
+      "sql",
+      "select output_tokens from usages where kind = 'llm'",
+      "--format",
+      "csv",
+      "--ledger",
+      ledger
+    ])
+    expect(rows.out).toBe("output_tokens\n11")
+  })
+
+  it("says what a file is that it cannot read: one that is cut in gzip, or compressed by the Collector", async () => {
+    const ledger = await ledgerOf([])
+    const whole = gzipSync(lineOf(python))
+    const path = join(folder(), "traces.gz")
+    writeFileSync(path, whole.subarray(0, whole.length - 20))
+    const cut = await botanu(["import", path, "--ledger", ledger])
+    expect([cut.code, cut.err.split("\n").length]).toEqual([3, 1])
+    expect(cut.err).toContain("traces.gz cannot be read")
+    for (const before of [[], [0, 0, 0, 9]]) {
+      writeFileSync(path, Buffer.from([...before, 0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x00]))
+      const { code, err } = await botanu(["import", path, "--ledger", ledger])
+      expect(code).toBe(3)
+      expect(err).toContain("it is compressed with zstd: expected JSON lines, or those in gzip")
+    }
   })
 
   it("says that a file is not there", async () => {
