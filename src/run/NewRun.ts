@@ -183,7 +183,7 @@ const idAt = (fiber: AnyFiber, millis: number): Either.Either<RunId, FieldText.F
   if (!(millis >= 0 && millis <= maxIdMillis)) return Either.left(invalid("clock", expectedTime(millis)))
   return Either.try({
     try: () => Context.get(fiber.currentContext, Generator).unsafeMake(millis),
-    catch: (error) => invalid("clock", `${expectedTime(millis)}: ${FieldText.quote(error)}`)
+    catch: (error) => invalid("runId", `expected an id of RunId.Generator, got ${FieldText.quote(error)}`)
   })
 }
 

@@ -94,6 +94,22 @@ describe("a run that cannot be made", () => {
     })
   )
 
+  it.effect("has a generator of ids that throws", () =>
+    Effect.gen(function* () {
+      const generator: typeof RunId.Generator.Service = {
+        unsafeMake: () => {
+          throw new Error("no randomness")
+        }
+      }
+      const run = Botanu.workflow(Effect.void, "Support", ids)
+      const error = yield* Effect.flip(Effect.provideService(run, RunId.Generator, generator))
+      expect([error.field, error.problem]).toEqual([
+        "runId",
+        "expected an id of RunId.Generator, got Error: no randomness"
+      ])
+    })
+  )
+
   it.effect("is none at the very ends of what a UUIDv7 holds", () =>
     Effect.gen(function* () {
       for (const millis of [0, 2 ** 48 - 1]) {
