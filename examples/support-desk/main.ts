@@ -28,8 +28,7 @@ const workAll = Effect.gen(function* () {
   const tickets = yield* Ticket.fromFile(fileURLToPath(new URL("./tickets.jsonl", import.meta.url)))
   yield* Console.error(`Working ${tickets.length} tickets, ${ticketsInWork} at a time …`)
   yield* Effect.forEach(tickets, workOne, { concurrency: ticketsInWork, discard: true })
-  yield* Botanu.awaitIdle("5 seconds")
-})
+}).pipe(Effect.ensuring(Botanu.awaitIdle("5 seconds")))
 
 /** Where the ledger is: a new folder, unless `BOTANU_LEDGER` names one. */
 const ledgerDirectory = Effect.flatMap(
