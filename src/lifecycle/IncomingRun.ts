@@ -1,7 +1,7 @@
 /**
  * A run that came in, read from headers or baggage, and the warning about what was wrong with them.
  */
-import { type DateTime, type Effect, Option, type Tracer } from "effect"
+import { type DateTime, type Effect, Option } from "effect"
 import * as Baggage from "../baggage/Baggage.js"
 import * as BaggageHeader from "../baggage/BaggageHeader.js"
 import { fromMembers } from "../baggage/BaggageMembers.js"
@@ -9,7 +9,7 @@ import * as Carrier from "../baggage/Carrier.js"
 import * as TraceParent from "../baggage/TraceParent.js"
 import * as BoundedWarning from "../fiber/BoundedWarning.js"
 import { type AnyFiber, nowOf } from "../fiber/CurrentFiber.js"
-import { forwardedWith, isReceived, remember } from "../run/RemoteContext.js"
+import { forwardedWith, isReceived, ReceivedContext, remember, type Sender } from "../run/RemoteContext.js"
 import type { Run } from "../run/Run.js"
 import * as RunBaggage from "../run/RunBaggage.js"
 import { Header, Key, keyPrefix } from "../wire/Wire.js"
@@ -35,7 +35,7 @@ export const extractFor = (
 export const receiveFor = (
   fiber: AnyFiber,
   baggage: Baggage.Baggage,
-  sender: () => Tracer.ExternalSpan | undefined,
+  sender: Sender,
   dropped: Baggage.Dropped = BaggageHeader.nothingDropped
 ): Extracted => {
   const { problems, run } = received(baggage, nowOf(fiber), sender)
@@ -76,35 +76,17 @@ const unreadable: Extracted = {
 }
 
 /** The run that baggage carries, and who sent it. Baggage that says nothing of a run is no problem. */
-export const received = (
-  baggage: Baggage.Baggage,
-  now: DateTime.Utc,
-  sender: () => Tracer.ExternalSpan | undefined = () => undefined
-): RunBaggage.Received => {
+export const received = (baggage: Baggage.Baggage, now: DateTime.Utc, sender?: Sender): RunBaggage.Received => {
   const received = RunBaggage.read(baggage, now)
   if (received.keys === 0) return { ...received, problems: [] }
   if (Option.isSome(received.run)) {
-    const senderSpan = once(sender)
     const isMore = received.keys < baggage.members.size
-    remember(received.run.value, {
-      foreignBaggage: isMore ? membersThat(baggage, (key) => !key.startsWith(keyPrefix)) : Baggage.empty,
-      unknownMembers: isMore ? membersThat(baggage, isUnknown) : Baggage.empty,
-      isFull: received.keys > identifyingKeys,
-      get span() {
-        return senderSpan()
-      },
-      step: received.step
-    })
+    const foreign = isMore ? membersThat(baggage, (key) => !key.startsWith(keyPrefix)) : Baggage.empty
+    const unknown = isMore ? membersThat(baggage, isUnknown) : Baggage.empty
+    const isFull = received.keys > identifyingKeys
+    remember(received.run.value, new ReceivedContext(foreign, unknown, isFull, received.step, sender))
   }
   return received
-}
-
-const once = <A>(read: () => A): (() => A) => {
-  let known: { readonly value: A } | undefined
-  return () => {
-    known ??= { value: read() }
-    return known.value
-  }
 }
 
 const identifyingKeys = 4

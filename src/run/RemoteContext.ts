@@ -22,6 +22,30 @@ export interface RemoteContext extends Forwarded {
   readonly step: string | undefined
 }
 
+/** What came in beside a run, whose sender is read where it is asked for. */
+export class ReceivedContext implements RemoteContext {
+  private known: Tracer.ExternalSpan | undefined = undefined
+
+  constructor(
+    readonly foreignBaggage: Baggage,
+    readonly unknownMembers: Baggage,
+    readonly isFull: boolean,
+    readonly step: string | undefined,
+    private sender: Sender | undefined
+  ) {}
+
+  get span(): Tracer.ExternalSpan | undefined {
+    if (this.sender !== undefined) {
+      this.known = this.sender()
+      this.sender = undefined
+    }
+    return this.known
+  }
+}
+
+/** Reads the span of the sender. */
+export type Sender = () => Tracer.ExternalSpan | undefined
+
 /**
  * What came in beside a run, in a private field of the run: it is no field of the record, so nothing that prints, compares or copies
  * the run sees it. A hidden property takes ten times as long, and a WeakMap is gone through by every collection.
