@@ -115,6 +115,10 @@ const kinds: Record<string, (isLast: Effect.Effect<boolean>) => Effect.Effect<un
       yield* Effect.forkDaemon(run)
       yield* Deferred.await(done)
     }),
+  "work that joins one run where it is alive": (isLast) =>
+    Effect.flatMap(RunContext, (run) =>
+      Effect.repeat(Botanu.resume(Effect.zipLeft(isLast, Effect.yieldNow()), run), { until: (isLast) => isLast })
+    ).pipe(Botanu.workflow("W", ids)),
   "a workflow that is repeated": (isLast) =>
     Effect.repeat(Botanu.workflow(isLast, "W", ids), { until: (isLast) => isLast }),
   "a workflow that is repeated, whose retryOf is the run before": (isLast) =>

@@ -77,6 +77,31 @@ describe("a run that is joined where it is alive", () => {
     }).pipe(Effect.provide(observed))
   )
 
+  it.effect("ends what the work forked when it is cancelled, before the caller of the work goes on", () =>
+    Effect.gen(function* () {
+      const inPromise = yield* promised
+      const forked = yield* Deferred.make<Run>()
+      const stopped = yield* Deferred.make<void>()
+      const ended = yield* Deferred.make<boolean>()
+      const body = Effect.flatMap(RunContext, (run) => {
+        const child = Deferred.succeed(forked, run).pipe(
+          Effect.zipRight(Effect.never),
+          Effect.onInterrupt(() => Deferred.succeed(stopped, undefined))
+        )
+        const joined = Botanu.resume(Effect.zipRight(Effect.fork(child), Effect.never), run)
+        const isStopped = Effect.zipRight(Effect.exit(joined), Deferred.isDone(stopped))
+        const caller = Effect.flatMap(isStopped, (is) => Deferred.succeed(ended, is))
+        // The fiber goes on, so it is not its end that stops the child.
+        return Effect.zipRight(Effect.forkDaemon(inPromise(Effect.zipRight(caller, Effect.never))), Effect.never)
+      })
+      const fiber = yield* Effect.fork(workflow(body))
+      const { runId } = yield* Deferred.await(forked)
+      yield* Botanu.cancel(runId, "operator")
+      expect(yield* Deferred.await(ended)).toBe(true)
+      yield* Fiber.await(fiber)
+    })
+  )
+
   const stops: ReadonlyArray<
     readonly [what: string, stop: (run: Fiber.Fiber<unknown, unknown>) => Effect.Effect<unknown>]
   > = [
