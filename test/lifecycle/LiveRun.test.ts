@@ -27,19 +27,19 @@ describe("a run that is joined where it is alive", () => {
         RunContext.pipe(Botanu.workflow("child", ids))
       ])
       const body = Effect.flatMap(RunContext, (run) => inPromise(Botanu.resume(work, run)))
-      const exit = yield* workflow(body)
+      const exit = yield* workflow(Effect.zipRight(Botanu.annotate({ region: "eu" }), body))
       const [child, completed] = yield* completedRuns
       expect([completed && costOf(completed), completed?.outcome?.status, completed?.annotations]).toEqual([
         "0.5",
         "partial",
-        { team: "desk" }
+        { region: "eu", team: "desk" }
       ])
       expect(child?.run.parentRunId).toBe(completed?.run.runId)
       expect(Exit.isSuccess(exit)).toBe(true)
       const spans = yield* endedSpans
       expect(new Set(spans.map((span) => span.spanContext().traceId)).size).toBe(1)
       const inside = spans.find(({ name }) => name === "inside")
-      expect(inside?.attributes["botanu.run_id"]).toBe(completed?.run.runId)
+      expect(inside?.attributes).toMatchObject({ "botanu.run_id": completed?.run.runId, "botanu.region": "eu" })
     }).pipe(Effect.provide(observed))
   )
 
