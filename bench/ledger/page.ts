@@ -1,15 +1,17 @@
 /**
  * The page over a ledger of about 100,000 events: how long the first view and a filter take in a browser, beside the bare answer,
- * and the longest task while the list scrolls, in CPU time too, which other programs change less. `npm run bench:page -- RUNS`.
+ * and the longest task while the list scrolls, in CPU time too, which other programs change less. `npm run bench:page -- RUNS`; with
+ * `compacted` after it, all days are compacted first.
  */
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Browser, chromium } from "playwright-core"
 import { makeAssets, serve } from "../../command/test/serve/served.js"
+import { abandoned, compacted } from "./CompactedLedger.js"
 import { write } from "./GeneratedLedger.js"
 
-const [runs = "106000"] = process.argv.slice(2)
+const [runs = "106000", form] = process.argv.slice(2)
 const ledger = mkdtempSync(join(tmpdir(), "botanu-bench-page-"))
 const closes: Array<() => Promise<unknown>> = []
 const end = Date.UTC(2026, 10, 26)
@@ -65,6 +67,10 @@ const line = (name: string, shown: number, bare: number) =>
   )
 
 try {
+  if (form === "compacted") {
+    abandoned(ledger)
+    await compacted(ledger)
+  }
   const served = await serve(ledger, await makeAssets(closes), { pollMillis: 500 })
   closes.push(served.close)
   const { events, runs: read } = await served.get<{ events: number; runs: number }>("status")

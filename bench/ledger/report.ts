@@ -3,7 +3,7 @@
  * `--whole` also over a million runs; PostgreSQL is measured where it is installed. Prints medians in milliseconds of both in
  * turns. A missed aim is said, and fails nothing.
  */
-import { mkdtempSync, readdirSync, rmSync, utimesSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { performance } from "node:perf_hooks"
@@ -15,11 +15,10 @@ import { LedgerSql } from "botanu-effect/sql"
 import { BigDecimal, Effect, Layer, Redacted } from "effect"
 import { type EventFigures, eventFigures } from "../../command/src/query/EventFigures.js"
 import * as GroupKey from "../../command/src/query/GroupKey.js"
-import * as Compaction from "../../command/src/store/Compaction.js"
 import * as DuckDb from "../../command/src/store/DuckDb.js"
-import * as LedgerDirectory from "../../command/src/store/LedgerDirectory.js"
 import * as LedgerStore from "../../command/src/store/LedgerStore.js"
 import { PostgresServer } from "../../test/sql/PostgresServer.js"
+import { abandoned, compacted } from "./CompactedLedger.js"
 import { write } from "./GeneratedLedger.js"
 
 const aim = 1.5
@@ -184,24 +183,6 @@ const sameAs = async (
     throw new Error("the query that is written by hand gives other figures")
 }
 
-/** Makes the writers of a directory silent for long. */
-const abandoned = async (directory: string): Promise<void> => {
-  for (const name of readdirSync(directory, { recursive: true }).map(String)) {
-    if (name.endsWith(".jsonl")) utimesSync(join(directory, name), 0, 0)
-  }
-}
-
-const compacted = (directory: string): Promise<void> =>
-  Effect.runPromise(
-    Effect.gen(function* () {
-      const { ready } = Compaction.daysOf(yield* LedgerDirectory.files(directory), "9999-01-01")
-      for (const day of ready) {
-        const { compacted } = yield* LedgerDirectory.files(directory)
-        yield* Compaction.compact(directory, day, compacted)
-      }
-    }).pipe(Effect.provide(NodeContext.layer))
-  )
-
 const print = (name: string, { ours, theirs }: { readonly ours: number; readonly theirs: number }): void => {
   const ratio = ours / theirs
   console.log(
@@ -225,7 +206,7 @@ try {
   for (const size of sizes) {
     const directory = join(folder, String(size))
     write(directory, { seed: 1, runs: size, days: 60 })
-    await abandoned(directory)
+    abandoned(directory)
     const contents = await Effect.runPromise(Effect.provide(Ledger.read(directory), NodeContext.layer))
     const rounds = size > 1e5 ? 3 : 5
     await sameAs(report(directory), bareOverLines(directory))
