@@ -3,8 +3,8 @@
  */
 import { Effect, Function, Option } from "effect"
 import { withRun } from "./lifecycle/CurrentRun.js"
+import { joinedRunFor, type RunCancelled, whileItLasts } from "./lifecycle/JoinedRun.js"
 import { inLiveRun, liveRunFor } from "./lifecycle/LiveRun.js"
-import { joinedRunFor, type RunCancelled, whileItLasts } from "./lifecycle/ReceivedRun.js"
 import type { RunContext } from "./RunContext.js"
 import type * as Deadline from "./run/Deadline.js"
 import { withoutLimits } from "./run/RemoteContext.js"

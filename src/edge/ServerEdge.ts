@@ -10,7 +10,7 @@ import { Untrusted, withWrappedTracer, yieldAfter } from "../fiber/TracerWrapper
 import { currentRun, withRun } from "../lifecycle/CurrentRun.js"
 import { extractFor } from "../lifecycle/IncomingRun.js"
 import { CurrentRequestEdge, type RequestEdge } from "../lifecycle/Interruption.js"
-import { inFiberOf, type JoinedRun, joinedRunFor, type RunCancelled, whileItLasts } from "../lifecycle/ReceivedRun.js"
+import { inFiberOf, type JoinedRun, joinedRunFor, type RunCancelled, whileItLasts } from "../lifecycle/JoinedRun.js"
 import { withoutRun } from "../lifecycle/RunAnnotations.js"
 import { CurrentRunScope } from "../lifecycle/RunScope.js"
 import { RunContext } from "../RunContext.js"

@@ -11,7 +11,7 @@ import { remove } from "./ActiveRuns.js"
 import { updateFor as updateMetricsFor } from "./MetricUpdate.js"
 import type { OpenOptions, OpenRun } from "./OpenRun.js"
 import { completedRun, describeOnSpan, type OutcomeOptions } from "./RunEnd.js"
-import { classify, exitForCaller, overBudgetAsFailure } from "./RunExit.js"
+import { exitForCaller, overBudgetAsFailure, runExitOf } from "./RunExit.js"
 import { attempted, logged } from "./Trouble.js"
 
 /** What a span of Effect that failed has, by the name of OpenTelemetry. */
@@ -36,7 +36,7 @@ export const complete = <A, E>(
   remove(scope)
   const caller = { fiberId: fiber.id(), mayFail: options.deadline !== undefined }
   const exit = overBudgetAsFailure(scope, exitForCaller(scope, workExit, caller))
-  const ended = classify(scope, exit, fiber.currentContext)
+  const ended = runExitOf(scope, exit, fiber.currentContext)
   const durationMs = Number(endNanos - startNanos) / 1e6
   const completed = completedRun(scope, ended, { endTime, durationMs }, exit, options, trouble)
   scope.close(completed.run)

@@ -11,7 +11,7 @@ import type { Run } from "../run/Run.js"
 import { propagationModeFor } from "../run/Settings.js"
 import { activeRun } from "./ActiveRuns.js"
 import { withRun } from "./CurrentRun.js"
-import type { JoinedRun } from "./ReceivedRun.js"
+import type { JoinedRun } from "./JoinedRun.js"
 import { annotated, businessEntries, isRunAnnotation } from "./RunAnnotations.js"
 import { RunScope } from "./RunScope.js"
 

@@ -60,7 +60,7 @@ const withDefects = <E>(cause: Cause.Cause<E>, exit: Exit.Exit<unknown, unknown>
  * The status of a run by its exit. The deadline comes before other failures, any failure before a defect, and interruption
  * last: a failure among parallel fibers interrupts the others. `context` is that of the run's caller.
  */
-export const classify = (
+export const runExitOf = (
   scope: RunScope,
   exit: Exit.Exit<unknown, unknown>,
   context: Context.Context<never>

@@ -10,7 +10,7 @@ import { distrusting, inNoReceivedRun, inOwnRun, inReceivedRun, type RequestRun,
 import { outsideRemoteTrace, redactBaggage, stampServerSpan } from "../edge/ServerSpan.js"
 import { type Inbound, isTrusted } from "../edge/Trust.js"
 import type { RequestEdge } from "../lifecycle/Interruption.js"
-import { RunCancelled } from "../lifecycle/ReceivedRun.js"
+import { RunCancelled } from "../lifecycle/JoinedRun.js"
 import { RunContext } from "../RunContext.js"
 import { DeadlineExceeded } from "../run/Deadline.js"
 import { InvalidRunContext } from "../run/NewRun.js"

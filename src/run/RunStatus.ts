@@ -1,5 +1,5 @@
 /**
- * How a run, or the business event that it worked on, may end.
+ * How a run, or the business event that it worked on, may end. `lifecycle/RunExit.ts` decides which it is.
  */
 import { Schema } from "effect"
 
