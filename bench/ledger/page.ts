@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Browser, chromium } from "playwright-core"
+import type { Status } from "../../command/src/serve/PageApi.js"
 import { makeAssets, serve } from "../../command/test/serve/served.js"
 import { abandoned, compacted } from "./CompactedLedger.js"
 import { write } from "./GeneratedLedger.js"
@@ -73,8 +74,14 @@ try {
   }
   const served = await serve(ledger, await makeAssets(closes), { pollMillis: 500 })
   closes.push(served.close)
-  const { events, runs: read } = await served.get<{ events: number; runs: number }>("status")
-  console.log(`${events} events, ${read} runs`)
+  const start = performance.now()
+  let status = await served.get<Status>("status")
+  while (status.state === "loading") {
+    await new Promise((next) => setTimeout(next, 100))
+    status = await served.get<Status>("status")
+  }
+  const seconds = (performance.now() - start) / 1000
+  console.log(`${status.events} events, ${status.runs} runs, read in ${seconds.toFixed(1)} s`)
   const browser = await chromium.launch({
     executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
     args: ["--no-sandbox"]
