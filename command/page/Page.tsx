@@ -1,5 +1,5 @@
 /**
- * The bar, the banners and the keys, around the view that the address names.
+ * The bar, the banners and the keys, and between them the view that the address names.
  */
 import { useEffect, useRef, useState } from "preact/hooks"
 import { Banners, EmptyLedger } from "./Banners.js"

@@ -1,5 +1,5 @@
 /**
- * The browser of whoever started the command.
+ * The browser of the person who started the command.
  */
 import { spawn } from "node:child_process"
 import { Effect } from "effect"
