@@ -80,6 +80,7 @@ try {
     await new Promise((next) => setTimeout(next, 100))
     status = await served.get<Status>("status")
   }
+  if (status.state === "away") throw new Error(status.problem ?? "the ledger is away")
   const seconds = (performance.now() - start) / 1000
   console.log(`${status.events} events, ${status.runs} runs, read in ${seconds.toFixed(1)} s`)
   const browser = await chromium.launch({
