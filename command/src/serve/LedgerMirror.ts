@@ -363,11 +363,15 @@ const parametersOf = (
 ): Readonly<Record<string, DuckDb.Parameter>> =>
   Object.fromEntries(Object.entries(parameters).filter(([name]) => new RegExp(`\\$${name}\\b`).test(statement)))
 
+/** A commit may fail too: it is then as if nothing had been read, and the problem is shown. */
 const inTransaction = <A, E, R>(database: DuckDb.DuckDb, effect: Effect.Effect<A, E, R>) =>
-  Effect.acquireUseRelease(
-    database.query("BEGIN", {}),
-    () => effect,
-    (_, exit) => Effect.ignore(database.query(exit._tag === "Success" ? "COMMIT" : "ROLLBACK", {}))
+  Effect.uninterruptibleMask((restore) =>
+    database
+      .query("BEGIN", {})
+      .pipe(
+        Effect.zipRight(Effect.onError(restore(effect), () => Effect.ignore(database.query("ROLLBACK", {})))),
+        Effect.zipLeft(database.query("COMMIT", {}))
+      )
   )
 
 const readBytes = (files: FileSystem.FileSystem, path: string, from: number, until: number) =>
