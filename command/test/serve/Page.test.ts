@@ -10,7 +10,7 @@ import { beforeAll, describe, expect, it, vi } from "vitest"
 import { record } from "../../../test/report/records.js"
 import { linesOf } from "../botanu.js"
 import { useFixture } from "./fixture.js"
-import { append, end, serve } from "./served.js"
+import { append, end, serve, until } from "./served.js"
 import { hostileLines, hostileTexts, start, ticketLines } from "./ticket.js"
 
 vi.setConfig({ testTimeout: 60_000 })
@@ -94,8 +94,17 @@ const settled = async (page: Page): Promise<void> => {
   await page.waitForSelector("main :is([aria-busy=false], .state h1:not(:text('Reading')), .reference section)")
 }
 
+/** Charts are drawn anew a moment after the window has another width. */
 const noOverflow = async (page: Page): Promise<void> => {
-  const { over, width } = await page.evaluate(() => {
+  const { over, width } = await until(
+    () => overflowOf(page),
+    ({ over, width }) => over.length === 0 && width === 0
+  )
+  expect([page.viewportSize()?.width, page.url(), width, over]).toEqual([page.viewportSize()?.width, page.url(), 0, []])
+}
+
+const overflowOf = (page: Page) =>
+  page.evaluate(() => {
     const width = document.documentElement.clientWidth
     const over = Array.from(document.querySelectorAll("main *, header *")).filter((element) => {
       const box = element.getBoundingClientRect()
@@ -112,8 +121,6 @@ const noOverflow = async (page: Page): Promise<void> => {
       width: Math.max(0, document.documentElement.scrollWidth - width)
     }
   })
-  expect([page.viewportSize()?.width, page.url(), width, over]).toEqual([page.viewportSize()?.width, page.url(), 0, []])
-}
 
 /** What axe-core finds, by all of its rules or by these. */
 const violationsOn = (page: Page, rules?: ReadonlyArray<string>) =>
