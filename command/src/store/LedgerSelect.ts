@@ -6,7 +6,7 @@ import type { FileSystem, Path } from "@effect/platform"
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import { TerminalText } from "botanu-effect/report"
-import { Context, Effect, Stream } from "effect"
+import { Context, Effect, Predicate, Stream } from "effect"
 import { CommandError, exitCodes } from "../CommandError.js"
 import * as DirectoryStore from "./DirectoryStore.js"
 import * as DuckDb from "./DuckDb.js"
@@ -70,11 +70,10 @@ const selectInDatabase = <E, R>(location: string, text: string, take: Take<E, R>
       if (role?.is_superuser === "true") yield* sql`SET LOCAL ROLE pg_read_all_data`
       yield* Stream.runForEach(PostgresStore.rowsOf(sql, wrapped, [null]), take)
     })
-    yield* Effect.mapError(sql.withTransaction(selected), (error) => (isSqlError(error) ? problemOf(error) : error))
+    yield* Effect.mapError(sql.withTransaction(selected), (error) =>
+      Predicate.isTagged(error, "SqlError") ? problemOf(error as SqlError) : error
+    )
   })
-
-const isSqlError = (error: unknown): error is SqlError =>
-  typeof error === "object" && error !== null && "_tag" in error && error._tag === "SqlError"
 
 const refused = (reason: string): CommandError =>
   new CommandError({
