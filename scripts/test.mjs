@@ -85,7 +85,7 @@ const build = await check("build")
 const isLibraryBuilt = build.failures.length === 0
 const commandBuild = isLibraryBuilt ? await check("build:command") : { passed: 0, failures: [] }
 const isBuilt = isLibraryBuilt && commandBuild.failures.length === 0
-steps.push(build, commandBuild, await tests("test:unit"), await tests("test:isolated"))
+steps.push(build, commandBuild, await tests("test:unit"), await tests("test:integration"))
 // The tests of the package wait for installations most of their time.
 const peers = npmRunAside("test:peers", "--core")
 const docs = npmRunAside("docs")
