@@ -34,10 +34,16 @@ export const projectWith = (name, packages) => {
   const folder = folderWith(name, packages)
   mkdirSync(folder, { recursive: true })
   copyProject(folder)
-  const complete = join(folder, "node_modules/.complete")
-  if (existsSync(complete)) return folder
-  const options = ["--no-save", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"]
-  execFileSync("npm", ["install", ...options, ...packages], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] })
-  writeFileSync(complete, "")
+  installOnce(folder, ["--no-save", ...packages])
   return folder
+}
+
+/** Runs `npm install` in the folder, unless that went well before. */
+export const installOnce = (folder, args) => {
+  const complete = join(folder, "node_modules/.complete")
+  if (existsSync(complete)) return
+  rmSync(join(folder, "node_modules"), { recursive: true, force: true })
+  const options = ["--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"]
+  execFileSync("npm", ["install", ...options, ...args], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] })
+  writeFileSync(complete, "")
 }

@@ -6,10 +6,10 @@
  */
 import { execFileSync, spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { copyProject, root } from "./ProjectAside.mjs"
+import { copyProject, installOnce, root } from "./ProjectAside.mjs"
 
 const manifestOf = (folder) => JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8"))
 const { workspaces: _, ...manifest } = manifestOf(".")
@@ -105,20 +105,9 @@ const install = (versions, nests) => {
   }
   const key = createHash("sha256").update(JSON.stringify(installed)).digest("hex").slice(0, 12)
   const folder = join(tmpdir(), `botanu-peers-${key}`)
-  const complete = join(folder, "node_modules/.complete")
-  if (existsSync(complete)) return folder
-  rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder)
+  mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, "package.json"), JSON.stringify(installed))
-  const options = [
-    "--prefer-offline",
-    "--ignore-scripts",
-    "--no-audit",
-    "--no-fund",
-    ...(nests ? ["--legacy-peer-deps"] : [])
-  ]
-  execFileSync("npm", ["install", ...options], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] })
-  writeFileSync(complete, "")
+  installOnce(folder, nests ? ["--legacy-peer-deps"] : [])
   return folder
 }
 

@@ -1,13 +1,16 @@
 import { FastCheck } from "effect"
 import { describe, expect, it } from "vitest"
-import * as Comparison from "../../src/query/Comparison.js"
+import { isSure, perEvent, perSuccess, type Sample, successRate } from "../../src/query/Comparison.js"
+
+const figures = { perSuccess, perEvent, successRate }
+const names = ["perSuccess", "perEvent", "successRate"] as const
 
 interface Event {
   readonly usd: number
   readonly isSuccess: boolean
 }
 
-const sampleOf = (events: ReadonlyArray<Event>): Comparison.Sample => ({
+const sampleOf = (events: ReadonlyArray<Event>): Sample => ({
   events: events.length,
   successes: events.filter(({ isSuccess }) => isSuccess).length,
   unpricedCalls: 0,
@@ -39,8 +42,8 @@ describe("an interval", () => {
     for (let sample = 0; sample < samples; sample++) {
       const before = sampleOf(drawn(random, 400, 0.8, 0.02))
       const after = sampleOf(drawn(random, 300, 0.9, 0.03))
-      for (const name of ["perSuccess", "perEvent", "successRate"] as const) {
-        const [low, high] = Comparison[name](before, after).interval ?? [1, 0]
+      for (const name of names) {
+        const [low, high] = figures[name](before, after).interval ?? [1, 0]
         if (low <= truth[name] && truth[name] <= high) held[name] += 1
       }
     }
@@ -54,17 +57,17 @@ describe("an interval", () => {
     const of = (successes: number, events: number) =>
       sampleOf(Array.from({ length: events }, (_, index) => ({ usd: 1, isSuccess: index < successes })))
     // R. G. Newcombe, Statistics in Medicine 17 (1998), table II, method 10: 0.0524 to 0.3339.
-    const { interval } = Comparison.successRate(of(48, 80), of(56, 70))
+    const { interval } = successRate(of(48, 80), of(56, 70))
     expect(interval?.[0]).toBeCloseTo(0.0524, 4)
     expect(interval?.[1]).toBeCloseTo(0.3339, 4)
   })
 
   it("is not known of one event, and no figure of none", () => {
     const [none, one] = [sampleOf([]), sampleOf([{ usd: 1, isSuccess: true }])]
-    expect(Comparison.perEvent(one, one)).toMatchObject({ before: 1, after: 1, difference: 0, interval: undefined })
-    expect(Comparison.perEvent(none, one)).toMatchObject({ before: undefined, difference: undefined })
-    expect(Comparison.perSuccess(none, one).before).toBe(undefined)
-    expect(Comparison.isSure(Comparison.perEvent(one, one))).toBe(false)
+    expect(perEvent(one, one)).toMatchObject({ before: 1, after: 1, difference: 0, interval: undefined })
+    expect(perEvent(none, one)).toMatchObject({ before: undefined, difference: undefined })
+    expect(perSuccess(none, one).before).toBe(undefined)
+    expect(isSure(perEvent(one, one))).toBe(false)
   })
 
   it("never has its ends the wrong way round", () => {
@@ -73,8 +76,8 @@ describe("an interval", () => {
     })
     FastCheck.assert(
       FastCheck.property(anyEvents, anyEvents, (before, after) => {
-        for (const name of ["perSuccess", "perEvent", "successRate"] as const) {
-          const { difference, interval } = Comparison[name](sampleOf(before), sampleOf(after))
+        for (const name of names) {
+          const { difference, interval } = figures[name](sampleOf(before), sampleOf(after))
           if (interval === undefined || difference === undefined) continue
           expect(interval[0]).toBeLessThanOrEqual(difference + 1e-9)
           expect(interval[1]).toBeGreaterThanOrEqual(difference - 1e-9)
