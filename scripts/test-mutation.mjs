@@ -1,30 +1,39 @@
 /**
- * Mutation testing with Stryker: `npm run test:mutation -- run` changes the room `run` in one place at a time, and expects a test of the
- * room to fail each time. Rooms and their tests: `scripts/DecidingRooms.mjs`. A run that was stopped goes on, and a mutant that was
- * detected is not tried again until its file changes.
+ * Mutation testing: `npm run test:mutation -- run` changes the room `run` in one place at a time, and expects a test of the room to fail
+ * each time. Rooms and their tests: `scripts/DecidingRooms.mjs`. A run that was stopped goes on, and a mutant that was tried is not tried
+ * again until its file changes; one that survived is.
  *
  * - `--share 0.2 --seed 1` tries a random fifth of the mutants;
  * - `--only Charge` takes files whose name has that in it;
- * - `--concurrency 2` is how many processes run tests;
  * - `--report` prints the results that there are, and runs nothing.
  *
- * What is evaluated once, as a module is loaded, is not mutated.
+ * Mutants are tried in a random order: what a stopped run has tried is a sample of the room. What is evaluated once, as a module is loaded,
+ * is not mutated.
  */
-import { spawnSync } from "node:child_process"
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
 import { basename, join } from "node:path"
 import { parseArgs } from "node:util"
 import { decidingRooms, testsOf } from "./DecidingRooms.mjs"
-import { readResults, textHash } from "./MutationResults.mjs"
+import { instrument } from "./Mutants.mjs"
+import { readResults, sampleDraw, textHash } from "./MutationResults.mjs"
 import { folderWith, projectWith, root } from "./ProjectAside.mjs"
 
-const stryker = "9.6.1"
-const packages = ["core", "vitest-runner", "api"].map((name) => `@stryker-mutator/${name}@${stryker}`)
+const packages = ["@stryker-mutator/instrumenter@9.6.1"]
 
 const { positionals: rooms, values } = parseArgs({
   allowPositionals: true,
   options: {
-    concurrency: { type: "string", default: "2" },
     only: { type: "string", default: "" },
     report: { type: "boolean", default: false },
     seed: { type: "string", default: "1" },
@@ -37,61 +46,106 @@ if (rooms.length === 0 || unknown.length > 0) {
   process.exit(2)
 }
 
+/** A mutant that is tried for longer than this has a loop that no test ends. */
+const patienceMillis = 300_000
+
 const folder = values.report ? folderWith("mutation", packages) : projectWith("mutation", packages)
 const kept = join(folder, "node_modules/.mutation")
 mkdirSync(kept, { recursive: true })
 const resultsOf = (room) => join(kept, `${room}.jsonl`)
+const files = {
+  coverageFile: join(kept, "coverage.json"),
+  planFile: join(kept, "plan.json"),
+  progressFile: join(kept, "progress")
+}
 
 const filesOf = (room) => readdirSync(join(root, "src", room)).filter((file) => file.includes(values.only))
 
-const settings = (room) => ({
-  packageManager: "npm",
-  plugins: ["@stryker-mutator/vitest-runner", "./scripts/MutationPlugin.mjs"],
-  testRunner: "vitest",
-  vitest: { configFile: "vitest.mutation.config.ts", related: false },
-  mutate: filesOf(room).map((file) => `src/${room}/${file}`),
-  checkers: ["sample"],
-  coverageAnalysis: "perTest",
-  ignoreStatic: true,
-  concurrency: Number(values.concurrency),
-  timeoutMS: 20_000,
-  // Outside of node_modules: there, vitest would run the setup of Stryker once for all files.
-  tempDirName: "sandbox",
-  reporters: ["progress-append-only", "results"]
-})
+/** All tests of a room are one file for vitest. */
+const allTests = (room) => `import { describe } from "vitest"
 
-/** The tests of the room's own folder come first: most mutants are detected there. Each process loads Effect once. */
-const vitestConfig = (room) => `import { mergeConfig } from "vitest/config"
+${testsOf(room)
+  .map((file) => `describe(${JSON.stringify(file)}, async () => void (await import(${JSON.stringify(`./${file}`)})))`)
+  .join("\n")}
+`
+
+const vitestConfig = `import { mergeConfig } from "vitest/config"
 import config from "./vitest.config.js"
-
-const files = ${JSON.stringify(testsOf(room))}
-const place = ({ moduleId }) => files.findIndex((file) => moduleId.endsWith(file))
-
-class InOrder {
-  shard = (specifications) => specifications
-  sort = (specifications) => [...specifications].sort((a, b) => place(a) - place(b))
-}
 
 const { include: _, ...test } = config.test
 export default mergeConfig({ ...config, test }, {
-  test: { include: files, isolate: false, setupFiles: ["fewer-examples.ts"], sequence: { sequencer: InOrder }, typecheck: { enabled: false } }
+  test: {
+    include: ["mutation.test.ts"],
+    runner: "./scripts/MutantRunner.mjs",
+    pool: "forks",
+    poolOptions: { forks: { singleFork: true, isolate: false } },
+    setupFiles: ["fewer-examples.ts"],
+    silent: true,
+    teardownTimeout: 1000,
+    typecheck: { enabled: false }
+  }
 })
 `
 
 /** Property tests take a fifth of the examples. */
 const fewerExamples = `import { FastCheck } from "effect"\n\nFastCheck.configureGlobal({ numRuns: 20 })\n`
 
-const mutate = (room) => {
-  writeFileSync(join(folder, "stryker.config.json"), JSON.stringify(settings(room)))
-  writeFileSync(join(folder, "vitest.mutation.config.ts"), vitestConfig(room))
+const mutate = async (room) => {
+  const { mutants, texts } = await instrument(
+    folder,
+    filesOf(room).map((file) => join(folder, "src", room, file))
+  )
+  const sources = texts.map(({ name }) => [name, readFileSync(name)])
+  for (const { name, content } of texts) writeFileSync(name, content)
+  writeFileSync(join(folder, "vitest.mutation.config.ts"), vitestConfig)
+  writeFileSync(join(folder, "mutation.test.ts"), allTests(room))
   writeFileSync(join(folder, "fewer-examples.ts"), fewerExamples)
-  const sample = { results: resultsOf(room), share: Number(values.share), seed: values.seed }
-  const { status } = spawnSync("npx", ["stryker", "run", "stryker.config.json"], {
+  rmSync(files.coverageFile, { force: true })
+  const resultsFile = resultsOf(room)
+  const tried = new Set(readResults(resultsFile).flatMap(({ key, isDetected }) => (isDetected ? [key] : [])))
+  const draw = ({ key }) => sampleDraw(values.seed, key)
+  let plan = mutants
+    .filter((mutant) => draw(mutant) < Number(values.share) && !tried.has(mutant.key))
+    .sort((a, b) => draw(a) - draw(b))
+  const linesBefore = linesIn(resultsFile).length
+  while (plan.length > 0) {
+    console.log(`${room}: ${plan.length} mutants to try`)
+    await runTests(plan, resultsFile)
+    const done = new Set(
+      linesIn(resultsFile)
+        .slice(linesBefore)
+        .map((line) => JSON.parse(line).key)
+    )
+    const left = plan.filter(({ key }) => !done.has(key))
+    if (left.length === plan.length) throw new Error(`The tests of ${room} do not run`)
+    plan = left
+  }
+  for (const [name, text] of sources) writeFileSync(name, text)
+}
+
+const linesIn = (file) => (existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [])
+
+/** Runs tests for the mutants of the plan, in a new process. What blocks it is ended, and the mutant counts as one that was detected. */
+const runTests = async (plan, resultsFile) => {
+  writeFileSync(files.planFile, JSON.stringify(plan))
+  rmSync(files.progressFile, { force: true })
+  const vitest = spawn("npx", ["vitest", "run", "--config", "vitest.mutation.config.ts", "--reporter", "dot"], {
     cwd: folder,
-    env: { ...process.env, BOTANU_MUTATION: JSON.stringify(sample) },
-    stdio: "inherit"
+    detached: true,
+    env: { ...process.env, BOTANU_MUTATION: JSON.stringify({ ...files, resultsFile }) },
+    stdio: ["ignore", "ignore", "inherit"]
   })
-  return status === 0
+  const end = () => process.kill(-vitest.pid, "SIGKILL")
+  process.once("exit", end)
+  const watch = setInterval(() => {
+    if (!existsSync(files.progressFile) || Date.now() - statSync(files.progressFile).mtimeMs < patienceMillis) return
+    const { key, result } = plan.find(({ key }) => key === readFileSync(files.progressFile, "utf8"))
+    appendFileSync(resultsFile, `${JSON.stringify({ key, ...result, status: "Timeout" })}\n`)
+    end()
+  }, 5000)
+  await once(vitest, "exit")
+  clearInterval(watch)
+  process.off("exit", end)
 }
 
 const count = (results, ...statuses) => results.filter(({ status }) => statuses.includes(status)).length
@@ -105,9 +159,9 @@ const row = (title, results) => {
 }
 
 /** Where a survivor is, and what it became. */
-const describe = ({ fileName, location: { start, end }, replacement, status }) => {
+const describe = (room, { fileName, location: { start, end }, replacement, status }) => {
   const file = basename(fileName)
-  const lines = readFileSync(fileName, "utf8")
+  const lines = readFileSync(join(root, "src", room, file), "utf8")
     .split("\n")
     .slice(start.line - 1, end.line)
   lines.push(lines.pop().slice(0, end.column - 1))
@@ -126,7 +180,7 @@ const report = (room) => {
   })
   console.log()
   for (const result of results.filter(({ status }) => ["Survived", "NoCoverage"].includes(status)))
-    console.log(describe(result))
+    console.log(describe(room, result))
   console.log()
   for (const [file, ofFile] of filesOf(room).map((file) => [
     file,
@@ -137,7 +191,6 @@ const report = (room) => {
   console.log(row(room, results))
 }
 
-const failed = values.report ? [] : rooms.filter((room) => !mutate(room))
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1))
+if (!values.report) for (const room of rooms) await mutate(room)
 rooms.forEach(report)
-if (failed.length > 0) console.log(`\nNot run to the end: ${failed.join(", ")}`)
-process.exitCode = failed.length === 0 ? 0 : 1

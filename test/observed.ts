@@ -31,6 +31,14 @@ export const observed = Layer.mergeAll(RunExporter.layerMemory, tracer.pipe(Laye
 
 export const completedRuns = Effect.flatMap(RunExporter.Memory, (memory) => memory.runs)
 
+let named = 0
+
+/** A name that no metric of the process has as a label yet. */
+export const unheard = (name: string): string => {
+  named += 1
+  return `${name} ${named}`
+}
+
 /** Spans that have ended, in the order in which they ended. */
 export const endedSpans: Effect.Effect<ReadonlyArray<ReadableSpan>, never, Spans> = Effect.map(Spans, (exporter) =>
   exporter.getFinishedSpans()

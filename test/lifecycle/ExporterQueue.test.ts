@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Logger, Metric, Option, TestClock } from "effect"
 import { Botanu, RunContext, RunExporter, RunMetrics } from "../../src/index.js"
-import { completedRuns, logging } from "../observed.js"
+import { completedRuns, logging, unheard } from "../observed.js"
 import { ids } from "../runs.js"
 
 const run = (name: string) => Botanu.workflow(Effect.succeed(name), name, ids)
@@ -86,16 +86,17 @@ describe("the queue of an exporter", () => {
   it.scoped("drops new records when it is full, counts them and reports them", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
+      const name = unheard("full")
       const { exporter, log, open } = gatedExporter()
-      yield* Layer.build(RunExporter.layer(exporter, { name: "full", capacity: 2, concurrency: 1 }))
+      yield* Layer.build(RunExporter.layer(exporter, { name, capacity: 2, concurrency: 1 }))
       yield* runs("a", "b", "c", "d", "e")
       expect(lines).toHaveLength(1)
-      expect(lines[0]).toMatch(/^run exporter "full": its queue of 2 is full, dropped is run [0-9a-f-]{36}$/)
+      expect(lines[0]).toMatch(/^run exporter "full \d+": its queue of 2 is full, dropped is run [0-9a-f-]{36}$/)
       yield* TestClock.adjust("1 second")
       yield* run("f")
       expect(lines[1]).toMatch(/ \(1 more like it were not logged\)$/)
-      expect(yield* lostBy("full", "queue_full")).toBe(3)
-      for (const name of ["a", "b", "c"]) yield* open(name)
+      expect(yield* lostBy(name, "queue_full")).toBe(3)
+      for (const run of ["a", "b", "c"]) yield* open(run)
       expect(log).toEqual(["begin a", "end a", "begin b", "end b", "begin c", "end c"])
       yield* Effect.fork(run("g"))
       yield* settle
@@ -106,6 +107,7 @@ describe("the queue of an exporter", () => {
 
   it.scoped("keeps half of its room for completed runs", () =>
     Effect.gen(function* () {
+      const name = unheard("half")
       const log: Array<string> = []
       const gate = yield* Effect.makeLatch()
       const deliver = (record: string) =>
@@ -117,18 +119,18 @@ describe("the queue of an exporter", () => {
         export: ({ run }) => deliver(`completed ${run.workflow}`),
         started: ({ workflow }) => deliver(`started ${workflow}`)
       }
-      yield* Layer.build(RunExporter.layer(exporter, { name: "half", capacity: 4, concurrency: 1 }))
+      yield* Layer.build(RunExporter.layer(exporter, { name, capacity: 4, concurrency: 1 }))
       const body = Effect.makeLatch()
       const latch = yield* body
-      const fibers = yield* Effect.forEach(["a", "b", "c", "d", "e"], (name) =>
-        Effect.fork(Botanu.workflow(latch.await, name, ids))
+      const fibers = yield* Effect.forEach(["a", "b", "c", "d", "e"], (workflow) =>
+        Effect.fork(Botanu.workflow(latch.await, workflow, ids))
       )
       yield* settle
       yield* latch.open
       yield* Fiber.joinAll(fibers)
       yield* Effect.zipRight(gate.open, settle)
       expect(log).toEqual(["started a", "started b", "started c", "completed a", "completed b"])
-      expect(yield* lostBy("half", "queue_full")).toBe(5)
+      expect(yield* lostBy(name, "queue_full")).toBe(5)
     }).pipe(Effect.provide(logging([])))
   )
 
@@ -246,15 +248,16 @@ describe("an exporter that hangs", () => {
     () => {
       const lines: Array<string> = []
       return Effect.gen(function* () {
+        const name = unheard("slow")
         const { exporter, log, open } = gatedExporter()
-        yield* Layer.build(RunExporter.layer(exporter, { name: "slow", concurrency: 2 }))
+        yield* Layer.build(RunExporter.layer(exporter, { name, concurrency: 2 }))
         yield* runs("a", "b", "c", "d", "e")
         yield* TestClock.adjust("30 seconds")
         expect(log).toEqual(["begin a", "begin b", "interrupted a", "interrupted b"])
         expect(lines[0]).toMatch(
-          /^run exporter "slow": has not finished run [0-9a-f-]{36} within 30s, is paused for 10s$/
+          /^run exporter "slow \d+": has not finished run [0-9a-f-]{36} within 30s, is paused for 10s$/
         )
-        expect(yield* lostBy("slow", "timeout")).toBe(2)
+        expect(yield* lostBy(name, "timeout")).toBe(2)
         yield* TestClock.adjust("10 seconds")
         expect(log.slice(4)).toEqual(["begin c"])
         yield* TestClock.adjust("30 seconds")
@@ -286,17 +289,18 @@ describe("an exporter that hangs", () => {
 
   it.scoped("and cannot be interrupted keeps its place, and nothing more", () =>
     Effect.gen(function* () {
+      const name = unheard("stubborn")
       const { deliver, log, open } = gatedExporter()
       const exporter = {
         export: ({ run }: { run: { workflow: string } }) => Effect.uninterruptible(deliver(run.workflow))
       }
-      yield* Layer.build(RunExporter.layer(exporter, { name: "stubborn", concurrency: 2 }))
+      yield* Layer.build(RunExporter.layer(exporter, { name, concurrency: 2 }))
       yield* run("a")
       yield* TestClock.adjust("40 seconds")
       yield* runs("b", "c")
       expect(log).toEqual(["begin a", "begin b"])
       yield* open("a")
-      expect(yield* lostBy("stubborn", "timeout")).toBe(1)
+      expect(yield* lostBy(name, "timeout")).toBe(1)
       yield* open("b")
       yield* open("c")
       expect(log.slice(2)).toEqual(["end a", "end b", "begin c", "end c"])
@@ -333,9 +337,10 @@ describe("the release of an exporter", () => {
   it.effect("ends at its limit, and reports what was not delivered and what was lost before", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
+      const name = unheard("hung")
       const layer = RunExporter.layer(
         { export: ({ run }) => (run.workflow === "failing" ? Effect.fail("down") : Effect.never) },
-        { name: "hung", concurrency: 2, capacity: 3 }
+        { name, concurrency: 2, capacity: 3 }
       )
       const fiber = yield* Effect.fork(Effect.provide(runs("failing", "a", "b", "c", "d", "e", "f"), layer))
       yield* TestClock.adjust("4999 millis")
@@ -343,9 +348,9 @@ describe("the release of an exporter", () => {
       yield* TestClock.adjust("1 millis")
       expect(Option.isSome(yield* Fiber.poll(fiber))).toBe(true)
       expect(lines.at(-1)).toMatch(
-        /^run exporter "hung": 5 records not delivered within 5s of its release: run [0-9a-f-]{36}, run [0-9a-f-]{36}, run [0-9a-f-]{36}, …; 7 records lost in all \(failed 1, queue_full 1, released 5\)$/
+        /^run exporter "hung \d+": 5 records not delivered within 5s of its release: run [0-9a-f-]{36}, run [0-9a-f-]{36}, run [0-9a-f-]{36}, …; 7 records lost in all \(failed 1, queue_full 1, released 5\)$/
       )
-      expect(yield* lostBy("hung", "released")).toBe(5)
+      expect(yield* lostBy(name, "released")).toBe(5)
     }).pipe(Effect.provide(logging(lines)))
   })
 
@@ -427,15 +432,16 @@ describe("what an exporter does itself", () => {
   it.scoped("may be to throw, two thousand times: the log has one line a second", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
+      const name = unheard("thrower")
       const thrower = {
         export: () => {
           throw new Error("down")
         }
       }
-      yield* Layer.build(RunExporter.layer(thrower, { name: "thrower" }))
+      yield* Layer.build(RunExporter.layer(thrower, { name }))
       yield* Effect.forEach(Array.from({ length: 2_000 }), () => run("W"), { discard: true })
       expect(lines).toHaveLength(1)
-      expect(yield* lostBy("thrower", "failed")).toBe(2_000)
+      expect(yield* lostBy(name, "failed")).toBe(2_000)
     }).pipe(Effect.provide(logging(lines)))
   })
 })

@@ -1,6 +1,7 @@
 import { expect, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Metric, TestClock } from "effect"
 import { Botanu, RunExporter, RunMetrics, Usage } from "../../src/index.js"
+import { unheard } from "../observed.js"
 import { ids } from "../runs.js"
 import { spend, unpriced } from "../usages.js"
 
@@ -9,58 +10,64 @@ const tagged = <Type, In, Out>(metric: Metric.Metric<Type, In, Out>, workflow: s
 
 it.effect("runs are counted and timed, by workflow and status", () =>
   Effect.gen(function* () {
-    const run = Botanu.workflow("counted", ids)
+    const workflow = unheard("counted")
+    const run = Botanu.workflow(workflow, ids)
     yield* run(Effect.void)
     yield* run(Effect.void)
     yield* Effect.exit(run(Effect.fail("x")))
     const slow = yield* Effect.fork(run(Effect.sleep("300 millis")))
     yield* TestClock.adjust("300 millis")
     yield* Fiber.join(slow)
-    expect((yield* tagged(RunMetrics.runsTotal, "counted", "success")).count).toBe(3)
-    expect((yield* tagged(RunMetrics.runsTotal, "counted", "failure")).count).toBe(1)
-    expect((yield* tagged(RunMetrics.runsTotal, "counted", "timeout")).count).toBe(0)
-    const durations = yield* tagged(RunMetrics.runDurationSeconds, "counted", "success")
+    expect((yield* tagged(RunMetrics.runsTotal, workflow, "success")).count).toBe(3)
+    expect((yield* tagged(RunMetrics.runsTotal, workflow, "failure")).count).toBe(1)
+    expect((yield* tagged(RunMetrics.runsTotal, workflow, "timeout")).count).toBe(0)
+    const durations = yield* tagged(RunMetrics.runDurationSeconds, workflow, "success")
     expect([durations.count, durations.min, durations.max]).toEqual([3, 0, 0.3])
   })
 )
 
 it.effect("metrics keep the labels around the run", () =>
   Effect.gen(function* () {
-    yield* Effect.tagMetrics(Botanu.workflow(Effect.void, "labelled", ids), "team", "sales")
-    yield* Effect.tagMetrics(Botanu.workflow(Effect.void, "labelled", ids), "team", "support")
+    const workflow = unheard("labelled")
+    yield* Effect.tagMetrics(Botanu.workflow(Effect.void, workflow, ids), "team", "sales")
+    yield* Effect.tagMetrics(Botanu.workflow(Effect.void, workflow, ids), "team", "support")
     const counter = Metric.tagged(RunMetrics.runsTotal, "team", "support")
-    expect((yield* tagged(counter, "labelled", "success")).count).toBe(1)
-    expect((yield* tagged(RunMetrics.runsTotal, "labelled", "success")).count).toBe(0)
+    expect((yield* tagged(counter, workflow, "success")).count).toBe(1)
+    expect((yield* tagged(RunMetrics.runsTotal, workflow, "success")).count).toBe(0)
   })
 )
 
 it.effect("what runs are known to have cost is summed, by workflow and status", () =>
   Effect.gen(function* () {
-    const run = Botanu.workflow("costly", ids)
+    const workflow = unheard("costly")
+    const run = Botanu.workflow(workflow, ids)
     yield* run(Effect.all([spend("0.1"), spend("0.2"), Usage.record(unpriced)]))
     yield* run(spend("0.25"))
     yield* Effect.exit(run(Effect.zipRight(spend(2), Effect.fail("x"))))
-    yield* run(Botanu.workflow(spend(4), "costly child", ids))
+    const child = unheard("costly child")
+    yield* run(Botanu.workflow(spend(4), child, ids))
     yield* run(Effect.void)
-    expect((yield* tagged(RunMetrics.runCostUsd, "costly", "success")).count).toBe(0.55)
-    expect((yield* tagged(RunMetrics.runCostUsd, "costly", "failure")).count).toBe(2)
-    expect((yield* tagged(RunMetrics.runCostUsd, "costly child", "success")).count).toBe(4)
+    expect((yield* tagged(RunMetrics.runCostUsd, workflow, "success")).count).toBe(0.55)
+    expect((yield* tagged(RunMetrics.runCostUsd, workflow, "failure")).count).toBe(2)
+    expect((yield* tagged(RunMetrics.runCostUsd, child, "success")).count).toBe(4)
   })
 )
 
 it.effect("calls and those without a price are counted, by workflow and status", () =>
   Effect.gen(function* () {
-    yield* Botanu.workflow(Effect.all([spend(1), Usage.record(unpriced), Usage.record(unpriced)]), "calling", ids)
-    expect((yield* tagged(RunMetrics.callsTotal, "calling", "success")).count).toBe(3)
-    expect((yield* tagged(RunMetrics.unpricedCallsTotal, "calling", "success")).count).toBe(2)
+    const workflow = unheard("calling")
+    yield* Botanu.workflow(Effect.all([spend(1), Usage.record(unpriced), Usage.record(unpriced)]), workflow, ids)
+    expect((yield* tagged(RunMetrics.callsTotal, workflow, "success")).count).toBe(3)
+    expect((yield* tagged(RunMetrics.unpricedCallsTotal, workflow, "success")).count).toBe(2)
   })
 )
 
 it.effect("runs over their budget are counted, by workflow", () =>
   Effect.gen(function* () {
-    const run = Botanu.workflow("over budget", { ...ids, budget: { usd: 1, children: false, retries: false } })
+    const workflow = unheard("over budget")
+    const run = Botanu.workflow(workflow, { ...ids, budget: { usd: 1, children: false, retries: false } })
     yield* Effect.exit(run(Effect.zipRight(spend(2), Effect.never)))
-    const counter = Metric.tagged(RunMetrics.budgetExceededTotal, "workflow", "over budget")
+    const counter = Metric.tagged(RunMetrics.budgetExceededTotal, "workflow", workflow)
     expect((yield* Metric.value(counter)).count).toBe(1)
   })
 )
@@ -78,9 +85,10 @@ const named = (key: string, value: string) =>
 
 it.effect("each series of a workflow stands at zero when its first run begins", () =>
   Effect.gen(function* () {
+    const workflow = unheard("about to begin")
     const gate = yield* Deferred.make<void>()
-    expect(yield* named("workflow", "about to begin")).toEqual([])
-    const run = yield* Effect.fork(Botanu.workflow(Deferred.await(gate), "about to begin", ids))
+    expect(yield* named("workflow", workflow)).toEqual([])
+    const run = yield* Effect.fork(Botanu.workflow(Deferred.await(gate), workflow, ids))
     yield* Effect.yieldNow()
     const statuses = ["canceled", "failure", "success", "timeout"]
     const byStatus = [
@@ -90,13 +98,13 @@ it.effect("each series of a workflow stands at zero when its first run begins", 
       "botanu_runs_total",
       "botanu_unpriced_calls_total"
     ]
-    expect(yield* named("workflow", "about to begin")).toEqual(
+    expect(yield* named("workflow", workflow)).toEqual(
       [
         "botanu_budget_exceeded_total",
         ...byStatus.flatMap((name) => statuses.map((status) => `${name} ${status}`))
       ].sort()
     )
-    expect((yield* tagged(RunMetrics.runDurationSeconds, "about to begin", "success")).count).toBe(0)
+    expect((yield* tagged(RunMetrics.runDurationSeconds, workflow, "success")).count).toBe(0)
     yield* Deferred.succeed(gate, undefined)
     yield* Fiber.join(run)
   })

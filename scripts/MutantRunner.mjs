@@ -1,0 +1,150 @@
+/**
+ * A runner of vitest for `scripts/test-mutation.mjs`. It loads the tests of a room once and runs them for one mutant after the other, in
+ * one process: only those that come to the mutant's place, the quick ones first, until one fails. To start vitest anew for each mutant
+ * takes a hundred times as long.
+ *
+ * A test that failed must pass again without the mutant. If it does not, the mutant left something behind, or it was the test; then the
+ * mutant is tried again as the first of a new process.
+ */
+import { appendFileSync, existsSync, readFileSync, writeFileSync, writeSync } from "node:fs"
+import { VitestTestRunner } from "vitest/runners"
+import { getFn, getHooks } from "vitest/suite"
+
+/** Tests may put others in their place. */
+const { clearTimeout, performance, setTimeout } = globalThis
+
+/** What the mutated text reads and counts. */
+globalThis.__stryker__ ??= {}
+const state = Object.assign(globalThis.__stryker__, { mutantCoverage: { static: {}, perTest: {} } })
+
+/** What mutants leave behind adds up. */
+const mutantsOfProcess = 500
+
+/** As with Stryker: a test that comes to the place of a mutant a hundred times as often does not end. */
+const hitFactor = 100
+
+/** A test that takes longer than this hangs. */
+const patienceMillis = (usualMillis) => 5000 + 10 * usualMillis
+
+const { coverageFile, planFile, progressFile, resultsFile } = JSON.parse(process.env.BOTANU_MUTATION)
+
+export default class MutantRunner extends VitestTestRunner {
+  async runSuite(file) {
+    const tests = new Map(testsIn(file))
+    for (const suite of new Set(Array.from(tests.values()).flatMap(({ suites }) => suites))) {
+      for (const hook of getHooks(suite).beforeAll) await hook(suite)
+    }
+    if (!existsSync(coverageFile)) writeFileSync(coverageFile, JSON.stringify(await this.cover(tests)))
+    await this.tryMutants(
+      tests,
+      JSON.parse(readFileSync(coverageFile, "utf8")),
+      JSON.parse(readFileSync(planFile, "utf8"))
+    )
+  }
+
+  /** How long each test takes, and how often it comes to each mutant. A test that passes only once cannot be used. */
+  async cover(tests) {
+    const millis = {}
+    for (const [name, test] of tests) {
+      state.currentTestId = name
+      const failure = await this.run(test, test.task.timeout)
+      state.currentTestId = undefined
+      const start = performance.now()
+      const second = failure ?? (await this.run(test, test.task.timeout))
+      if (second === undefined) millis[name] = performance.now() - start
+      else log(`Left out, as it fails ${failure ? "without a mutant" : "the second time"}: ${name}`, second)
+    }
+    return { millis, hits: state.mutantCoverage.perTest, atLoad: state.mutantCoverage.static }
+  }
+
+  async tryMutants(tests, coverage, plan) {
+    let tried = 0
+    for (const mutant of plan) {
+      writeFileSync(progressFile, mutant.key)
+      const { isSure, ...result } = await this.tryMutant(mutant, tests, coverage)
+      if (!isSure) log(`Left something behind: ${mutant.key} in ${result.test}`)
+      if (!isSure && tried > 0) return
+      appendFileSync(resultsFile, `${JSON.stringify({ key: mutant.key, ...mutant.result, ...result })}\n`)
+      tried++
+      if (!isSure || result.status === "Timeout" || tried === mutantsOfProcess) return
+    }
+  }
+
+  async tryMutant({ id }, tests, { atLoad, hits, millis }) {
+    const covering = Object.keys(millis)
+      .filter((name) => hits[name]?.[id] !== undefined)
+      .sort((a, b) => millis[a] - millis[b])
+    if (covering.length === 0) return { isSure: true, status: id in atLoad ? "Ignored" : "NoCoverage" }
+    for (const name of covering) {
+      const test = tests.get(name)
+      Object.assign(state, { activeMutant: id, hitCount: 0, hitLimit: hitFactor * hits[name][id] })
+      const failure = await this.run(test, patienceMillis(millis[name]))
+      state.activeMutant = undefined
+      if (failure === hung) return { isSure: true, status: "Timeout", test: name }
+      if (failure === undefined && state.hitCount <= state.hitLimit) continue
+      const isSure = (await this.run(test, patienceMillis(millis[name]))) === undefined
+      return { isSure, status: "Killed", test: name }
+    }
+    return { isSure: true, status: "Survived" }
+  }
+
+  /** What a test failed with. What its suites prepare before all tests is prepared once for all mutants. */
+  async run(test, patienceMillis) {
+    let timer
+    const patience = new Promise((resolve) => {
+      timer = setTimeout(resolve, patienceMillis, hung)
+    })
+    const failure = await Promise.race([this.runToEnd(test), patience])
+    clearTimeout(timer)
+    return failure
+  }
+
+  async runToEnd({ suites, task }) {
+    const cleanups = []
+    let failure = await failureOf(async () => {
+      await this.onBeforeTryTask(task)
+      for (const suite of suites) {
+        for (const hook of getHooks(suite).beforeEach) cleanups.unshift(await hook(task.context, suite))
+      }
+      await getFn(task)()
+      await this.onAfterTryTask(task)
+    })
+    for (const suite of suites.toReversed()) {
+      for (const hook of getHooks(suite).afterEach)
+        failure = (await failureOf(() => hook(task.context, suite))) ?? failure
+    }
+    const finished = [
+      ...cleanups.filter((cleanup) => typeof cleanup === "function"),
+      ...(task.onFinished ?? []).toReversed()
+    ]
+    for (const end of finished) failure = (await failureOf(end)) ?? failure
+    task.onFinished = undefined
+    task.onFailed = undefined
+    if (task.fails) return failure === undefined ? new Error("It was to fail") : undefined
+    return failure
+  }
+}
+
+/** Console output of tests is silenced. */
+const log = (text, error = "") => writeSync(2, `${text} ${error}\n`)
+
+const hung = new Error("The test hangs")
+
+const failureOf = async (part) => {
+  try {
+    await part()
+  } catch (error) {
+    return error ?? new Error("Nothing was thrown")
+  }
+}
+
+/** The tests in a suite by their names, each with the suites that it is in, the outermost first. */
+const testsIn = (suite, outer = []) =>
+  suite.tasks.flatMap((task, index) => {
+    if (!["run", "queued"].includes(task.mode)) return []
+    const suites = [...outer, suite]
+    const place = `${index} ${task.name}`
+    return task.type === "suite"
+      ? testsIn(task, suites).map(([name, test]) => [`${place} > ${name}`, test])
+      : [[place, { suites, task }]]
+  })
