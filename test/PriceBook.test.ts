@@ -41,6 +41,7 @@ describe("a run that is priced again", () => {
       expect(Cost.format(again.totals.usd)).toBe("3.5")
       expect(again.totals).toMatchObject({ calls: 3, unpricedCalls: 0, inputTokens: 20 })
       expect(again.totals).not.toHaveProperty("unpriced")
+      expect(again.repriced).toBeInstanceOf(PriceBook.Repricing)
       expect(again.repriced).toMatchObject({ calls: 1 })
       expect(again.repriced && Cost.format(again.repriced.recordedUsd)).toBe("1.5")
       expect(again.repriced?.time.epochMillis).toBe(86_400_000)

@@ -1,12 +1,12 @@
 /**
  * What users can import is what the API reports in `api/` say, in the types and at run time.
  */
-import { readdirSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { beforeAll, describe, expect, it } from "vitest"
 import { apiReports } from "../scripts/ApiReport.js"
-import { entryPoints, makeProgram, type PublicName, publicNames, root } from "../scripts/PublicNames.js"
+import { entryPoints, fullName, makeProgram, type PublicName, publicNames, root } from "../scripts/PublicNames.js"
 import { read } from "./markdown.js"
 
 const patienceMillis = 120_000
@@ -27,6 +27,11 @@ describe("the public surface", () => {
     for (const [path, text] of reports) expect(read(path)).toBe(text)
   })
 
+  it("is used by tests, each name that is there at run time", () => {
+    const unused = names.filter((name) => name.isValue && !isUsed(name)).map(fullName)
+    expect(unused).toEqual([])
+  })
+
   it.each(entryPoints())("of $entry has nothing more at run time", async ({ entry, source }) => {
     const declared = names.filter((name) => name.entry === entry && name.isValue && !name.isStatic)
     const module = await import(pathToFileURL(join(root, source)).href)
@@ -35,6 +40,19 @@ describe("the public surface", () => {
     )
   })
 })
+
+/** The tests, without what they import. */
+const tests = ["test", "command/test"]
+  .flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((file) => join(folder, file))
+  )
+  .filter((file) => /\.m?ts$/.test(file))
+  .map((file) => readFileSync(join(root, file), "utf8").replaceAll(/^import [^"]*from "[^"]+"/gm, ""))
+  .join("\n")
+
+/** A test writes a name as users do: with the namespace that it is in. */
+const isUsed = ({ name, within }: PublicName): boolean =>
+  new RegExp(`(?<![\\w$.])${[...within, name].join("\\.").replaceAll("$", "\\$")}(?![\\w$])`).test(tests)
 
 /** What a module exports, and what is exported by the namespaces in it. */
 const namesAtRunTime = (module: object, prefix = ""): Array<string> =>

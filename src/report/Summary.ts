@@ -217,7 +217,7 @@ const placesOfRatio = 18
  * @category getters
  */
 export const percentile = (sorted: ReadonlyArray<number>, share: number): number | undefined =>
-  sorted[Math.ceil(sorted.length * share) - 1]
+  sorted[Math.max(1, Math.ceil(sorted.length * share)) - 1]
 
 const sumOf = (events: ReadonlyArray<BusinessEvent>): CostSum => {
   let usd = BigDecimal.make(0n, 0)

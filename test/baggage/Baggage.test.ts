@@ -284,6 +284,9 @@ describe("Baggage", () => {
   it("is known from anything else", () => {
     expect(Baggage.isBaggage(Baggage.decode("a=1").baggage)).toBe(true)
     for (const other of [1, "a=1", null, undefined, {}, [], () => {}]) expect(Baggage.isBaggage(other)).toBe(false)
+    expect(Baggage.TypeId in Baggage.empty).toBe(true)
+    expect(Schema.is(Baggage.BaggageFromSelf)(Baggage.empty)).toBe(true)
+    expect(Schema.is(Baggage.BaggageFromSelf)({ members: new Map() })).toBe(false)
   })
 
   it("is empty text when there is nothing to send", () => {
@@ -292,6 +295,7 @@ describe("Baggage", () => {
 
   it("refuses a key that is not a token, and says which", () => {
     const refused = Baggage.fromEntries([["a b", "1"]])
+    expect(Either.isLeft(refused) && refused.left).toBeInstanceOf(Baggage.InvalidBaggageKey)
     expect(Either.isLeft(refused) && refused.left._tag).toBe("InvalidBaggageKey")
     expect(Either.isLeft(refused) && refused.left.message).toContain('baggage key "a b": expected an RFC 7230 token')
   })

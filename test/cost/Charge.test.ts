@@ -469,6 +469,13 @@ describe("charges", () => {
       { meter: "outputTokens", quantity: 10, unit: "outputToken", unitPrice: "0.033", usd: "0.33", price }
     ])
     expect(Cost.format(cost.usd)).toBe("4.84")
+    for (const charge of cost.charges) {
+      expect(Schema.encodeSync(Cost.PriceSource)(charge.price)).toEqual({ ...price, from: "2026-01-01T00:00:00.000Z" })
+      expect(Schema.encodeSync(Cost.Charge)(charge)).toMatchObject({
+        meter: charge.meter,
+        usd: Cost.format(charge.usd)
+      })
+    }
   })
 
   it("of a cost that the provider reports are one", () => {

@@ -39,6 +39,9 @@ describe("a price file", () => {
     Effect.gen(function* () {
       const path = yield* file(`{ "quill-2": ${quill} }`)
       expect(yield* costWith(PriceFile.layer(path))).toBe("0.00035")
+      expect((yield* PriceFile.read(path)).map(({ model, provider }) => [provider, model])).toEqual([
+        ["openai", "quill-2"]
+      ])
     }).pipe(Effect.provide([observed, NodeFileSystem.layer]))
   )
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import { DateTime } from "effect"
 import { Figures, TerminalText } from "../../src/report/index.js"
 import { usd } from "../usages.js"
 
@@ -60,5 +61,36 @@ describe("text for a terminal", () => {
     expect([TerminalText.width("été"), TerminalText.width("東京"), TerminalText.width("👍")]).toEqual([3, 4, 2])
     expect(TerminalText.truncate("Customer Support", 8)).toBe("Custome…")
     expect(TerminalText.pad("7", 3, "right")).toBe("  7")
+  })
+})
+
+it.each([
+  ["0.00514", 4, "0.0051"],
+  ["1234.5", 0, "1,235"],
+  ["-2.5", 0, "−3"],
+  ["7", 2, "7.00"]
+] as const)("%s with %i decimals is %s", (amount, places, text) => {
+  expect(Figures.fixed(usd(amount), places)).toBe(text)
+})
+
+it.each([
+  [999_999, "999,999"],
+  [1_000_000, "1.00 M"],
+  [9_995_000, "10.0 M"],
+  [512_000_000, "512.0 M"],
+  [999_950_000, "1.00 B"],
+  [1_420_000_000, "1.42 B"]
+])("%i in a list of large counts is %s", (value, text) => {
+  expect(Figures.large(value)).toBe(text)
+})
+
+describe("an instant", () => {
+  const millis = Date.UTC(2026, 10, 8, 4, 3, 21, 904)
+
+  it("has a form for text, one for a list, one for itself, and one for its date alone", () => {
+    expect(Figures.instant(DateTime.unsafeMake(millis))).toBe("2026-11-08 04:03:21")
+    expect(Figures.listInstant(millis)).toBe("Nov 08 04:03:21")
+    expect(Figures.fullInstant(millis)).toBe("Nov 8, 2026 04:03:21.904 UTC")
+    expect(Figures.date(millis)).toBe("Nov 8")
   })
 })

@@ -76,3 +76,13 @@ it("a ratio is rounded half up to 18 places", () => {
   )
   expect(Summary.divided(BigDecimal.make(1n, 0), 0)).toBeUndefined()
 })
+
+it.each([
+  [[10, 20, 30, 40], 0.5, 20],
+  [[10, 20, 30, 40], 0.51, 30],
+  [[10, 20, 30, 40], 1, 40],
+  [[10, 20, 30, 40], 0, 10],
+  [[], 0.5, undefined]
+])("of %j the value at %d is %s", (sorted, share, value) => {
+  expect(Summary.percentile(sorted, share)).toBe(value)
+})

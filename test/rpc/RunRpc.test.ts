@@ -294,6 +294,7 @@ describe.each(Object.entries(transports))("RunRpc over %s", (_, serve) => {
         const { telling } = yield* Clients
         const error = yield* Effect.flip(telling.See({ key: "" }))
         expect(error).toBeInstanceOf(InvalidRunContext)
+        expect(Schema.is(RunRpc.Failure)(error)).toBe(true)
         expect(error).toMatchObject({ field: "eventId" })
         expect(yield* telling.HasStarted({ key: "" })).toBe(false)
       })

@@ -48,11 +48,30 @@ describe("BotanuConfig", () => {
     )
   }
 
+  /** Variables as they are when they are read. */
+  const liveProvider = (variables: Map<string, string>) => {
+    const now = () => ConfigProvider.fromMap(variables)
+    return ConfigProvider.make({ load: (config) => now().load(config), flattened: now().flattened })
+  }
+
+  it.effect("is a Config too, which reads each time, and a service that its layer provides", () =>
+    Effect.gen(function* () {
+      const variables = new Map([["BOTANU_PROPAGATION_MODE", "full"]])
+      const provider = liveProvider(variables)
+      const read = Effect.withConfigProvider(BotanuConfig.config, provider)
+      expect(yield* read).toEqual({ environment: "production", propagationMode: "full" })
+      const provided = Effect.provide(BotanuConfig.BotanuConfig, BotanuConfig.layer)
+      expect(yield* Effect.withConfigProvider(provided, provider)).toEqual(yield* read)
+      variables.set("BOTANU_PROPAGATION_MODE", "lean")
+      expect((yield* read).propagationMode).toBe("lean")
+    })
+  )
+
   it.effect("is read once for each provider", () =>
     Effect.gen(function* () {
       const variables = new Map([["BOTANU_ENVIRONMENT", "one"]])
-      const read = Effect.withConfigProvider(BotanuConfig.settings, ConfigProvider.fromMap(variables))
-      const provider = ConfigProvider.fromMap(variables)
+      const read = Effect.withConfigProvider(BotanuConfig.settings, liveProvider(variables))
+      const provider = liveProvider(variables)
       const readAgain = Effect.withConfigProvider(BotanuConfig.settings, provider)
       expect([(yield* read).environment, (yield* readAgain).environment]).toEqual(["one", "one"])
       variables.set("BOTANU_ENVIRONMENT", "two")

@@ -20,6 +20,14 @@ const epochMillis = FastCheck.integer({ min: 0, max: 2 ** 48 - 1 })
 const bits = FastCheck.integer({ min: 0, max: 2 ** 32 - 1 })
 
 describe("RunId", () => {
+  it("is a UUID, and any UUID is known from other text", () => {
+    const id = RunId.makeGenerator(always(1)).unsafeMake(1)
+    expect(RunId.isUuid(id)).toBe(true)
+    expect(RunId.isUuid("6f9619ff-8b86-4d01-b42d-00cf4fc964ff")).toBe(true)
+    for (const text of ["ticket-42", "", `${id}0`, ` ${id}`, id.replaceAll("-", "")])
+      expect(RunId.isUuid(text)).toBe(false)
+  })
+
   it.prop("is a UUIDv7 of the time that it is given", [epochMillis, bits], ([time, word]) => {
     const id = RunId.makeGenerator(always(word)).unsafeMake(time)
     expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)

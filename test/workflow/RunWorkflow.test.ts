@@ -566,6 +566,25 @@ describe("an activity", () => {
       }).pipe(Effect.provide(observed))
   )
 
+  it.scoped("is known by the history that a program provides, to have been cut off or not", () =>
+    Effect.gen(function* () {
+      const asked: Array<RunWorkflow.ActivityAddress> = []
+      const history = Layer.succeed(RunWorkflow.ActivityHistory, {
+        wasRequestedBefore: (address) => {
+          asked.push(address)
+          return Effect.succeed(true)
+        }
+      })
+      const engine = RunWorkflow.layer.pipe(Layer.provide(history), Layer.provide(WorkflowEngine.layerMemory))
+      const live = OrderRun.toLayer(() => activity("pay", call()))
+      yield* OrderRun.execute(order).pipe(Effect.provide(Layer.provideMerge(live, engine)), Effect.provide(prices))
+      const pay = { workflow: Order.name, executionId: yield* Order.executionId(order), activity: "pay", attempt: 1 }
+      expect(asked).toEqual([{ ...pay, activity: "botanu/run" }, pay])
+      const { completed } = yield* onlyRun
+      expect(completed.usages.map(({ usage }) => usage.errorType)).toEqual(["process_lost", undefined])
+    }).pipe(Effect.provide(observed))
+  )
+
   it.scoped("is joined alive by work that its fibers did not start", () =>
     Effect.gen(function* () {
       const live = OrderRun.toLayer(() =>
