@@ -73,7 +73,10 @@ export const serve = (
       const url = `http://${host}:${port}${token}`
       yield* print([`${TerminalText.visible(name)}   ${url}   end with Ctrl-C`])
       // The page is served also where no browser comes of it.
-      if (options.open) yield* Effect.catchAll(Browser.open(url), ({ message }) => complain(`botanu: ${message}`))
+      if (options.open) {
+        const opened = options.token === undefined ? Browser.open(url) : Browser.openPrivately(url)
+        yield* Effect.catchAll(opened, ({ message }) => complain(`botanu: ${message}`))
+      }
       return yield* Effect.never
     })
   )

@@ -70,7 +70,7 @@ const guarded = <E, R>(app: HttpApp.Default<E, R>, options: TrustOptions): HttpA
         return HttpServerResponse.empty({ status: 303 }).pipe(
           HttpServerResponse.setHeaders({
             location: `${url.pathname}${url.search}`,
-            "set-cookie": `${cookieName}=${encodeURIComponent(options.token)}; Path=/; HttpOnly; SameSite=Strict`
+            "set-cookie": `${cookieName}=${encodeURIComponent(options.token)}; Path=/; HttpOnly; SameSite=Lax`
           })
         )
       }

@@ -1,15 +1,16 @@
 /**
  * `--open`: which program opens the page, and what happens where none does.
  */
-import { chmod, readFile, writeFile } from "node:fs/promises"
-import { delimiter, join } from "node:path"
+import { chmod, readFile, stat, writeFile } from "node:fs/promises"
+import { delimiter, dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { NodeContext } from "@effect/platform-node"
-import { Effect, Fiber, Layer } from "effect"
+import { Effect, Fiber, Layer, TestClock, TestContext } from "effect"
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest"
 import * as Browser from "../../src/serve/Browser.js"
 import { serve } from "../../src/serve/ServeCommand.js"
 import { Screen } from "../../src/terminal/Screen.js"
-import { type Close, makeFolder } from "./served.js"
+import { type Close, makeFolder, until } from "./served.js"
 
 const closes: Array<Close> = []
 const path = process.env["PATH"]
@@ -69,9 +70,77 @@ describe("the browser", () => {
   })
 })
 
+describe("an address that holds a secret", () => {
+  const url = 'http://127.0.0.1:4400/?token=a%20secret&c="<x>'
+
+  /** Opens it, and looks at the file that the browser was given. */
+  const opened = Effect.gen(function* () {
+    const argumentsOf = yield* Effect.promise(() => makeOpener("xdg-open"))
+    yield* Browser.openPrivately(url, "linux")
+    const given = yield* Effect.promise(argumentsOf)
+    expect(given).toEqual([expect.stringMatching(/^file:\/\/\/\S+\.html$/)])
+    expect(given.join()).not.toContain("secret")
+    return fileURLToPath(given[0] ?? "")
+  })
+  const isThere = (file: string) =>
+    Effect.promise(() =>
+      stat(file).then(
+        () => true,
+        () => false
+      )
+    )
+  const run = <A>(effect: Effect.Effect<A, unknown, NodeContext.NodeContext>) =>
+    Effect.runPromise(Effect.provide(effect, [NodeContext.layer, TestContext.TestContext]))
+
+  it("is in no argument, but in a file that its user alone can read, and that is removed in the end", () =>
+    run(
+      Effect.gen(function* () {
+        const file = yield* Effect.scoped(
+          Effect.tap(opened, (file) =>
+            Effect.promise(async () => {
+              expect(await readFile(file, "utf8")).toContain(
+                'content="0; url=http://127.0.0.1:4400/?token=a%20secret&amp;c=&quot;&lt;x>"'
+              )
+              // Windows has no such modes: the folder is in that of the user.
+              if (process.platform !== "win32") {
+                expect(((await stat(file)).mode & 0o777).toString(8)).toBe("600")
+                expect(((await stat(dirname(file))).mode & 0o777).toString(8)).toBe("700")
+              }
+            })
+          )
+        )
+        expect(yield* isThere(file)).toBe(false)
+        expect(yield* isThere(dirname(file))).toBe(false)
+      })
+    ))
+
+  it("is on the disk for a minute at most", () =>
+    run(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const file = yield* opened
+          yield* TestClock.adjust("59 seconds")
+          expect(yield* isThere(file)).toBe(true)
+          yield* TestClock.adjust("1 second")
+          expect(
+            yield* Effect.promise(() =>
+              until(
+                () => Effect.runPromise(isThere(file)),
+                (is) => !is
+              )
+            )
+          ).toBe(false)
+        })
+      )
+    ))
+})
+
 describe("botanu serve --open", () => {
   /** Serves an empty ledger until something was printed that a test waits for. */
-  const served = async (isThere: (out: ReadonlyArray<string>, err: ReadonlyArray<string>) => boolean) => {
+  const served = async (
+    isThere: (out: ReadonlyArray<string>, err: ReadonlyArray<string>) => boolean,
+    token: string | undefined = undefined
+  ) => {
     const [out, err]: [Array<string>, Array<string>] = [[], []]
     for (const name of ["index.html", "page.js", "page.css", "icon.svg"]) await writeFile(join(folder, name), "")
     const screen = Layer.succeed(Screen, {
@@ -88,7 +157,7 @@ describe("botanu serve --open", () => {
         host: "127.0.0.1",
         port: 0,
         open: true,
-        token: "a secret & more of it",
+        token,
         allowAmend: false,
         prices: undefined,
         traceUrl: undefined,
@@ -98,14 +167,13 @@ describe("botanu serve --open", () => {
     )
     while (!isThere(out, err)) await new Promise((go) => setTimeout(go, 10))
     const url = /http\S+/.exec(out[0] ?? "")?.[0] ?? ""
-    const { status } = await fetch(new URL("/api/status", url), {
-      headers: { authorization: "Bearer a secret & more of it" }
-    })
+    const { status } = await fetch(new URL("/api/status", url))
     await Effect.runPromise(Fiber.interrupt(fiber))
     return { url, err, status }
   }
 
-  it("opens the address that it prints", async () => {
+  /** Waits for the arguments of the opener. */
+  const openedWith = async (token?: string) => {
     const argumentsOf = await makeOpener(Browser.openerOf(process.platform, "")[0])
     let opened: ReadonlyArray<string> = []
     const isOpened = () => {
@@ -117,9 +185,20 @@ describe("botanu serve --open", () => {
       )
       return opened.length > 0
     }
-    const { err, url } = await served(isOpened)
+    return { ...(await served(isOpened, token)), opened }
+  }
+
+  it("opens the address that it prints", async () => {
+    const { err, opened, url } = await openedWith()
     expect(opened).toEqual(Browser.openerOf(process.platform, url).slice(1))
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
+    expect(err).toEqual([])
+  })
+
+  it("keeps a token out of the arguments of the program that opens it", async () => {
+    const { err, opened, url } = await openedWith("a secret & more of it")
     expect(url).toMatch(/\/\?token=a%20secret%20%26%20more%20of%20it$/)
+    expect(opened.join()).toMatch(/^[^?]*file:\/\/[^?]+\.html$/)
     expect(err).toEqual([])
   })
 

@@ -4,13 +4,16 @@
 import { existsSync } from "node:fs"
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { createRequire } from "node:module"
-import { dirname, join } from "node:path"
+import { delimiter, dirname, join } from "node:path"
+import { NodeContext } from "@effect/platform-node"
+import { Effect } from "effect"
 import { type Browser, type ConsoleMessage, chromium, type Page } from "playwright-core"
 import { beforeAll, describe, expect, it, vi } from "vitest"
 import { record } from "../../../test/report/records.js"
+import * as Opener from "../../src/serve/Browser.js"
 import { linesOf } from "../botanu.js"
 import { useFixture } from "./fixture.js"
-import { append, end, serve, until } from "./served.js"
+import { append, end, makeFolder, serve, until } from "./served.js"
 import { hostileLines, hostileTexts, start, ticketLines } from "./ticket.js"
 
 vi.setConfig({ testTimeout: 60_000 })
@@ -496,6 +499,31 @@ describe("a ledger of which no price is known", () => {
       expect(zeros).toEqual([])
       expect(await shown.locator(".figures >> text=no price").count()).toBeGreaterThanOrEqual(3)
     })
+  })
+})
+
+describe("a page with a token", () => {
+  it("is opened by a file that leads to it, and by links of other pages after that", async () => {
+    const token = "a secret & more of it"
+    const page = await served(fixture.generated, { token })
+    const folder = await makeFolder(closes)
+    const argumentsOf = join(folder, "arguments")
+    await writeFile(join(folder, "xdg-open"), `#!/bin/sh\nprintf %s "$1" > '${argumentsOf}'\n`, { mode: 0o755 })
+    const path = process.env["PATH"]
+    process.env["PATH"] = `${folder}${delimiter}${path}`
+    await Effect.gen(function* () {
+      yield* Opener.openPrivately(`${page.url}/?token=${encodeURIComponent(token)}`, "linux")
+      yield* Effect.promise(async () => {
+        process.env["PATH"] = path
+        const shown = await tabOf(false)
+        await shown.goto(await readFile(argumentsOf, "utf8"))
+        await shown.waitForSelector(".hero")
+        expect(shown.url()).toBe(`${page.url}/`)
+        await shown.goto(`data:text/html,<a href="${page.url}/events">A link of a colleague</a>`)
+        await shown.click("a")
+        await shown.waitForSelector(".events")
+      })
+    }).pipe(Effect.scoped, Effect.provide(NodeContext.layer), Effect.runPromise)
   })
 })
 

@@ -82,7 +82,7 @@ describe("trust", () => {
     expect((await ask(`${secret.url}/api/status?token=a+secret+of+some+length`)).status).toBe(401)
     const opened = await ask(`${secret.url}/events?customer=a&token=a%20secret%20of%20some%20length`)
     expect([opened.status, opened.headers["location"]]).toEqual([303, "/events?customer=a"])
-    expect(opened.headers["set-cookie"]).toEqual([`${cookie}; Path=/; HttpOnly; SameSite=Strict`])
+    expect(opened.headers["set-cookie"]).toEqual([`${cookie}; Path=/; HttpOnly; SameSite=Lax`])
     expect((await ask(`${secret.url}/api/status`, { cookie })).status).toBe(200)
     expect((await ask(`${secret.url}/api/status`, { authorization: "Bearer a secret of some length" })).status).toBe(
       200
