@@ -108,11 +108,11 @@ export const layerDirectory = (
         })
 
       const load = (files: ReadonlyArray<string>, segment: string | null) =>
-        all([MirrorTables.linesOfSegments, ...MirrorTables.load], { files: files.map(literalPath), segment })
+        all([...MirrorTables.linesOfSegments, ...MirrorTables.load], { files: files.map(literalPath), segment })
 
       const loadCompacted = (days: ReadonlyArray<Ledger.CompactedDay>) =>
         Effect.map(
-          all([MirrorTables.linesOfCompacted, ...MirrorTables.load], {
+          all([...MirrorTables.linesOfCompacted, ...MirrorTables.load], {
             files: CompactedFiles.paths(days, "lines").map(literalPath)
           }),
           () => {
@@ -173,7 +173,7 @@ export const layerDirectory = (
         const aliveBefore = alive
         let open = new Map<string, number>()
         let hasLines = false
-        yield* inTransaction(
+        yield* DuckDb.transaction(
           writer,
           Effect.gen(function* () {
             const fresh = compacted.filter(({ path }) => !read.has(path))
@@ -362,17 +362,6 @@ const parametersOf = (
   parameters: Readonly<Record<string, DuckDb.Parameter>>
 ): Readonly<Record<string, DuckDb.Parameter>> =>
   Object.fromEntries(Object.entries(parameters).filter(([name]) => new RegExp(`\\$${name}\\b`).test(statement)))
-
-/** A commit may fail too: it is then as if nothing had been read, and the problem is shown. */
-const inTransaction = <A, E, R>(database: DuckDb.DuckDb, effect: Effect.Effect<A, E, R>) =>
-  Effect.uninterruptibleMask((restore) =>
-    database
-      .query("BEGIN", {})
-      .pipe(
-        Effect.zipRight(Effect.onError(restore(effect), () => Effect.ignore(database.query("ROLLBACK", {})))),
-        Effect.zipLeft(database.query("COMMIT", {}))
-      )
-  )
 
 const readBytes = (files: FileSystem.FileSystem, path: string, from: number, until: number) =>
   Effect.scoped(

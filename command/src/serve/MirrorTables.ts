@@ -5,6 +5,7 @@
  * Rows refer to each other by numbers, which are joined and grouped faster than texts: an event by its key in `keys`, a run by
  * the number of its line, what calls have in common by its row in `kinds`.
  */
+import * as DuckDb from "../store/DuckDb.js"
 
 const tables = `
 CREATE TABLE keys (event INTEGER, eventId VARCHAR, customerId VARCHAR);
@@ -40,7 +41,8 @@ CREATE TABLE touched (event INTEGER);
 CREATE TABLE alive (writer VARCHAR);
 CREATE TABLE problems (segment VARCHAR, lines BIGINT);
 CREATE TABLE losses (count BIGINT);
-CREATE SEQUENCE lineNumbers;
+CREATE TABLE numbered (lines BIGINT);
+INSERT INTO numbered VALUES (0);
 CREATE SEQUENCE eventNumbers;
 CREATE SEQUENCE kindNumbers
 `
@@ -71,6 +73,12 @@ const hasKey = (run: string): string =>
 const isRun = `v = 1 AND (type = 'started' AND ${hasKey("run")} OR type = 'completed' AND ${hasKey("completed.run")}
   AND TRY_CAST(completed.totals.usd AS DECIMAL(38, 18)) IS NOT NULL)`
 
+/** The number of a line among all that were taken. Rows of a table are numbered from 0, in their order. */
+const numberOfLine = (alias = ""): string => `${alias}rowid + (SELECT lines FROM numbered)`
+
+/** Of several completed lines of a run the last counts; of several starts the first, where there is no other. */
+const rank = `CASE type WHEN 'completed' THEN (1::BIGINT << 60) + rowid ELSE (1::BIGINT << 60) - 1 - rowid END`
+
 /** What calls have in common. */
 const kindColumns = "name, provider, model, step, isUnpriced, reason, missing"
 
@@ -87,33 +95,32 @@ const lineColumns = `v, type, CASE type WHEN 'started' THEN run ELSE completed.r
     coalesce(${isRun}, false) AS isRun`
 
 /**
- * Takes the lines of the files `$files`. `$segment` names the segment where the files are parts of one. A line that was cut by a
- * crash comes as a row of NULLs.
+ * Takes the lines of the files `$files`, in their order. `$segment` names the segment where the files are parts of one. A line that
+ * was cut by a crash comes as a row of NULLs.
  */
-export const linesOfSegments = `CREATE OR REPLACE TEMP TABLE lines AS
-  SELECT nextval('lineNumbers') AS line, coalesce($segment, filename) AS segment,
+export const linesOfSegments: ReadonlyArray<string> = DuckDb.inOrder(`CREATE OR REPLACE TEMP TABLE lines AS
+  SELECT coalesce($segment, filename) AS segment,
     regexp_extract(parse_filename(coalesce($segment, filename)), '^(.+?)(-\\d+)?\\.jsonl$', 1) AS writer, ${lineColumns}
   FROM read_json($files, format = 'newline_delimited', ignore_errors = true, maximum_object_size = 268435456,
     filename = true, columns = {${Object.entries(fields)
       .map(([name, type]) => `${name}: '${type}'`)
-      .join(", ")}})`
+      .join(", ")}})`)
 
 /** Takes the lines of compacted days, of which `$files` are the files of records. */
-export const linesOfCompacted = `CREATE OR REPLACE TEMP TABLE lines AS
-  SELECT nextval('lineNumbers') AS line, segment, writer, ${lineColumns}
+export const linesOfCompacted: ReadonlyArray<string> = DuckDb.inOrder(`CREATE OR REPLACE TEMP TABLE lines AS
+  SELECT segment, writer, ${lineColumns}
   FROM (
     SELECT filename AS segment, writer, unnest(json_transform(line, '${JSON.stringify(fields)}'))
     FROM read_parquet($files, filename = true) ORDER BY filename, number
-  )`
+  )`)
 
 /** Adds the lines that were taken to the tables, and notes the events that they are about. */
 export const load: ReadonlyArray<string> = [
   // A completed line replaces that of the start and an earlier completed line of the run.
   `CREATE OR REPLACE TEMP TABLE fresh AS
-  SELECT * FROM lines WHERE isRun
-  QUALIFY row_number() OVER (
-    PARTITION BY run.runId ORDER BY type = 'completed' DESC, CASE type WHEN 'completed' THEN -line ELSE line END
-  ) = 1`,
+  SELECT ${numberOfLine("l.")} AS line, l.* FROM lines l
+  SEMI JOIN (SELECT max(${rank}) AS winner FROM lines WHERE isRun GROUP BY run.runId) w ON w.winner = ${rank}
+  WHERE isRun`,
   `DELETE FROM fresh WHERE type = 'started' AND run.runId IN (SELECT runId FROM runs)`,
   `INSERT INTO keys
   SELECT nextval('eventNumbers'), eventId, customerId
@@ -161,7 +168,7 @@ export const load: ReadonlyArray<string> = [
   FROM (SELECT run, event, kind, usage, unnest(json_keys(usage)) AS quantity FROM numberedCalls WHERE usage IS NOT NULL)
   WHERE quantity NOT IN ('durationMs', 'attempt', 'requests') AND json_type(usage, quantity) IN ('UBIGINT', 'BIGINT', 'DOUBLE')`,
   `INSERT INTO amendments
-  SELECT amendment.eventId, amendment.customerId, amendment.outcome, ${msOf("amendment.at")}, line, segment
+  SELECT amendment.eventId, amendment.customerId, amendment.outcome, ${msOf("amendment.at")}, ${numberOfLine()}, segment
   FROM lines WHERE v = 1 AND type = 'amended' AND amendment.eventId IS NOT NULL AND ${msOf("amendment.at")} IS NOT NULL`,
   `INSERT INTO touched
   SELECT DISTINCT k.event FROM keys k JOIN lines l ON l.amendment.eventId = k.eventId
@@ -171,6 +178,7 @@ export const load: ReadonlyArray<string> = [
   SELECT segment, count(*) FROM lines
   WHERE NOT isRun AND NOT coalesce(v = 1 AND (type IN ('lost', 'writer') OR type = 'amended' AND amendment.eventId IS NOT NULL), false)
   GROUP BY segment`,
+  "UPDATE numbered SET lines = lines + (SELECT count(*) FROM lines)",
   ...["lines", "fresh", "replaced", "freshCalls", "numberedCalls"].map((table) => `DROP TABLE ${table}`)
 ]
 

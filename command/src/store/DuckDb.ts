@@ -100,6 +100,29 @@ export const memoryOfCommand = "1GB"
 /** A connection to a database of its own, for a command. */
 export const make: Connect = Effect.flatMap(open({ memory: memoryOfCommand }), ({ connect }) => connect)
 
+const keepsOrder = (keeps: boolean): string => `SET SESSION preserve_insertion_order = ${keeps}`
+
+/**
+ * Runs an effect in a transaction of a connection. Where it fails, or the commit does, it is as if it had not run.
+ *
+ * Its rows are in no order. DuckDB 1.5.6 loses rows that it keeps in order: where a transaction first adds none to a table, and then
+ * some 100,000, the table has none of them, though the statement says that they were added.
+ */
+export const transaction = <A, E, R>(
+  { query }: DuckDb,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | CommandError, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    query(keepsOrder(false)).pipe(
+      Effect.zipRight(query("BEGIN")),
+      Effect.zipRight(Effect.onError(restore(effect), () => Effect.ignore(query("ROLLBACK")))),
+      Effect.zipLeft(query("COMMIT"))
+    )
+  )
+
+/** A statement in a transaction that makes a table whose rows are in the order of the query. */
+export const inOrder = (statement: string): ReadonlyArray<string> => [keepsOrder(true), statement, keepsOrder(false)]
+
 /** A text as a literal of a statement. */
 export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`
 
