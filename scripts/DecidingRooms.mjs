@@ -27,7 +27,13 @@ export const decidingRooms = {
     "StreamRun",
     "Delivery",
     "Step",
-    "Detached"
+    "Detached",
+    "Outcome",
+    "BusinessContext",
+    "Propagation",
+    "promises",
+    "cost/Budget",
+    "edge"
   ],
   cost: ["cost", "PriceBook", "Usage", "Llm", "Data"]
 }

@@ -69,11 +69,11 @@ ${testsOf(room)
   .join("\n")}
 `
 
-const vitestConfig = `import { mergeConfig } from "vitest/config"
-import config from "./vitest.config.js"
+const vitestConfig = `import config from "./vitest.config.js"
 
-const { include: _, ...test } = config.test
-export default mergeConfig({ ...config, test }, {
+const { resolve, test } = config({ mode: "" })
+export default {
+  resolve,
   test: {
     include: ["mutation.test.ts"],
     runner: "./scripts/MutantRunner.mjs",
@@ -81,10 +81,10 @@ export default mergeConfig({ ...config, test }, {
     poolOptions: { forks: { singleFork: true, isolate: false } },
     setupFiles: ["fewer-examples.ts"],
     silent: true,
-    teardownTimeout: 1000,
-    typecheck: { enabled: false }
+    testTimeout: test.testTimeout,
+    teardownTimeout: 1000
   }
-})
+}
 `
 
 /** Property tests take a fifth of the examples. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Deferred, Effect, Exit, Fiber, Stream, TestClock } from "effect"
+import { Chunk, Deferred, Effect, Exit, Fiber, Option, Scope, Stream, TestClock } from "effect"
 import { Botanu, Llm } from "../src/index.js"
 import { completedRuns, endedSpans, observed, onlyRun } from "./observed.js"
 import { ids } from "./runs.js"
@@ -89,6 +89,38 @@ describe("a stream that is a run", () => {
       yield* TestClock.adjust("4 seconds")
       expect((yield* Fiber.join(between))._tag).toBe("DeadlineExceeded")
       expect(yield* ends).toEqual([["timeout", undefined], ["timeout", undefined], 0])
+    }).pipe(Effect.provide(observed))
+  )
+
+  it.effect("is stopped by Botanu.cancel between two pulls", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const pull = yield* Scope.extend(Stream.toPull(inRun(Stream.rechunk(Stream.make(1, 2, 3), 1))), scope)
+      expect(Chunk.toReadonlyArray(yield* pull)).toEqual([1])
+      const [run] = yield* Botanu.activeRuns
+      expect(yield* Botanu.cancel(run?.runId ?? "", "closed")).toBe(true)
+      expect(Exit.isInterrupted(yield* Effect.exit(pull))).toBe(true)
+      yield* Scope.close(scope, Exit.void)
+      expect(yield* ends).toEqual([["canceled", "closed"], 0])
+    }).pipe(Effect.provide(observed))
+  )
+
+  it.effect("has ended for good when it has ended", () =>
+    Effect.gen(function* () {
+      let ends = 0
+      const source = Stream.ensuring(
+        Stream.make(1),
+        Effect.sync(() => ends++)
+      )
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const pull = yield* Stream.toPull(inRun(source))
+          yield* pull
+          for (let again = 0; again < 3; again++) expect(yield* Effect.flip(pull)).toEqual(Option.none())
+        })
+      )
+      expect(ends).toBe(1)
+      expect((yield* onlyRun).completed.status).toBe("success")
     }).pipe(Effect.provide(observed))
   )
 

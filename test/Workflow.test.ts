@@ -601,12 +601,28 @@ describe("retry", () => {
 
   it.effect("takes the options of Effect.retry", () =>
     Effect.gen(function* () {
-      const until = failBefore(9).pipe(
+      const whileEarly = failBefore(9).pipe(
         Botanu.workflow("W", { ...ids, retry: { times: 5, while: (error: Broken) => error.attempt < 3 } }),
         Effect.flip
       )
-      expect(yield* until).toEqual(new Broken({ attempt: 3 }))
+      expect(yield* whileEarly).toEqual(new Broken({ attempt: 3 }))
       expect(yield* completedRuns).toHaveLength(3)
+    }).pipe(Effect.provide(observed))
+  )
+
+  const isLast = (error: Broken) => error.attempt >= 2
+  it.effect.each([
+    ["until", { until: isLast }],
+    ["until, by an effect", { until: (error: Broken) => Effect.succeed(isLast(error)) }],
+    ["while, by an effect", { while: (error: Broken) => Effect.succeed(!isLast(error)) }],
+    ["until, before its last time", { times: 9, until: isLast }],
+    ["a schedule, until", { schedule: Schedule.forever, until: isLast }],
+    ["times", { times: 1 }]
+  ] as const)("takes an option of Effect.retry: %s", ([, retry]) =>
+    Effect.gen(function* () {
+      const work = failBefore(9).pipe(Botanu.workflow("W", { ...ids, retry }))
+      expect(yield* Effect.flip(work)).toEqual(new Broken({ attempt: 2 }))
+      expect(yield* completedRuns).toHaveLength(2)
     }).pipe(Effect.provide(observed))
   )
 

@@ -354,6 +354,19 @@ describe("the release of an exporter", () => {
     }).pipe(Effect.provide(logging(lines)))
   })
 
+  it.effect("does not pause an exporter that hangs meanwhile: the next record gets its turn at once", () =>
+    Effect.gen(function* () {
+      const { exporter, log, open } = gatedExporter()
+      const layer = RunExporter.layer(exporter, { concurrency: 1, timeout: "2 seconds", name: unheard("late") })
+      const fiber = yield* Effect.fork(Effect.provide(runs("a", "b"), layer))
+      yield* TestClock.adjust("2 seconds")
+      expect(log).toEqual(["begin a", "interrupted a", "begin b"])
+      yield* open("b")
+      yield* Fiber.join(fiber)
+      expect(log.slice(3)).toEqual(["end b"])
+    }).pipe(Effect.provide(logging([])))
+  )
+
   it.effect("gives an exporter that is paused a last chance", () =>
     Effect.gen(function* () {
       const { exporter, log, open } = gatedExporter()

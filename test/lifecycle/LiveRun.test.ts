@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Option, Runtime, TestClock } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Option, Runtime, TestClock } from "effect"
 import { Botanu, BotanuConfig, Outcome, Propagation, type Run, RunContext } from "../../src/index.js"
 import { completedRuns, endedSpans, observed, onlyRun } from "../observed.js"
 import { ids } from "../runs.js"
@@ -140,6 +140,43 @@ describe("a run that is joined where it is alive", () => {
       yield* Effect.fork(Botanu.workflow(body, "W", { ...ids, deadline: "5 seconds" }))
       yield* TestClock.adjust("5 seconds")
       expect(yield* Effect.flip(Effect.flatten(Deferred.await(ended)))).toMatchObject({ _tag: "DeadlineExceeded" })
+    })
+  )
+
+  it.effect("interrupts the work when it is cancelled, also where its deadline is a failure", () =>
+    Effect.gen(function* () {
+      const inPromise = yield* promised
+      const ended = yield* Deferred.make<Exit.Exit<never, unknown>>()
+      const started = yield* Deferred.make<Run>()
+      const body = Effect.flatMap(RunContext, (run) => {
+        const joined = Effect.zipRight(Deferred.succeed(started, run), Effect.never)
+        const caller = Effect.exit(Botanu.resume(joined, run, { deadline: "enforce" })).pipe(
+          Effect.flatMap((exit) => Deferred.succeed(ended, exit))
+        )
+        return Effect.zipRight(Effect.forkDaemon(inPromise(caller)), Effect.never)
+      })
+      yield* Effect.fork(Botanu.workflow(body, "W", { ...ids, deadline: "5 seconds" }))
+      const { runId } = yield* Deferred.await(started)
+      yield* Botanu.cancel(runId, "operator")
+      expect(Exit.isInterrupted(yield* Deferred.await(ended))).toBe(true)
+    })
+  )
+
+  it.effect("leaves a failure of the work as it is, at its deadline too", () =>
+    Effect.gen(function* () {
+      const inPromise = yield* promised
+      const ended = yield* Deferred.make<Exit.Exit<never, unknown>>()
+      const body = Effect.flatMap(RunContext, (run) => {
+        const failing = Effect.onInterrupt(Effect.never, () => Effect.die("in a finalizer"))
+        const caller = Effect.exit(Botanu.resume(failing, run, { deadline: "enforce" })).pipe(
+          Effect.flatMap((exit) => Deferred.succeed(ended, exit))
+        )
+        return Effect.zipRight(Effect.forkDaemon(inPromise(caller)), Effect.never)
+      })
+      yield* Effect.fork(Botanu.workflow(body, "W", { ...ids, deadline: "5 seconds" }))
+      yield* TestClock.adjust("5 seconds")
+      const exit = yield* Deferred.await(ended)
+      expect(Exit.isFailure(exit) && Cause.isDie(exit.cause)).toBe(true)
     })
   )
 

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Logger, Schema, TestClock } from "effect"
-import { Botanu, CompletedRun, Run, RunExporter, Usage } from "../../src/index.js"
+import { Effect, Fiber, Layer, Logger, Option, Schema, TestClock } from "effect"
+import { Botanu, CompletedRun, Run, RunContext, RunExporter, Usage } from "../../src/index.js"
+import { flushFor, record } from "../../src/lifecycle/ActiveExporters.js"
 import { brokenTracer } from "../brokenTracer.js"
-import { completedRuns, observed, onlyRun } from "../observed.js"
+import { completedRuns, logging, observed, onlyRun, unheard } from "../observed.js"
 import { ids, makeRun } from "../runs.js"
 import { costOf, costText } from "../usages.js"
 
@@ -182,3 +183,79 @@ describe("the exporter in memory", () => {
     expect([costOf(back), back.totals.calls]).toEqual(["0", 0])
   })
 })
+
+describe("the exporters of a fiber", () => {
+  const flushed = (...layers: ReadonlyArray<Layer.Layer<never>>) =>
+    Layer.mergeAll(Layer.empty, ...layers).pipe((layer) => Effect.provide(Effect.withFiberRuntime(flushFor), layer))
+  const flushing = (flush: () => Effect.Effect<void, unknown> | undefined) =>
+    RunExporter.layer({
+      export: () => Effect.void,
+      get flush() {
+        return flush()
+      }
+    } as RunExporter.RunExporter)
+
+  it.effect("are flushed, each that can be, whatever becomes of the others", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
+      let count = 0
+      const good = flushing(() => Effect.sync(() => void count++))
+      const none = RunExporter.layer(recording([], "none"))
+      yield* flushed(good, none)
+      expect([count, lines]).toEqual([1, []])
+      yield* flushed(
+        good,
+        flushing(() => Effect.fail("down")),
+        flushing(() => 1 as never)
+      )
+      expect(count).toBe(2)
+      expect(lines.map((line) => line.split(",")[0])).toEqual([
+        "a run exporter was not flushed",
+        "a run exporter was not flushed"
+      ])
+    }).pipe(Effect.provide(logging(lines)))
+  })
+
+  it.effect("have five seconds to be flushed", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
+      const fiber = yield* Effect.fork(Effect.uninterruptible(flushed(flushing(() => Effect.never))))
+      yield* TestClock.adjust("4999 millis")
+      expect(Option.isNone(yield* Fiber.poll(fiber))).toBe(true)
+      yield* TestClock.adjust("1 millis")
+      yield* Fiber.join(fiber)
+      expect(lines).toHaveLength(1)
+    }).pipe(Effect.provide(logging(lines)))
+  })
+
+  it.effect("whose layer is built in a run do not work in that run", () =>
+    Effect.gen(function* () {
+      const seen: Array<boolean> = []
+      const layer = RunExporter.layer({
+        export: () => Effect.map(Effect.serviceOption(RunContext), (run) => void seen.push(Option.isSome(run)))
+      })
+      yield* Botanu.workflow(Effect.provide(run, layer), "outer", ids)
+      expect(seen).toEqual([false])
+    })
+  )
+})
+
+it.effect("a recorder receives the starts and the ends of runs, and none after its scope", () =>
+  Effect.gen(function* () {
+    const log: Array<string> = []
+    const recorder = {
+      started: ({ workflow }: Run) => void log.push(`started ${workflow}`),
+      completed: ({ status }: CompletedRun) => void log.push(status),
+      flush: Effect.sync(() => void log.push("flushed"))
+    }
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        yield* record(recorder, unheard("recorder"))
+        yield* run
+        yield* Effect.withFiberRuntime(flushFor)
+      })
+    )
+    yield* run
+    expect(log).toEqual(["started W", "success", "flushed"])
+  })
+)
