@@ -22,7 +22,8 @@ export const Banners = ({ live: { goneSinceMs, status }, now }: { readonly live:
       ) : isAway ? (
         <div class="banner is-away" role="alert">
           <b>
-            No connection to {status.ledger} for {Figures.duration(seconds(now - (status.awaySinceMs ?? now)))}
+            {isDatabase(status.ledger) ? "No connection to" : "Cannot read"} {status.ledger} for{" "}
+            {Figures.duration(seconds(now - (status.awaySinceMs ?? now)))}
           </b>
           <span class="mute">
             Shown as of {time(status.atMs)}. Trying again in{" "}
@@ -31,13 +32,15 @@ export const Banners = ({ live: { goneSinceMs, status }, now }: { readonly live:
           <span class="faint">{status.problem}</span>
         </div>
       ) : null}
-      {status !== undefined && status.cutLines > 0 ? (
-        <div class="banner small">
-          <b>{plural(status.cutLines, "line")} could not be read</b>
-          <span class="mute">in {filesText(status.cutFiles)}. Cut by a crash; all else is here.</span>
+      {status?.problems.map(({ lines, places, problem }) => (
+        <div key={problem} class="banner small">
+          <b>{plural(lines, "line")} could not be read</b>
+          <span class="mute">
+            in {filesText(places)}. {problemTexts[problem]}
+          </span>
           <code>botanu doctor</code>
         </div>
-      ) : null}
+      ))}
       {status !== undefined && status.lost > 0 ? (
         <div class="banner small">
           <b>{plural(status.lost, "record was", "records were")} lost before the ledger</b>
@@ -49,7 +52,15 @@ export const Banners = ({ live: { goneSinceMs, status }, now }: { readonly live:
   )
 }
 
+const isDatabase = (ledger: string): boolean => /^postgres/.test(ledger)
+
 const seconds = (millis: number): number => Math.max(1000, Math.round(millis / 1000) * 1000)
+
+const problemTexts = {
+  cut: "Cut by a crash; all else is here.",
+  newer_version: "A later version of botanu wrote them: update it to see them. They are in no sum.",
+  invalid: "They are not as botanu writes them, and in no sum."
+}
 
 const filesText = (files: ReadonlyArray<string>): string =>
   files.length <= 2 ? files.join(" and ") : `${files[0]} and ${files.length - 1} other files`
@@ -60,9 +71,7 @@ export const EmptyLedger = ({ ledger }: { readonly ledger: string }) => (
     <h1>No runs in {ledger} yet</h1>
     <p class="mute">Add the ledger to your program. The first run appears here within a second.</p>
     <pre>
-      <code>
-        {/^postgres/.test(ledger) ? "LedgerSql.layer()" : `Ledger.layer({ directory: ${JSON.stringify(ledger)} })`}
-      </code>
+      <code>{isDatabase(ledger) ? "LedgerSql.layer()" : `Ledger.layer({ directory: ${JSON.stringify(ledger)} })`}</code>
     </pre>
   </div>
 )

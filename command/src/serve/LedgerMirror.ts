@@ -11,6 +11,7 @@ import * as CompactedFiles from "../store/CompactedFiles.js"
 import * as DuckDb from "../store/DuckDb.js"
 import * as LedgerDirectory from "../store/LedgerDirectory.js"
 import * as LedgerLines from "../store/LedgerLines.js"
+import type { Health } from "../store/LedgerStore.js"
 import * as AnswerCache from "./AnswerCache.js"
 import * as MirrorTables from "./MirrorTables.js"
 
@@ -28,8 +29,8 @@ export interface MirrorState {
   readonly problem: string | null
   readonly awaySinceMs: number | null
   readonly nextTryMs: number | null
-  readonly cutLines: number
-  readonly cutFiles: ReadonlyArray<string>
+  /** Lines that are in no figure. */
+  readonly problems: Health["problems"]
   readonly lost: number
 }
 
@@ -97,7 +98,8 @@ export const layerDirectory = (
       /** How many bytes of each segment are in the tables. */
       let read = new Map<string, number>()
       let tails: ReadonlyMap<string, number> = new Map()
-      let cutTails = 0
+      /** The lines that could not be read, apart from those in the tables. */
+      let unread = ""
       /** The writers that are there. */
       let alive = ""
       let part = 0
@@ -161,6 +163,9 @@ export const layerDirectory = (
           return { hasLines: end > 0, rest: added.length - end }
         })
 
+      const segmentsOf = ({ day, segments }: Ledger.CompactedDay) =>
+        segments.map(({ name }) => path.join(options.ledger, day, name))
+
       const look = Effect.gen(function* () {
         yield* options.pull ?? Effect.void
         const now = yield* Clock.currentTimeMillis
@@ -168,7 +173,11 @@ export const layerDirectory = (
         const { segments } = found
         const compacted = found.compacted.filter(({ problem }) => problem === undefined)
         const before = yield* SubscriptionRef.get(state)
-        const isFirst = before.state === "loading"
+        const isFirst = before.revision === 0
+        const there = new Set([
+          ...segments.map(({ path }) => path),
+          ...found.compacted.flatMap((day) => [day.path, ...segmentsOf(day)])
+        ])
         const readBefore = new Map(read)
         const aliveBefore = alive
         let open = new Map<string, number>()
@@ -180,16 +189,17 @@ export const layerDirectory = (
             const isKnown = fresh.every((day) =>
               day.segments.every(({ bytes, name }) => read.get(path.join(options.ledger, day.day, name)) === bytes)
             )
-            if (isFirst || !isKnown) {
+            // Days that are over may be removed from a ledger.
+            const isThere = Array.from(read.keys()).every((file) => there.has(file))
+            if (isFirst || !isKnown || !isThere) {
               read.clear()
               yield* all(MirrorTables.clear)
               open = yield* loadAll({ segments, compacted })
-              hasLines = read.size > 0
+              hasLines = true
             } else {
               for (const day of fresh) {
-                const from = day.segments.map(({ name }) => path.join(options.ledger, day.day, name))
                 const [file = ""] = CompactedFiles.paths([day], "lines")
-                yield* all(MirrorTables.move, { segments: from, file })
+                yield* all(MirrorTables.move, { segments: segmentsOf(day), file })
                 read.set(day.path, day.bytes)
               }
               for (const segment of segments.filter(({ bytes, path }) => bytes > (read.get(path) ?? 0))) {
@@ -198,12 +208,12 @@ export const layerDirectory = (
                 if (rest > 0) open.set(segment.path, segment.bytes)
               }
             }
-            const there = Array.from(
+            const writers = Array.from(
               new Set(segments.filter(({ isAbandoned }) => !isAbandoned).map(({ writer }) => writer))
             )
-            if (there.join() !== alive) {
-              yield* all(MirrorTables.alive, { alive: there })
-              alive = there.join()
+            if (writers.join() !== alive) {
+              yield* all(MirrorTables.alive, { alive: writers })
+              alive = writers.join()
               hasLines = true
             }
             if (hasLines) yield* all(MirrorTables.derive)
@@ -221,24 +231,28 @@ export const layerDirectory = (
           .filter(([path, bytes]) => tails.get(path) === bytes)
           .map(([path]) => path)
         tails = open
-        if (!hasLines && before.state === "ready" && cut.length === cutTails) return
-        cutTails = cut.length
+        const unreadNow = [
+          ...cut,
+          ...found.compacted
+            .filter(({ cutLines, problem }) => cutLines > 0 || problem !== undefined)
+            .map(({ path }) => path)
+        ].join()
+        if (!hasLines && before.state === "ready" && unreadNow === unread) return
+        unread = unreadNow
         const counts = yield* countsOf(query)
-        const cutDays = compacted.filter(({ cutLines }) => cutLines > 0)
-        const names = Array.from(new Set([...counts.files, ...cut])).sort()
         yield* SubscriptionRef.set(state, {
-          ...counts.state,
+          ...counts,
+          problems: problemsOf(
+            (yield* problemRows(query)).map((row) => ({ ...row, segment: path.relative(options.ledger, row.segment) })),
+            cut.map((segment) => path.relative(options.ledger, segment)),
+            found.compacted
+          ),
           state: "ready",
           revision: before.revision + 1,
           atMs: now,
           problem: null,
           awaySinceMs: null,
-          nextTryMs: null,
-          cutLines: counts.lines + cut.length + cutDays.reduce((sum, { cutLines }) => sum + cutLines, 0),
-          cutFiles: [
-            ...names.map((name) => path.relative(options.ledger, name)),
-            ...cutDays.map(({ day }) => `${day}, compacted`)
-          ]
+          nextTryMs: null
         })
       })
 
@@ -334,8 +348,7 @@ const nothing: Omit<MirrorState, "atMs"> = {
   problem: null,
   awaySinceMs: null,
   nextTryMs: null,
-  cutLines: 0,
-  cutFiles: [],
+  problems: [],
   lost: 0
 }
 
@@ -388,27 +401,67 @@ const lastLineEnd = (files: FileSystem.FileSystem, path: string, bytes: number):
     return 0
   }).pipe(Effect.mapError(trouble))
 
+const number = (value: string | null | undefined) => (value === null || value === undefined ? null : Number(value))
+
 const countsOf = (query: LedgerMirror["Type"]["query"]) =>
   Effect.gen(function* () {
     const [events] = yield* query(
       "SELECT count(*) AS events, min(startMs) AS first, max(startMs) AS last, sum(runs) AS runs FROM events",
       {}
     )
-    const problems = yield* query("SELECT segment, sum(lines) AS lines FROM problems GROUP BY segment", {})
     const [losses] = yield* query("SELECT sum(count) AS lost FROM losses", {})
-    const number = (value: string | null | undefined) => (value === null || value === undefined ? null : Number(value))
     return {
-      lines: problems.reduce((sum, { lines }) => sum + Number(lines), 0),
-      files: problems.map(({ segment }) => segment ?? ""),
-      state: {
-        events: number(events?.events) ?? 0,
-        runs: number(events?.runs) ?? 0,
-        firstStartMs: number(events?.first),
-        lastStartMs: number(events?.last),
-        lost: number(losses?.lost) ?? 0
-      }
+      events: number(events?.events) ?? 0,
+      runs: number(events?.runs) ?? 0,
+      firstStartMs: number(events?.first),
+      lastStartMs: number(events?.last),
+      lost: number(losses?.lost) ?? 0
     }
   })
+
+interface ProblemRow {
+  readonly segment: string
+  readonly problem: string
+  readonly lines: number
+}
+
+const problemRows = (query: LedgerMirror["Type"]["query"]): Effect.Effect<ReadonlyArray<ProblemRow>, CommandError> =>
+  Effect.map(
+    query("SELECT segment, problem, sum(lines) AS lines FROM problems GROUP BY ALL ORDER BY segment", {}),
+    (rows) =>
+      rows.map(({ lines, problem, segment }) => ({
+        segment: segment ?? "",
+        problem: problem ?? "",
+        lines: Number(lines)
+      }))
+  )
+
+/** What is in no figure: lines in the tables, ends of segments that were cut, and what compacted days say of themselves. */
+const problemsOf = (
+  rows: ReadonlyArray<ProblemRow>,
+  cut: ReadonlyArray<string>,
+  compacted: ReadonlyArray<Ledger.CompactedDay>
+): MirrorState["problems"] =>
+  (["cut", "newer_version", "invalid"] as const)
+    .map((problem) => {
+      const isCut = problem === "cut"
+      const found = [
+        ...rows.filter((row) => row.problem === problem),
+        ...(isCut ? cut.map((segment) => ({ segment, lines: 1 })) : [])
+      ]
+      const days = compacted
+        .map((day) => ({
+          place: `${day.day}, compacted`,
+          lines: isCut ? day.cutLines : Number(day.problem === problem)
+        }))
+        .filter(({ lines }) => lines > 0)
+      return {
+        problem,
+        lines: [...found, ...days].reduce((sum, { lines }) => sum + lines, 0),
+        places: [...Array.from(new Set(found.map(({ segment }) => segment))).sort(), ...days.map(({ place }) => place)]
+      }
+    })
+    .filter(({ lines }) => lines > 0)
 
 const decodeRun = Schema.decodeUnknownOption(Run)
 const decodeCompleted = Schema.decodeUnknownOption(CompletedRun)

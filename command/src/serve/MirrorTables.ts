@@ -39,7 +39,7 @@ CREATE TABLE durations (event INTEGER, durationMs DOUBLE);
 CREATE TABLE workflows (workflow VARCHAR, median DECIMAL(38, 18), p95 DECIMAL(38, 18));
 CREATE TABLE touched (event INTEGER);
 CREATE TABLE alive (writer VARCHAR);
-CREATE TABLE problems (segment VARCHAR, lines BIGINT);
+CREATE TABLE problems (segment VARCHAR, problem VARCHAR, lines BIGINT);
 CREATE TABLE losses (count BIGINT);
 CREATE TABLE numbered (lines BIGINT);
 INSERT INTO numbered VALUES (0);
@@ -114,6 +114,11 @@ export const linesOfCompacted: ReadonlyArray<string> = DuckDb.inOrder(`CREATE OR
     FROM read_parquet($files, filename = true) ORDER BY filename, number
   )`)
 
+/** Fails where a table does not have all rows that it should have: what is missing would be in no figure. */
+const isWhole = (what: string, there: string, expected: string): string =>
+  `SELECT CASE WHEN there <> expected THEN error(printf('%d of %d ${what} are in memory', there, expected)) END
+  FROM (SELECT (${there})::BIGINT AS there, (${expected})::BIGINT AS expected)`
+
 /** Adds the lines that were taken to the tables, and notes the events that they are about. */
 export const load: ReadonlyArray<string> = [
   // A completed line replaces that of the start and an earlier completed line of the run.
@@ -137,6 +142,7 @@ export const load: ReadonlyArray<string> = [
     completed.errorClass, completed.cancellationReason, ${msOf("completed.endTime")}, completed.durationMs,
     TRY_CAST(completed.totals.usd AS DECIMAL(38, 18)), completed.totals.calls, completed.totals.unpricedCalls, writer, segment
   FROM fresh f JOIN keys k ON k.eventId = f.run.eventId AND k.customerId = f.run.customerId`,
+  isWhole("runs", "SELECT count(*) FROM runs WHERE run IN (SELECT line FROM fresh)", "SELECT count(*) FROM fresh"),
   "INSERT INTO touched SELECT DISTINCT event FROM runs WHERE run IN (SELECT line FROM fresh)",
   `CREATE OR REPLACE TEMP TABLE freshCalls AS
   SELECT line, coalesce(u.responseModel, u.model, u.provider) AS name, u.provider AS provider,
@@ -162,6 +168,11 @@ export const load: ReadonlyArray<string> = [
     .map((column) => `k.${column} IS NOT DISTINCT FROM c.${column}`)
     .join(" AND ")}`,
   "INSERT INTO calls SELECT run, event, kind, durationMs, tokens, usd FROM numberedCalls",
+  isWhole(
+    "calls",
+    "SELECT count(*) FROM calls WHERE run IN (SELECT line FROM fresh)",
+    "SELECT count(*) FROM freshCalls"
+  ),
   "INSERT INTO unpriced SELECT run, event, kind, usd, usage FROM numberedCalls WHERE usage IS NOT NULL",
   `INSERT INTO unpricedQuantities
   SELECT run, event, kind, quantity, TRY_CAST(json_extract_string(usage, quantity) AS DOUBLE)
@@ -175,9 +186,9 @@ export const load: ReadonlyArray<string> = [
     AND (l.amendment.customerId IS NULL OR l.amendment.customerId = k.customerId) WHERE l.type = 'amended'`,
   `INSERT INTO losses SELECT count FROM lines WHERE v = 1 AND type = 'lost' AND count IS NOT NULL`,
   `INSERT INTO problems
-  SELECT segment, count(*) FROM lines
+  SELECT segment, CASE WHEN v IS NULL THEN 'cut' WHEN v > 1 THEN 'newer_version' ELSE 'invalid' END, count(*) FROM lines
   WHERE NOT isRun AND NOT coalesce(v = 1 AND (type IN ('lost', 'writer') OR type = 'amended' AND amendment.eventId IS NOT NULL), false)
-  GROUP BY segment`,
+  GROUP BY ALL`,
   "UPDATE numbered SET lines = lines + (SELECT count(*) FROM lines)",
   ...["lines", "fresh", "replaced", "freshCalls", "numberedCalls"].map((table) => `DROP TABLE ${table}`)
 ]
@@ -204,10 +215,13 @@ export const clear: ReadonlyArray<string> = [
   "losses"
 ].map((table) => `DELETE FROM ${table}`)
 
-/** The segments `$segments` were compacted: their lines are in `$file` now. */
-export const move: ReadonlyArray<string> = ["runs", "amendments", "problems"].map(
-  (table) => `UPDATE ${table} SET segment = $file WHERE segment IN (SELECT unnest($segments::VARCHAR[]))`
-)
+/** The segments `$segments` were compacted: their lines are in `$file` now, without those that were cut. */
+export const move: ReadonlyArray<string> = [
+  ...["runs", "amendments"].map(
+    (table) => `UPDATE ${table} SET segment = $file WHERE segment IN (SELECT unnest($segments::VARCHAR[]))`
+  ),
+  "DELETE FROM problems WHERE segment IN (SELECT unnest($segments::VARCHAR[]))"
+]
 
 /** Derives the events that were touched once more. */
 export const derive: ReadonlyArray<string> = [
@@ -276,6 +290,7 @@ export const derive: ReadonlyArray<string> = [
   SELECT r.event, r.durationMs FROM scope r ANTI JOIN scope p ON p.runId = r.parentRunId AND p.event = r.event
   WHERE r.isCompleted AND r.durationMs IS NOT NULL`,
   "DELETE FROM touched",
+  isWhole("runs of events", "SELECT coalesce(sum(runs), 0) FROM events", "SELECT count(*) FROM runs"),
   `CREATE OR REPLACE TABLE workflows AS
   SELECT workflow, CAST(quantile_disc(usd, 0.5) AS DECIMAL(38, 18)) AS median, CAST(quantile_disc(usd, 0.95) AS DECIMAL(38, 18)) AS p95
   FROM events WHERE status IS NOT NULL AND status NOT IN ('running', 'lost') GROUP BY workflow`

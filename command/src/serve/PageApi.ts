@@ -374,8 +374,14 @@ export const Status = Schema.Struct({
   problem: Nullable(Schema.String),
   awaySinceMs: Nullable(Schema.Number),
   nextTryMs: Nullable(Schema.Number),
-  cutLines: Schema.Number,
-  cutFiles: Schema.Array(Schema.String),
+  /** Lines that are in no figure, by what is wrong with them. A compacted day that cannot be read counts as one. */
+  problems: Schema.Array(
+    Schema.Struct({
+      problem: Schema.Literal("cut", "newer_version", "invalid"),
+      lines: Schema.Number,
+      places: Schema.Array(Schema.String)
+    })
+  ),
   /** Records that writers counted as lost. */
   lost: Schema.Number,
   traceUrl: Nullable(Schema.String),

@@ -453,11 +453,14 @@ describe("a ledger that changes", () => {
       expect(await shown.locator("pre").innerText()).toBe('Ledger.layer({ directory: "./botanu-ledger" })')
       await append(folder, [
         ...linesOf([record({ n: 1, event: "ticket-1", end: 2 })]),
-        '{"v":1,"type":"completed","compl'
+        '{"v":1,"type":"completed","compl',
+        '{"v":2,"type":"completed"}'
       ])
-      await shown.waitForSelector("text=1 line could not be read")
+      await shown.waitForSelector(".banner >> text=Cut by a crash")
+      await shown.waitForSelector(".banner >> text=A later version of botanu wrote them")
+      expect(await shown.locator(".banner b").allInnerTexts()).toEqual(Array(2).fill("1 line could not be read"))
       await rm(folder, { recursive: true })
-      await shown.waitForSelector("[role=alert] >> text=No connection to ./botanu-ledger")
+      await shown.waitForSelector("[role=alert] >> text=Cannot read ./botanu-ledger for")
       await shown.waitForSelector("text=Trying again in")
     })
   })
@@ -469,6 +472,9 @@ describe("a ledger that changes", () => {
       await page.close()
       await shown.waitForSelector("[role=alert] >> text=botanu serve does not answer")
       expect(await shown.locator("tr[data-index]").count()).toBe(1)
+      const back = await serve(folder, fixture.assets, { port: Number(new URL(page.url).port) })
+      closes.push(back.close)
+      await shown.waitForSelector("[role=alert]", { state: "detached" })
     })
   })
 

@@ -290,15 +290,13 @@ describe("a ledger that changes", () => {
     await appendFile(file, second.slice(0, 40))
     const cut = await served(folder)
     const status = () => cut.get<Page.Status>("status")
-    expect(await until(status, ({ cutLines }) => cutLines === 1)).toMatchObject({
-      events: 1,
-      cutLines: 1,
-      cutFiles: ["2026-02-02/writer-1.jsonl"]
-    })
+    const problems = [{ problem: "cut", lines: 1, places: ["2026-02-02/writer-1.jsonl"] }]
+    const isCut = ({ problems }: Page.Status) => problems.length > 0
+    expect(await until(status, isCut)).toMatchObject({ events: 1, problems })
     await appendFile(file, `${second.slice(40)}\n`)
-    expect(await until(status, ({ events }) => events === 2)).toMatchObject({ events: 2, cutLines: 0, cutFiles: [] })
+    expect(await until(status, ({ events }) => events === 2)).toMatchObject({ events: 2, problems: [] })
     await appendFile(file, `${first.slice(0, 50)}\n`)
-    expect(await until(status, ({ cutLines }) => cutLines === 1)).toMatchObject({ events: 2, cutLines: 1 })
+    expect(await until(status, isCut)).toMatchObject({ events: 2, problems })
   })
 
   it("may be compacted meanwhile, and is read where it was compacted before", async () => {
@@ -320,17 +318,17 @@ describe("a ledger that changes", () => {
     await written("2026-02-03/writer-2.jsonl", linesOf([record({ n: 3, event: "ticket-3", start: 5, end: 6 })]))
     const before = await served(folder, { pollMillis: restingMillis })
     const seen = async (page: Served) => {
-      const { cutLines, events, lost, runs } = await page.get<Page.Status>("status")
+      const { events, lost, problems, runs } = await page.get<Page.Status>("status")
       const { rows } = await page.get<Page.Events>("events?sort=started&order=ascending")
       const detail = await page.get<Page.EventDetail>("event?eventId=ticket-1")
-      return { cutLines, events, lost, runs, rows, charges: detail.charges }
+      return { cut: problems.map(({ lines }) => lines), events, lost, runs, rows, charges: detail.charges }
     }
     const first = await until(
       () => seen(before),
-      ({ cutLines }) => cutLines === 1
+      ({ cut }) => cut.length > 0
     )
     expect(first.rows.map(({ status }) => status)).toEqual(["success", "running", "success"])
-    expect(first).toMatchObject({ events: 3, lost: 2, cutLines: 1 })
+    expect(first).toMatchObject({ events: 3, lost: 2, cut: [1] })
     expect(first.charges).toHaveLength(1)
     expect((await botanu(["compact", "--ledger", folder])).out).toContain("compacted 1 day")
     const after = await served(folder, { pollMillis: restingMillis })
@@ -341,7 +339,7 @@ describe("a ledger that changes", () => {
       `${linesOf([record({ n: 1, event: "ticket-1", end: 2, calls: [{ usd: "0.75" }] })])[0]}\n`
     )
     for (const page of [before, after]) {
-      const { rows } = await until(
+      const { cut, rows } = await until(
         () => seen(page),
         ({ rows }) => rows[0]?.usd === "0.75"
       )
@@ -350,6 +348,8 @@ describe("a ledger that changes", () => {
         ["running", "0"],
         ["success", "0"]
       ])
+      expect(cut).toEqual([1])
+      expect((await page.get<Page.Status>("status")).problems[0]?.places).toEqual(["2026-02-02, compacted"])
     }
   })
 
