@@ -4,6 +4,7 @@
  */
 import { type Error, FileSystem, Path } from "@effect/platform"
 import { Effect, Option, Schema } from "effect"
+import { optional } from "../schema/SchemaRecord.js"
 import { orIfGone } from "./Gone.js"
 
 /**
@@ -53,7 +54,9 @@ export const Manifest = Schema.Struct({
   lines: Schema.NonNegativeInt,
   cutLines: Schema.NonNegativeInt,
   lost: Schema.NonNegativeInt,
-  segments: Schema.Array(Schema.Struct({ name: Schema.String, bytes: Schema.NonNegativeInt }))
+  segments: Schema.Array(Schema.Struct({ name: Schema.String, bytes: Schema.NonNegativeInt })),
+  /** The size of the other files. Absent: of an earlier version, which did not note it. */
+  bytes: optional(Schema.NonNegativeInt)
 })
 
 const folderName = /^[\w-]+\.compacted$/
@@ -70,6 +73,25 @@ export const read = (
     const files = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const text = yield* orIfGone(files.readFileString(path.join(folder, manifestName)), undefined)
+    const manifest = text === undefined ? Option.none() : decodeManifest(text)
+    const noted = Option.flatMapNullable(manifest, ({ bytes }) => bytes)
+    const bytes = Option.isSome(noted) ? Option.some(noted.value + (text ?? "").length) : yield* bytesOf(folder)
+    return Option.map(bytes, (bytes) => ({
+      path: folder,
+      day,
+      ...Option.getOrElse(manifest, () => nothing),
+      bytes,
+      problem: Option.isSome(manifest) ? undefined : text !== undefined && isNewer(text) ? "newer_version" : "invalid"
+    }))
+  })
+
+/** The size of the files in a folder. None where it is removed meanwhile. */
+const bytesOf = (
+  folder: string
+): Effect.Effect<Option.Option<number>, Error.PlatformError, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function* () {
+    const files = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
     const names = yield* orIfGone(files.readDirectory(folder), undefined)
     if (names === undefined) return Option.none()
     let bytes = 0
@@ -79,14 +101,7 @@ export const read = (
         0
       )
     }
-    const manifest = text === undefined ? Option.none() : decodeManifest(text)
-    return Option.some({
-      path: folder,
-      day,
-      bytes,
-      ...Option.getOrElse(manifest, () => nothing),
-      problem: Option.isSome(manifest) ? undefined : text !== undefined && isNewer(text) ? "newer_version" : "invalid"
-    })
+    return Option.some(bytes)
   })
 
 const nothing = { runs: 0, lines: 0, cutLines: 0, lost: 0, segments: [] }

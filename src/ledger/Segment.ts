@@ -136,43 +136,57 @@ export const files = (
   Effect.gen(function* () {
     const fileSystem = yield* FileSystem.FileSystem
     const path = yield* Path.Path
-    const found: Array<Omit<Segment, "isAbandoned">> = []
-    const compacted: Array<CompactedDay.CompactedDay> = []
-    if (!(yield* fileSystem.exists(directory))) return { segments: [], compacted }
-    for (const day of (yield* fileSystem.readDirectory(directory)).filter((name) => dayFolder.test(name)).sort()) {
-      const folder = path.join(directory, day)
-      const ofDay: Array<Omit<Segment, "isAbandoned">> = []
-      for (const name of (yield* orIfGone(fileSystem.readDirectory(folder), [])).sort()) {
-        const writer = segmentName.exec(name)?.[1]
-        if (writer === undefined) continue
-        const file = path.join(folder, name)
-        const info = yield* orIfGone(Effect.asSome(fileSystem.stat(file)), Option.none())
-        if (Option.isNone(info)) continue
-        const modifiedMillis = Option.match(info.value.mtime, { onNone: () => 0, onSome: (time) => time.getTime() })
-        ofDay.push({ path: file, day, bytes: Number(info.value.size), modifiedMillis, writer })
-      }
-      // After the segments: those that are compacted meanwhile are in both, and count once.
-      const contained = new Map<string, number>()
-      for (const name of (yield* orIfGone(fileSystem.readDirectory(folder), []))
-        .filter(CompactedDay.isCompacted)
-        .sort()) {
-        const one = yield* CompactedDay.read(path.join(folder, name), day)
-        if (Option.isNone(one)) continue
-        compacted.push(one.value)
-        for (const { bytes, name } of one.value.segments) contained.set(name, bytes)
-      }
-      found.push(...ofDay.filter((segment) => contained.get(path.basename(segment.path)) !== segment.bytes))
-    }
+    if (!(yield* fileSystem.exists(directory))) return { segments: [], compacted: [] }
+    const days = (yield* fileSystem.readDirectory(directory)).filter((name) => dayFolder.test(name)).sort()
+    const ofDays = yield* Effect.forEach(days, (day) => filesOf(path.join(directory, day), day), { concurrency: 8 })
+    const found = ofDays.flatMap(({ segments }) => segments)
     const abandoned = yield* abandonedOf(found)
-    return { segments: found.map((segment) => ({ ...segment, isAbandoned: abandoned.has(segment.writer) })), compacted }
+    return {
+      segments: found.map((segment) => ({ ...segment, isAbandoned: abandoned.has(segment.writer) })),
+      compacted: ofDays.flatMap(({ compacted }) => compacted)
+    }
+  })
+
+type FoundSegment = Omit<Segment, "isAbandoned">
+
+/** The files of a day, by name. */
+const filesOf = (folder: string, day: string) =>
+  Effect.gen(function* () {
+    const fileSystem = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const segments: Array<FoundSegment> = []
+    for (const name of (yield* orIfGone(fileSystem.readDirectory(folder), [])).sort()) {
+      const writer = segmentName.exec(name)?.[1]
+      if (writer === undefined) continue
+      const file = path.join(folder, name)
+      const info = yield* orIfGone(Effect.asSome(fileSystem.stat(file)), Option.none())
+      if (Option.isNone(info)) continue
+      const modifiedMillis = Option.match(info.value.mtime, { onNone: () => 0, onSome: (time) => time.getTime() })
+      segments.push({ path: file, day, bytes: Number(info.value.size), modifiedMillis, writer })
+    }
+    // After the segments: those that are compacted meanwhile are in both, and count once.
+    const compacted: Array<CompactedDay.CompactedDay> = []
+    const contained = new Map<string, number>()
+    for (const name of (yield* orIfGone(fileSystem.readDirectory(folder), []))
+      .filter(CompactedDay.isCompacted)
+      .sort()) {
+      const one = yield* CompactedDay.read(path.join(folder, name), day)
+      if (Option.isNone(one)) continue
+      compacted.push(one.value)
+      for (const { bytes, name } of one.value.segments) contained.set(name, bytes)
+    }
+    return {
+      segments: segments.filter((segment) => contained.get(path.basename(segment.path)) !== segment.bytes),
+      compacted
+    }
   })
 
 /** Of the writers of these segments, those that are gone. */
 const abandonedOf = (
-  found: ReadonlyArray<Omit<Segment, "isAbandoned">>
+  found: ReadonlyArray<FoundSegment>
 ): Effect.Effect<ReadonlySet<string>, Error.PlatformError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
-    const latest = new Map<string, Omit<Segment, "isAbandoned">>()
+    const latest = new Map<string, FoundSegment>()
     for (const segment of found) {
       const known = latest.get(segment.writer)
       if (known === undefined || known.modifiedMillis <= segment.modifiedMillis) latest.set(segment.writer, segment)

@@ -92,21 +92,24 @@ export const compact = (
         )
       }
       yield* verified(database, unfinished, counts)
-      const manifest = {
-        v: CompactedFiles.version,
-        runs: counts.runs,
-        lines: counts.lines,
-        cutLines: counts.cut,
-        lost: counts.lost,
-        segments: segments.map((segment) => ({ name: path.basename(segment.path), bytes: segment.bytes }))
-      }
-      yield* files.writeFileString(path.join(unfinished, "manifest.json"), `${JSON.stringify(manifest)}\n`)
       yield* Effect.ignore(files.remove(path.join(unfinished, "temporary"), { recursive: true }))
       let bytes = 0
       for (const name of yield* files.readDirectory(unfinished)) {
         yield* synced(path.join(unfinished, name), "r+")
         bytes += Number((yield* files.stat(path.join(unfinished, name))).size)
       }
+      const manifest = {
+        v: CompactedFiles.version,
+        runs: counts.runs,
+        lines: counts.lines,
+        cutLines: counts.cut,
+        lost: counts.lost,
+        segments: segments.map((segment) => ({ name: path.basename(segment.path), bytes: segment.bytes })),
+        bytes
+      }
+      const text = `${JSON.stringify(manifest)}\n`
+      yield* files.writeFileString(path.join(unfinished, "manifest.json"), text)
+      yield* synced(path.join(unfinished, "manifest.json"), "r+")
       for (const segment of segments) {
         const size = yield* Effect.orElseSucceed(
           Effect.map(files.stat(segment.path), ({ size }) => Number(size)),
@@ -122,7 +125,7 @@ export const compact = (
           for (const segment of segments) yield* files.remove(segment.path, { force: true })
         })
       )
-      return { _tag: "Compacted", runs: counts.runs, bytes } as const
+      return { _tag: "Compacted", runs: counts.runs, bytes: bytes + text.length } as const
     })
   ).pipe(Effect.catchTags({ BadArgument: unwritable, SystemError: unwritable }))
 
@@ -229,7 +232,7 @@ const selects: Readonly<Record<CompactedFiles.Name, string>> = {
     WHERE type IN ('completed', 'amended', 'lost')
       OR type = 'started' AND run_id::UUID IN (SELECT run_id FROM keyed_runs WHERE NOT is_completed)
     ORDER BY event_id, rowid`,
-  runs: `SELECT r.* EXCLUDE (rank, source, report_status, run_status), s.writers
+  runs: `SELECT r.* EXCLUDE (rank, source, report_status, run_status, is_crowded), s.writers
     FROM keyed_runs r LEFT JOIN starts s ON s.run_id = r.run_id AND NOT r.is_completed
     ORDER BY r.customer_id, r.start_time`,
   events: `SELECT ${LedgerTables.eventKey()} AS event_key, * FROM tail_events ORDER BY customer_id, start_time`,

@@ -6,14 +6,36 @@ import type { Dialect } from "./Dialect.js"
 
 /**
  * Common table expressions that end with `recorded_events`, over a table of runs of which each is there once. An outcome that
- * was amended is not in them: see `amended`. Most events have one run, and need no lineage.
+ * was amended is not in them: see `amended`.
  */
-export const recordedEvents = ({ first, last }: Dialect, runs: string): string => `
+export const recordedEvents = (dialect: Dialect, runs: string): string => `
 crowded AS (
   SELECT event_id, customer_id FROM ${runs} GROUP BY event_id, customer_id HAVING count(*) > 1
 ),
+${crowdedEvents(
+  dialect,
+  `SELECT r.* FROM ${runs} r JOIN crowded c ON c.event_id = r.event_id AND c.customer_id = r.customer_id`
+)},
+recorded_events AS (
+  SELECT * FROM crowded_events
+  UNION ALL
+  ${loneEvents(runs)}
+  WHERE NOT EXISTS (SELECT 1 FROM crowded c WHERE c.event_id = r.event_id AND c.customer_id = r.customer_id)
+)`
+
+/** Events of which the run `r` is the only one. Most are: they need no lineage. */
+export const loneEvents = (runs: string): string => `
+  SELECT r.event_id, r.customer_id, r.workflow, r.workflow_version, r.environment, r.tenant_id, r.start_time, r.end_time,
+    1 AS runs, CASE WHEN r.parent_run_id = r.run_id THEN 0 ELSE 1 END AS attempts,
+    CASE WHEN r.is_completed THEN ARRAY[r.duration_ms] END AS durations, coalesce(r.usd, 0) AS usd, coalesce(r.calls, 0) AS calls,
+    coalesce(r.unpriced_calls, 0) AS unpriced_calls, 0 AS usd_before_final, r.run_status, r.report_status AS recorded_status,
+    r.error_class, r.cancellation_reason, r.outcome_value_type, r.outcome_value_amount
+  FROM ${runs} r`
+
+/** Common table expressions that end with `crowded_events`, over all runs of events that may have several. */
+export const crowdedEvents = ({ first, last }: Dialect, runs: string): string => `
 crowded_runs AS (
-  SELECT r.* FROM ${runs} r JOIN crowded c ON c.event_id = r.event_id AND c.customer_id = r.customer_id
+  ${runs}
 ),
 nested_runs AS (
   SELECT r.run_id FROM crowded_runs r
@@ -59,7 +81,7 @@ costs_before_final AS (
   WHERE r.start_time < f.start_time
   GROUP BY r.event_id, r.customer_id
 ),
-recorded_events AS (
+crowded_events AS (
   SELECT s.event_id, s.customer_id, o.workflow, o.workflow_version, o.environment, o.tenant_id, s.start_time, s.end_time,
     s.runs, s.attempts, d.durations, s.usd, s.calls, s.unpriced_calls, coalesce(b.usd, 0) AS usd_before_final,
     f.run_status, f.report_status AS recorded_status, f.error_class, f.cancellation_reason,
@@ -70,13 +92,6 @@ recorded_events AS (
   JOIN crowded_runs f ON f.run_id = e.final_id
   LEFT JOIN event_durations d ON d.event_id = s.event_id AND d.customer_id = s.customer_id
   LEFT JOIN costs_before_final b ON b.event_id = s.event_id AND b.customer_id = s.customer_id
-  UNION ALL
-  SELECT r.event_id, r.customer_id, r.workflow, r.workflow_version, r.environment, r.tenant_id, r.start_time, r.end_time,
-    1, CASE WHEN r.parent_run_id = r.run_id THEN 0 ELSE 1 END, CASE WHEN r.is_completed THEN ARRAY[r.duration_ms] END,
-    coalesce(r.usd, 0), coalesce(r.calls, 0), coalesce(r.unpriced_calls, 0), 0,
-    r.run_status, r.report_status, r.error_class, r.cancellation_reason, r.outcome_value_type, r.outcome_value_amount
-  FROM ${runs} r
-  WHERE NOT EXISTS (SELECT 1 FROM crowded c WHERE c.event_id = r.event_id AND c.customer_id = r.customer_id)
 )`
 
 /** Common table expressions that end with `events`: recorded events, each with its latest amendment. */

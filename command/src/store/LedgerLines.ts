@@ -34,6 +34,15 @@ export const recordsOf = (
     return { records: RunRecord.distinct(records), amendments }
   })
 
+/** The run that starts or ends with a line of a segment. None where the line is of something else, or prices a run once more. */
+export const newRunOf = (line: string): ReadonlyArray<RunRecord.RunRecord> => {
+  const decoded = decodeLine(line)
+  if (Either.isLeft(decoded)) return []
+  const { completed, run, v } = decoded.right
+  if (v !== 1 || completed?.repriced !== undefined) return []
+  return completed != null ? [RunRecord.fromCompleted(completed)] : run != null ? [RunRecord.started(run)] : []
+}
+
 /** Of runs, which records count, where that is more than one record of a run that has completed shows. */
 export interface SharedRuns {
   /** Runs that have not completed: their starts count. */
@@ -51,7 +60,7 @@ export const sharedRuns = (database: DuckDb, { compacted }: Ledger.Files): Effec
     return {
       open: new Set(yield* idsOf("SELECT run_id::VARCHAR AS run_id FROM runs WHERE NOT is_completed")),
       several: new Set([
-        ...(yield* idsOf("SELECT run_id::VARCHAR AS run_id FROM several_records")),
+        ...(yield* idsOf("SELECT run_id::VARCHAR AS run_id FROM repeated_runs WHERE is_completed")),
         ...(readable.length === 0
           ? []
           : yield* idsOf(
@@ -173,6 +182,7 @@ const optionalLine = <A, I>(schema: Schema.Schema<A, I>) => Schema.optional(Sche
 const decodeLine = Schema.decodeUnknownEither(
   Schema.parseJson(
     Schema.Struct({
+      v: optionalLine(Schema.Number),
       run: optionalLine(Run),
       completed: optionalLine(CompletedRun),
       amendment: optionalLine(Ledger.OutcomeAmendment)

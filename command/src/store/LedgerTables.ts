@@ -9,7 +9,7 @@ import type { CommandError } from "../CommandError.js"
 import * as CompactedFiles from "./CompactedFiles.js"
 import * as Dialect from "./Dialect.js"
 import * as DuckDb from "./DuckDb.js"
-import { amended, recordedEvents } from "./EventRelation.js"
+import { amended, crowdedEvents, loneEvents } from "./EventRelation.js"
 import * as Segments from "./Segments.js"
 
 /**
@@ -39,19 +39,65 @@ export const load = (database: DuckDb.DuckDb, files: Ledger.Files, depth: Depth)
 /** Makes the tables, and keeps `read_lines`: what was read of each line, with the place of its segment as `source`. */
 export const make = (database: DuckDb.DuckDb, files: Ledger.Files, depth: Depth): Effect.Effect<void, CommandError> =>
   Effect.gen(function* () {
-    const compacted = files.compacted.filter(({ problem }) => problem === undefined)
+    const readable = { ...files, compacted: files.compacted.filter(({ problem }) => problem === undefined) }
+    const { compacted } = readable
     const all = (statements: ReadonlyArray<string>) =>
       Effect.forEach(statements, (statement) => database.query(statement), { discard: true })
-    yield* all(readLines({ ...files, compacted }, depth))
-    let hasUnsettled = false
-    if (compacted.length > 0) {
-      yield* all(unsettledEvents)
-      const [row] = yield* database.query("SELECT count(*) AS events FROM unsettled")
-      hasUnsettled = Number(row?.["events"]) > 0
-      if (hasUnsettled) yield* database.query(unsettledRuns(files, depth))
-    }
+    yield* all(compactedViews(readable, depth))
+    // A table of lines in their order takes several times as long where there are many segments.
+    const hasUnsettled = yield* unordered(
+      database,
+      Effect.gen(function* () {
+        yield* database.query(
+          `CREATE OR REPLACE TEMP TABLE read_lines AS ${readLines(readable, readable.segments, depth)}`
+        )
+        const hasUnsettled = yield* findUnsettled(database, readable)
+        if (hasUnsettled) yield* database.query(unsettledRuns(readable, depth))
+        return hasUnsettled
+      })
+    )
+    yield* database.query(repeatedRuns)
+    yield* ordered(database, readable, depth)
     yield* all(runTables(compacted, depth, hasUnsettled))
     if (hasCalls(depth)) yield* all(callTables(compacted, depth, hasUnsettled))
+  })
+
+/** Finds the compacted events that may have changed since. Gives whether there are any. */
+const findUnsettled = (
+  database: DuckDb.DuckDb,
+  { compacted, segments }: Ledger.Files
+): Effect.Effect<boolean, CommandError> =>
+  Effect.gen(function* () {
+    if (compacted.length === 0) return false
+    yield* database.query(unsettledEvents)
+    if (segments.length > 0) yield* database.query(eventsOfReadRuns)
+    const [row] = yield* database.query("SELECT count(*) AS events FROM unsettled")
+    return Number(row?.["events"]) > 0
+  })
+
+/** Statements that give no order to the rows of the tables that they make. */
+const unordered = <A>(
+  database: DuckDb.DuckDb,
+  making: Effect.Effect<A, CommandError>
+): Effect.Effect<A, CommandError> =>
+  Effect.acquireUseRelease(
+    database.query("SET preserve_insertion_order = false"),
+    () => making,
+    () => Effect.ignore(database.query("RESET preserve_insertion_order"))
+  )
+
+/** Reads segments once more, in their order, in which that of two lines counts. A writer rarely makes such lines. */
+const ordered = (database: DuckDb.DuckDb, files: Ledger.Files, depth: Depth): Effect.Effect<void, CommandError> =>
+  Effect.gen(function* () {
+    if (files.segments.length === 0) return
+    const places = placesOf(files)
+    const tied = new Set((yield* database.query(tiedSources)).map(({ source }) => Number(source)))
+    const segments = files.segments.filter(({ path }) => tied.has(places.get(path) ?? -1))
+    if (segments.length === 0) return
+    yield* database.query(
+      `DELETE FROM read_lines WHERE source IN (${segments.map(({ path }) => places.get(path)).join(", ")})`
+    )
+    yield* database.query(`INSERT INTO read_lines BY NAME ${readLines(files, segments, depth)}`)
   })
 
 /** Whether a line is a run that can be counted. */
@@ -122,19 +168,21 @@ const columnsOf = (depth: Depth): ReadonlyArray<string> =>
 
 const hasCalls = (depth: Depth): boolean => depth === "calls" || depth === "quantities"
 
-/**
- * Files in the order in which their lines count: by day, what was compacted of a day before its segments, by name. `file_index`
- * becomes the place in that order.
- */
-const placeIn = ({ compacted, segments }: Ledger.Files, of: "compacted" | "segments"): string => {
+/** The places of files in the order in which their lines count: by day, what was compacted of a day before its segments, by name. */
+const placesOf = ({ compacted, segments }: Ledger.Files): ReadonlyMap<string, number> => {
   const ordered = [...compacted, ...segments].sort((one, other) =>
     one.day < other.day ? -1 : one.day > other.day ? 1 : 0
   )
-  const places = new Map(ordered.map(({ path }, index) => [path, index]))
-  return `[${(of === "compacted" ? compacted : segments).map(({ path }) => places.get(path)).join(", ")}][file_index::BIGINT + 1]`
+  return new Map(ordered.map(({ path }, index) => [path, index]))
 }
 
-/** Where a line is among all lines. */
+/** The place of a file among all, by its `file_index` among these. */
+const placeIn = (files: Ledger.Files, read: ReadonlyArray<{ readonly path: string }>): string => {
+  const places = placesOf(files)
+  return `[${read.map(({ path }) => places.get(path)).join(", ")}][file_index::BIGINT + 1]`
+}
+
+/** Where a line is among all lines. Lines of one segment have their order where that counts. */
 const position = (alias = ""): string => `((${alias}source::BIGINT << 40) + ${alias}rowid)`
 
 /** Completed records come after starts; of several the last counts. Of several starts the first counts. */
@@ -152,31 +200,53 @@ const isAlive = (segments: ReadonlyArray<Ledger.Segment>): string =>
 
 const nested = (depth: Depth, columns: string): string => (hasCalls(depth) ? `, ${columns}` : "")
 
-const readLines = (files: Ledger.Files, depth: Depth): ReadonlyArray<string> => [
-  // Without a filter, so that `rowid` numbers the lines in the order of the files.
-  `CREATE OR REPLACE TEMP TABLE read_lines AS
-    SELECT coalesce(${isCounted}, false) AS is_counted, type = 'completed' AS is_completed, type = 'amended' AS is_amendment,
+/** What is read of the lines of some segments. */
+const readLines = (files: Ledger.Files, segments: ReadonlyArray<Ledger.Segment>, depth: Depth): string =>
+  // Without a filter, so that `rowid` numbers the lines in the order in which they are read.
+  `SELECT coalesce(${isCounted}, false) AS is_counted, type = 'completed' AS is_completed, type = 'amended' AS is_amendment,
       ${columnsOf(depth)
         .map((name) => `${runColumns[name]} AS ${name}`)
         .join(", ")},
-      ${files.segments.length === 0 ? "0" : placeIn(files, "segments")} AS source,
-      ${isAlive(files.segments)} AS is_alive, amendment
+      ${segments.length === 0 ? "0" : placeIn(files, segments)} AS source,
+      ${isAlive(segments)} AS is_alive, amendment
       ${nested(depth, "completed.usages AS usages, completed.annotations AS annotations")}
       ${depth === "quantities" ? `, v IS NULL AS is_cut, CASE WHEN v = 1 AND type = 'lost' THEN "count" END AS lost` : ""}
     FROM (
-      SELECT *, ${files.segments.length === 0 ? "" : "file_index,"} CASE type WHEN 'started' THEN run ELSE completed.run END AS r
+      SELECT *, ${segments.length === 0 ? "" : "file_index,"} CASE type WHEN 'started' THEN run ELSE completed.run END AS r
       FROM ${Segments.lines(
-        files.segments.map(({ path }) => path),
+        segments.map(({ path }) => path),
         depth
       )}
-    )`,
-  ...CompactedFiles.names.map((name) =>
-    files.compacted.length === 0
-      ? `DROP VIEW IF EXISTS compacted_${name}`
-      : `CREATE OR REPLACE TEMP VIEW compacted_${name} AS SELECT *, ${placeIn(files, "compacted")} AS source
-          FROM read_parquet([${CompactedFiles.paths(files.compacted, name).map(Segments.literalPath).join(", ")}])`
+    )`
+
+/** Tables of compacted days that a depth needs. */
+const compactedNames = (depth: Depth): ReadonlyArray<(typeof CompactedFiles.names)[number]> =>
+  CompactedFiles.names.filter(
+    (name) => hasCalls(depth) || !(CompactedFiles.namesOfCalls as ReadonlyArray<string>).includes(name)
   )
-]
+
+const compactedViews = (files: Ledger.Files, depth: Depth): ReadonlyArray<string> =>
+  files.compacted.length === 0
+    ? []
+    : compactedNames(depth).map(
+        (
+          name
+        ) => `CREATE OR REPLACE TEMP VIEW compacted_${name} AS SELECT *, ${placeIn(files, files.compacted)} AS source
+          FROM read_parquet([${CompactedFiles.paths(files.compacted, name).map(Segments.literalPath).join(", ")}])`
+      )
+
+/** Runs of which a line is not the only one of its kind. */
+const repeatedRuns = `CREATE OR REPLACE TEMP TABLE repeated_runs AS SELECT run_id, is_completed FROM read_lines
+  WHERE is_counted AND run_id IS NOT NULL GROUP BY run_id, is_completed HAVING count(*) > 1`
+
+/** Segments that have several lines of one kind for a run, or amendments of one event that were made at one time. */
+const tiedSources = `SELECT DISTINCT source FROM (
+    SELECT source FROM read_lines SEMI JOIN repeated_runs USING (run_id, is_completed) WHERE is_counted
+    GROUP BY run_id, is_completed, source HAVING count(*) > 1
+    UNION ALL
+    SELECT source FROM read_lines WHERE is_counted AND is_amendment
+    GROUP BY source, amendment."eventId", amendment."at" HAVING count(*) > 1
+  )`
 
 /** The key of an event in compacted files: two events rarely have the same one, which does no harm. */
 export const eventKey = (alias = ""): string => `md5_number_lower(${alias}event_id || chr(31) || ${alias}customer_id)`
@@ -185,24 +255,26 @@ export const eventKey = (alias = ""): string => `md5_number_lower(${alias}event_
  * Events whose runs are in several places: in segments, or in more than one compacted day; and those that have a run without an
  * end. A day notes which of its events that is known of when it is compacted.
  */
-const unsettledEvents: ReadonlyArray<string> = [
-  `CREATE OR REPLACE TEMP TABLE unsettled AS
+const unsettledEvents = `CREATE OR REPLACE TEMP TABLE unsettled AS
     SELECT DISTINCT event_key FROM (
       SELECT event_key FROM compacted_unsettled
       UNION ALL SELECT ${eventKey()} FROM read_lines WHERE is_counted AND run_id IS NOT NULL
-    )`,
-  // The run may have been of another event, where a record was wrong.
-  `INSERT INTO unsettled SELECT DISTINCT event_key FROM compacted_runs
+    )`
+
+/** The run may have been of another event, where a record was wrong. */
+const eventsOfReadRuns = `INSERT INTO unsettled SELECT DISTINCT event_key FROM compacted_runs
           WHERE run_id IN (SELECT run_id FROM read_lines WHERE is_counted AND run_id IS NOT NULL)
             AND event_key NOT IN (SELECT event_key FROM unsettled)`
-]
 
 /** Adds the compacted runs of unsettled events to the lines. */
 const unsettledRuns = ({ segments }: Ledger.Files, depth: Depth): string => {
   const alive = new Set(segments.filter(({ isAbandoned }) => !isAbandoned).map(({ writer }) => writer))
+  const isAlive =
+    alive.size === 0
+      ? "false"
+      : `coalesce(list_has_any(writers, [${Array.from(alive, DuckDb.literal).join(", ")}]), false)`
   return `INSERT INTO read_lines BY NAME
-    SELECT true AS is_counted, false AS is_amendment, is_completed, ${columnsOf(depth).join(", ")}, source,
-      coalesce(list_has_any(writers, [${Array.from(alive, DuckDb.literal).join(", ")}]::VARCHAR[]), false) AS is_alive
+    SELECT true AS is_counted, false AS is_amendment, is_completed, ${columnsOf(depth).join(", ")}, source, ${isAlive} AS is_alive
       ${nested(depth, "NULL AS usages, NULL AS annotations")}
     FROM compacted_runs SEMI JOIN unsettled USING (event_key)`
 }
@@ -228,12 +300,14 @@ const runTables = (
   `CREATE OR REPLACE TEMP TABLE tail_runs AS
     SELECT ${rank()} AS rank, source, is_completed, ${columnsOf(depth).join(", ")},
       CASE WHEN is_completed THEN outcome_status ELSE ${openStatus} END AS report_status,
-      CASE WHEN is_completed THEN status ELSE ${openStatus} END AS run_status
+      CASE WHEN is_completed THEN status ELSE ${openStatus} END AS run_status,
+      (event_id, customer_id) IN (
+        SELECT (event_id, customer_id) FROM read_lines WHERE is_counted AND run_id IS NOT NULL
+        GROUP BY event_id, customer_id HAVING min(run_id) <> max(run_id)
+      ) AS is_crowded
     FROM read_lines SEMI JOIN (
       SELECT max(${rank()}) AS winner FROM read_lines WHERE is_counted AND run_id IS NOT NULL GROUP BY run_id
     ) ON winner = ${rank()}`,
-  `CREATE OR REPLACE TEMP TABLE several_records AS SELECT run_id FROM read_lines
-    WHERE is_counted AND is_completed AND run_id IS NOT NULL GROUP BY run_id HAVING count(*) > 1`,
   `CREATE OR REPLACE TEMP VIEW runs AS ${together(
     "runs",
     compacted,
@@ -248,8 +322,10 @@ const runTables = (
       amendment.outcome.reason AS outcome_reason, amendment."by" AS amended_by, amendment."at" AS amended_at
     FROM read_lines WHERE is_amendment AND is_counted
     ${compacted.length === 0 ? "" : "UNION ALL BY NAME SELECT (source::BIGINT << 40) + id AS id, * EXCLUDE (id, source) FROM compacted_amendments"}`,
-  `CREATE OR REPLACE TEMP TABLE tail_events AS
-    WITH ${recordedEvents(Dialect.duckDb, "tail_runs")} SELECT * FROM recorded_events`,
+  `CREATE OR REPLACE TEMP TABLE crowded_events AS
+    WITH ${crowdedEvents(Dialect.duckDb, "SELECT * FROM tail_runs WHERE is_crowded")} SELECT * FROM crowded_events`,
+  `CREATE OR REPLACE TEMP VIEW tail_events AS
+    SELECT * FROM crowded_events UNION ALL BY NAME ${loneEvents("tail_runs")} WHERE NOT is_crowded`,
   `CREATE OR REPLACE TEMP VIEW recorded_events AS ${together("events", compacted, hasUnsettled, "*", "* EXCLUDE (event_key, source)")}`,
   `CREATE OR REPLACE TEMP VIEW events AS
     WITH ${amended(Dialect.duckDb, "recorded_events", "amendments")} SELECT * FROM events`

@@ -1,0 +1,43 @@
+/**
+ * How lines become tables. What is in the tables is compared with an oracle in the tests of the queries.
+ */
+import { NodeContext } from "@effect/platform-node"
+import { Effect } from "effect"
+import { expect, it } from "vitest"
+import { record } from "../../../test/report/records.js"
+import * as DuckDb from "../../src/store/DuckDb.js"
+import * as LedgerDirectory from "../../src/store/LedgerDirectory.js"
+import * as LedgerTables from "../../src/store/LedgerTables.js"
+import { linesOf, makeLedger } from "../botanu.js"
+
+const textOf = (lines: ReadonlyArray<string>): string => lines.map((line) => `${line}\n`).join("")
+
+it("reads a segment in its order only where that counts: of two records of a run the later one holds", async () => {
+  const twice = [record({ n: 1, end: 2, status: "failure" }), record({ n: 1, end: 2, status: "success" })]
+  const directory = await makeLedger({
+    "2026-02-02/one-1.jsonl": textOf(linesOf([record({ n: 2 }), record({ n: 2, end: 3 })])),
+    "2026-02-02/twice-1.jsonl": textOf(linesOf(twice))
+  })
+  const read = Effect.gen(function* () {
+    const database = yield* DuckDb.make
+    const inOrder: Array<string> = []
+    const watched: DuckDb.DuckDb = {
+      ...database,
+      query: (statement, parameters) =>
+        Effect.gen(function* () {
+          const [setting] = yield* database.query(
+            "SELECT current_setting('preserve_insertion_order')::VARCHAR AS is_kept"
+          )
+          if (statement.includes("read_json") && setting?.["is_kept"] === "true") inOrder.push(statement)
+          return yield* database.query(statement, parameters)
+        })
+    }
+    yield* LedgerTables.load(watched, yield* LedgerDirectory.files(directory), "events")
+    expect(inOrder).toHaveLength(1)
+    expect(inOrder[0]).toContain("twice-1.jsonl")
+    expect(inOrder[0]).not.toContain("one-1.jsonl")
+    return yield* database.query("SELECT run_status FROM runs ORDER BY run_id")
+  })
+  const rows = await Effect.runPromise(Effect.provide(Effect.scoped(read), NodeContext.layer))
+  expect(rows).toEqual([{ run_status: "success" }, { run_status: "success" }])
+})
