@@ -5,6 +5,7 @@ import * as Migrator from "@effect/sql/Migrator"
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import { Effect } from "effect"
+import { arrivals } from "./migrations/Arrivals.js"
 import { functions } from "./migrations/Functions.js"
 import { tables } from "./migrations/Tables.js"
 import { views } from "./migrations/Views.js"
@@ -13,7 +14,8 @@ import { views } from "./migrations/Views.js"
 const migrations: Readonly<Record<string, (schema: string) => string>> = {
   "1_tables": tables,
   "2_functions": functions,
-  "3_views": views
+  "3_views": views,
+  "4_arrivals": arrivals
 }
 
 /** The number of the latest version. */

@@ -2,10 +2,11 @@
  * `botanu runs`: the latest runs, and with `--follow` those that come in.
  */
 import { Figures, TerminalText } from "botanu-effect/report"
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import type { CommandError } from "../CommandError.js"
-import { latestRuns, type RunFilter, type RunRow } from "../query/RunList.js"
+import { comingRuns, latestRuns, type RunFilter } from "../query/RunList.js"
 import { LedgerStore } from "../store/LedgerStore.js"
+import type { RunRow } from "../store/RunRow.js"
 import * as Paint from "../terminal/Paint.js"
 import * as Rows from "../terminal/Rows.js"
 import { Screen } from "../terminal/Screen.js"
@@ -14,37 +15,32 @@ import { unpricedText } from "./ReportGroup.js"
 
 /** Prints runs, the latest last. Following does not end by itself. */
 export const runs = (
-  options: Omit<RunFilter, "since"> & { readonly limit: number | undefined; readonly follow: boolean }
+  options: RunFilter & { readonly limit: number | undefined; readonly follow: boolean }
 ): Effect.Effect<void, CommandError, LedgerStore | Screen> =>
   Effect.gen(function* () {
     const { print } = yield* Screen
-    const { name, refresh } = yield* LedgerStore
+    const { name } = yield* LedgerStore
     yield* checkLimit(options.limit)
+    // Before the latest are read, so that none comes between.
+    const coming = options.follow ? yield* comingRuns(options) : Stream.empty
     const found = yield* latestRuns(options, options.limit ?? 20)
     if (found.length === 0) yield* print([`${TerminalText.visible(name)}   no run`])
     yield* Effect.flatMap(linesOf(found), print)
-    if (!options.follow) return
     const shown = new Set(found.map(keyOf))
-    let since = latestOf(found)
-    const step = Effect.gen(function* () {
-      if (!(yield* refresh)) return
-      const rows = (yield* latestRuns({ ...options, since }, mostAtOnce)).filter((row) => !shown.has(keyOf(row)))
-      if (rows.length === 0) return
-      for (const row of rows) shown.add(keyOf(row))
-      since = latestOf(rows) ?? since
-      yield* Effect.flatMap(linesOf(rows), print)
-    })
-    yield* Effect.forever(Effect.delay(step, "1 second"))
+    yield* Stream.runForEach(coming, (rows) =>
+      Effect.gen(function* () {
+        const fresh = rows.filter((row) => !shown.has(keyOf(row)))
+        for (const row of fresh) shown.add(keyOf(row))
+        for (const key of Array.from(shown).slice(0, -mostShown)) shown.delete(key)
+        yield* Effect.flatMap(linesOf(fresh), print)
+      })
+    )
   })
 
-const mostAtOnce = 1000
+/** A writer writes a line twice where it does not know whether the disk has it: soon after the first time. */
+const mostShown = 10_000
 
-const keyOf = ({ runId, status }: RunRow): string => `${runId} ${status}`
-
-const latestOf = (rows: ReadonlyArray<RunRow>): string | undefined => {
-  const last = rows[rows.length - 1]
-  return last === undefined ? undefined : (last.endTime ?? last.startTime)
-}
+const keyOf = ({ endTime, runId }: RunRow): string => `${runId} ${endTime === undefined}`
 
 /** One line a run, without a head, so that lines of later polls stand below those of earlier ones. */
 const linesOf = (rows: ReadonlyArray<RunRow>) =>

@@ -1,43 +1,22 @@
 /**
  * Runs one by one.
  */
-import type { RunRecord } from "botanu-effect/report"
-import { type BigDecimal, Effect } from "effect"
+import { Effect, Stream } from "effect"
 import type { CommandError } from "../CommandError.js"
 import { LedgerStore, type Parameter } from "../store/LedgerStore.js"
-import * as Cells from "./Cells.js"
-
-/** A row of a list of runs. */
-export interface RunRow {
-  readonly runId: string
-  readonly workflow: string
-  readonly eventId: string
-  readonly customerId: string
-  readonly attempt: number
-  readonly isNested: boolean
-  /** ISO instants in UTC. */
-  readonly startTime: string
-  readonly endTime: string | undefined
-  readonly status: RunRecord.ReportStatus
-  readonly errorClass: string | undefined
-  readonly durationMs: number | undefined
-  readonly usd: BigDecimal.BigDecimal
-  readonly unpricedCalls: number
-}
+import * as RunRow from "../store/RunRow.js"
 
 /** Which runs are listed. */
 export interface RunFilter {
   readonly workflow?: string | undefined
   readonly customer?: string | undefined
-  /** Runs that started or ended at this time or later. */
-  readonly since?: string | undefined
 }
 
 /** The runs that started or ended last, at most so many, the latest last. */
 export const latestRuns = (
-  { customer, since, workflow }: RunFilter,
+  { customer, workflow }: RunFilter,
   limit: number
-): Effect.Effect<ReadonlyArray<RunRow>, CommandError, LedgerStore> =>
+): Effect.Effect<ReadonlyArray<RunRow.RunRow>, CommandError, LedgerStore> =>
   Effect.gen(function* () {
     const { dialect, query } = yield* LedgerStore
     const conditions: Array<string> = ["true"]
@@ -49,31 +28,28 @@ export const latestRuns = (
     }
     add("workflow", workflow, "workflow = $workflow::text")
     add("customer", customer, "customer_id = $customer::text")
-    add("since", since, "coalesce(end_time, start_time) >= $since::timestamptz")
     const rows = yield* query({
       from: ["runs"],
-      text: `SELECT run_id, workflow, event_id, customer_id, attempt, parent_run_id IS NOT NULL AS is_nested,
-          ${dialect.iso("start_time")} AS start_time, ${dialect.iso("end_time")} AS end_time, run_status, error_class,
-          duration_ms, usd, unpriced_calls
-        FROM runs WHERE ${conditions.join(" AND ")}
+      text: `SELECT ${RunRow.columns(dialect)} FROM runs WHERE ${conditions.join(" AND ")}
         ORDER BY coalesce(end_time, start_time) DESC, run_id DESC LIMIT ${Math.floor(limit)}`,
       parameters
     })
-    return rows
-      .map((row) => ({
-        runId: row.run_id ?? "",
-        workflow: row.workflow ?? "",
-        eventId: row.event_id ?? "",
-        customerId: row.customer_id ?? "",
-        attempt: Cells.count(row.attempt),
-        isNested: row.is_nested === "true",
-        startTime: row.start_time ?? "",
-        endTime: Cells.text(row.end_time),
-        status: (row.run_status ?? "running") as RunRecord.ReportStatus,
-        errorClass: Cells.text(row.error_class),
-        durationMs: Cells.known(row.duration_ms),
-        usd: Cells.amount(row.usd),
-        unpricedCalls: Cells.count(row.unpriced_calls)
-      }))
-      .reverse()
+    return rows.map(RunRow.fromRow).reverse()
   })
+
+/** Runs that start and runs that end from now on, some at a time. The effect is done when none is missed any more. */
+export const comingRuns = (
+  filter: RunFilter
+): Effect.Effect<Stream.Stream<ReadonlyArray<RunRow.RunRow>, CommandError>, CommandError, LedgerStore> =>
+  Effect.gen(function* () {
+    const { coming } = yield* LedgerStore
+    return Stream.filter(
+      Stream.map(yield* coming, (rows) => rows.filter(isIn(filter))),
+      (rows) => rows.length > 0
+    )
+  })
+
+const isIn =
+  ({ customer, workflow }: RunFilter) =>
+  (row: RunRow.RunRow): boolean =>
+    (workflow === undefined || row.workflow === workflow) && (customer === undefined || row.customerId === customer)

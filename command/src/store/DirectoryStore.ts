@@ -7,6 +7,7 @@ import { Figures } from "botanu-effect/report"
 import { Effect, Ref, type Scope, Stream } from "effect"
 import { megabytes, plural } from "../Amounts.js"
 import type { CommandError } from "../CommandError.js"
+import * as ComingLines from "./ComingLines.js"
 import * as CompactedFiles from "./CompactedFiles.js"
 import * as Dialect from "./Dialect.js"
 import * as DuckDb from "./DuckDb.js"
@@ -14,6 +15,7 @@ import * as LedgerDirectory from "./LedgerDirectory.js"
 import * as LedgerLines from "./LedgerLines.js"
 import type { Health, Relation, Row, Statement, Store } from "./LedgerStore.js"
 import * as LedgerTables from "./LedgerTables.js"
+import * as RunRow from "./RunRow.js"
 import * as Segments from "./Segments.js"
 
 /** Opens the ledger in a directory. Fails where there is no such directory. Nothing is read until the first statement. */
@@ -85,6 +87,12 @@ export const open = (
       ),
       records: (selection) =>
         reading(Effect.flatMap(Ref.get(found), (files) => LedgerLines.recordsOf(database, files, selection))),
+      coming: Effect.map(Effect.provide(ComingLines.make(directory), environment), (lines) =>
+        lines.pipe(
+          Stream.map((texts) => texts.flatMap(LedgerLines.newRunOf).map(RunRow.fromRecord)),
+          Stream.filter((rows) => rows.length > 0)
+        )
+      ),
       refresh: lock.withPermits(1)(
         Effect.gen(function* () {
           const now = yield* listed

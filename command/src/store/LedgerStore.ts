@@ -9,6 +9,7 @@ import type { CommandError } from "../CommandError.js"
 import type { Dialect } from "./Dialect.js"
 import * as DirectoryStore from "./DirectoryStore.js"
 import * as PostgresStore from "./PostgresStore.js"
+import type { RunRow } from "./RunRow.js"
 
 /** A value of a parameter, which is never part of the statement. */
 export type Parameter = string | number | null
@@ -75,6 +76,11 @@ export interface Store {
   readonly allRecords: Stream.Stream<ReadonlyArray<RunRecord.RunRecord>, CommandError>
   /** Runs and amendments as `botanu-effect/report` takes them. All that is selected is held in memory. */
   readonly records: (selection: Selection) => Effect.Effect<Records, CommandError>
+  /**
+   * Runs that start and runs that end from now on, some at a time, in the order in which they come. The effect is done when none
+   * is missed any more; the stream does not end. A run may come twice.
+   */
+  readonly coming: Effect.Effect<Stream.Stream<ReadonlyArray<RunRow>, CommandError>, CommandError>
   /** Reads what was written since. Gives whether there was anything. */
   readonly refresh: Effect.Effect<boolean, CommandError>
   /** How many lines are in no figure, because they were cut, are not valid, or are of a later version. */

@@ -12,6 +12,7 @@ import { CommandError, exitCodes } from "../CommandError.js"
 import * as Dialect from "./Dialect.js"
 import { amended, recordedEvents } from "./EventRelation.js"
 import type { Parameter, Relation, Row, Selection, Statement, Store } from "./LedgerStore.js"
+import * as RunRow from "./RunRow.js"
 import * as Segments from "./Segments.js"
 
 /** Whether a location is the URL of a database. */
@@ -124,6 +125,7 @@ export const open = (text: string): Effect.Effect<Store, CommandError, Scope.Sco
         )
       ),
       records,
+      coming: comingRuns(query, location.schema),
       refresh: Effect.succeed(true),
       linesLeftOut: Effect.succeed(0),
       health: Effect.gen(function* () {
@@ -144,6 +146,43 @@ export const open = (text: string): Effect.Effect<Store, CommandError, Scope.Sco
         }
       })
     } satisfies Store
+  })
+
+/** How often the database is asked for what has come, and how long a transaction that brings it may take. */
+const comingInterval = "1 second"
+const longestTransaction = "15 seconds"
+
+/**
+ * Runs that are running, and runs whose records came since the last time. Each question overlaps with the one before, because what a
+ * transaction brings is there later than it says; of what was there before, only the keys are kept.
+ */
+const comingRuns = (
+  query: (statement: Statement) => Effect.Effect<ReadonlyArray<Row>, CommandError>,
+  schema: string
+): Store["coming"] =>
+  Effect.gen(function* () {
+    let since = (yield* query({ from: [], text: "SELECT now()::text AS now" }))[0]?.now ?? ""
+    let known: ReadonlySet<string> = new Set()
+    const step = Effect.gen(function* () {
+      const rows = yield* query({
+        from: [],
+        text: `SELECT ${RunRow.columns(Dialect.postgres)}, now()::text AS now FROM ${schema}.run_states
+          WHERE NOT is_completed AND run_status = 'running' OR repriced_at IS NULL
+            AND (run_id, run_states.start_time) IN (
+              SELECT run_id, start_time FROM ${schema}.records
+              WHERE recorded_at >= $since::timestamptz - interval '${longestTransaction}'
+            )
+          ORDER BY coalesce(run_states.end_time, run_states.start_time), run_id`,
+        parameters: { since }
+      })
+      const found = new Map(rows.map((row) => [`${row.run_id} ${row.end_time === null}`, row]))
+      const fresh = Array.from(found).flatMap(([key, row]) => (known.has(key) ? [] : [RunRow.fromRow(row)]))
+      known = new Set(found.keys())
+      since = rows[0]?.now ?? since
+      return fresh
+    })
+    yield* step
+    return Stream.repeatEffect(Effect.delay(step, comingInterval)).pipe(Stream.filter((rows) => rows.length > 0))
   })
 
 /** How many rows, and how many records of runs, are in memory at once. */

@@ -1,24 +1,123 @@
-import { appendFile } from "node:fs/promises"
-import { describe, expect, it } from "vitest"
+/**
+ * Runs as they come, in each store.
+ */
+import { readdirSync, readFileSync } from "node:fs"
+import { appendFile, mkdir, rm, writeFile } from "node:fs/promises"
+import { dirname, join } from "node:path"
+import type { RunRecord } from "botanu-effect/report"
+import { LedgerSql } from "botanu-effect/sql"
+import { Effect } from "effect"
+import { describe, expect, it, onTestFinished } from "vitest"
 import { record } from "../../../test/report/records.js"
+import { clientOf } from "../../../test/sql/database.js"
 import { ledgerOf, linesOf, starting } from "../botanu.js"
+import { stores } from "../stores.js"
 
-describe("botanu runs --follow", () => {
-  it("prints runs as they start and end, each once", { timeout: 60_000 }, async () => {
-    const ledger = await ledgerOf(linesOf([record({ n: 1, event: "first", start: 0, end: 2 })]))
-    const { out, stop } = starting(["runs", "--follow", "--ledger", ledger])
-    const seen = (text: string) =>
-      expect.poll(() => out.filter((line) => line.includes(text)).length, { timeout: 20_000 })
+const textOf = (lines: ReadonlyArray<string>): string => lines.map((line) => `${line}\n`).join("")
+
+const segmentsOf = (directory: string): ReadonlyArray<string> =>
+  readdirSync(directory, { recursive: true })
+    .map(String)
+    .filter((name) => name.endsWith(".jsonl"))
+    .sort()
+    .map((name) => join(directory, name))
+
+/** Adds runs to a ledger, as a program that goes on writing does. */
+const add = async (ledger: string, records: ReadonlyArray<RunRecord.RunRecord>): Promise<void> => {
+  if (!ledger.startsWith("postgres")) return appendFile(segmentsOf(ledger).at(-1) ?? "", textOf(linesOf(records)))
+  await Effect.runPromise(Effect.provide(LedgerSql.write({ records, amendments: [] }), clientOf(ledger)))
+}
+
+const following = (ledger: string, ...more: ReadonlyArray<string>) => {
+  const { out, stop } = starting(["runs", "--follow", "--ledger", ledger, ...more])
+  onTestFinished(async () => {
+    await stop()
+  })
+  const linesWith = (text: string) => out.filter((line) => line.includes(text))
+  const seen = (text: string) => expect.poll(() => linesWith(text).length, { timeout: 30_000 })
+  return { out, linesWith, seen }
+}
+
+describe.each(stores())("botanu runs --follow of $name", { timeout: 60_000 }, (store) => {
+  it("prints runs as they start and end, each once, whenever they ended", async () => {
+    const first = record({ n: 1, event: "first", start: 1000, end: 1002 })
+    const ledger = await store.ledgerOf(linesOf([first]))
+    const { linesWith, out, seen } = following(ledger)
     await seen("first").toBe(1)
-    const add = (lines: ReadonlyArray<string>) =>
-      appendFile(`${ledger}/2026-02-02/writer-1.jsonl`, lines.map((line) => `${line}\n`).join(""))
-    await add(linesOf([record({ n: 2, event: "second", start: 10 })]))
+    await add(ledger, [record({ n: 2, event: "second", start: 1010 })])
     await seen("second").toBe(1)
     expect(out.at(-1)).toContain("running")
-    await add(linesOf([record({ n: 2, event: "second", start: 10, end: 12, status: "failure" })]))
+    // Of another process, which writes later: it ended before the one that is shown.
+    await add(ledger, [record({ n: 3, event: "earlier", start: 10, end: 12 })])
+    await seen("earlier").toBe(1)
+    await add(ledger, [record({ n: 2, event: "second", start: 1010, end: 1012, status: "failure" }), first])
     await seen("second").toBe(2)
-    expect(out.at(-1)).toContain("failure")
-    await stop()
-    expect(out.filter((line) => line.includes("first"))).toHaveLength(1)
+    expect(linesWith("second")[1]).toContain("failure")
+    expect([linesWith("first").length, linesWith("earlier").length]).toEqual([1, 1])
+  })
+
+  it("prints all of very many that come at once, of those that are asked for", async () => {
+    const ledger = await store.ledgerOf(linesOf([record({ n: 1, event: "first", end: 2 })]))
+    const { linesWith, seen } = following(ledger, "--customer", "hotels")
+    await seen("no run").toBe(1)
+    const many = Array.from({ length: 3000 }, (_, index) =>
+      record({ n: index + 2, event: `many-${index}`, customer: index % 2 === 0 ? "hotels" : "other", end: 3 })
+    )
+    await add(ledger, many)
+    await seen("many-").toBe(1500)
+    expect(new Set(linesWith("many-")).size).toBe(1500)
+    expect(linesWith("other")).toEqual([])
+  })
+})
+
+describe("botanu runs --follow of a directory", { timeout: 60_000 }, () => {
+  it("goes on after what was read, and waits until a line is whole", async () => {
+    const before = [record({ n: 1, event: "first-1", end: 2 }), record({ n: 2, event: "first-2", end: 2 })]
+    const ledger = await ledgerOf(linesOf(before))
+    const segment = join(ledger, "2026-02-02", "writer-1.jsonl")
+    const [half = "", rest = ""] = [0, 1].map((part) => {
+      const line = linesOf([record({ n: 3, event: "héllo", end: 3 })])[0] ?? ""
+      const middle = line.indexOf("llo")
+      return part === 0 ? line.slice(0, middle) : line.slice(middle)
+    })
+    // A line that is being written when the command starts.
+    await appendFile(segment, half)
+    const { linesWith, seen } = following(ledger)
+    await seen("first").toBe(2)
+    // What was read is not read again, even if it is different now.
+    await writeFile(segment, readFileSync(segment, "utf8").replaceAll("first-", "other-").replaceAll("00001", "00009"))
+    await appendFile(segment, `${rest}\n${linesOf([record({ n: 4, event: "fourth", end: 4 })])[0]?.slice(0, 40)}`)
+    await seen("héllo").toBe(1)
+    await appendFile(segment, `${linesOf([record({ n: 4, event: "fourth", end: 4 })])[0]?.slice(40)}\n`)
+    await seen("fourth").toBe(1)
+    expect(linesWith("other-")).toEqual([])
+  })
+
+  it("finds new segments, and goes on when one is gone; a line of a later version says nothing", async () => {
+    const ledger = await ledgerOf(linesOf([record({ n: 1, event: "first", end: 2 })]))
+    const { linesWith, seen } = following(ledger)
+    await seen("first").toBe(1)
+    const later = linesOf([record({ n: 2, event: "second", end: 3 })]).map((line) => line.replace('"v":1', '"v":2'))
+    const segment = join(ledger, "2026-02-03", "writer-2.jsonl")
+    await mkdir(dirname(segment))
+    await writeFile(segment, textOf([...later, ...linesOf([record({ n: 3, event: "third", end: 3 })])]))
+    await seen("third").toBe(1)
+    await rm(join(ledger, "2026-02-02"), { recursive: true })
+    await add(ledger, [record({ n: 4, event: "fourth", end: 4 })])
+    await seen("fourth").toBe(1)
+    expect(linesWith("second")).toEqual([])
+  })
+
+  it("shows a call that is priced once more only as it was", async () => {
+    const ledger = await ledgerOf(linesOf([record({ n: 1, event: "first", end: 2 })]))
+    const { linesWith, seen } = following(ledger)
+    await seen("first").toBe(1)
+    const repriced = linesOf([record({ n: 2, event: "second", end: 3 })]).map((line) =>
+      line.replace(/}}$/, ',"repriced":{"time":"2026-02-03T00:00:00.000Z","recordedUsd":"1","calls":1}}}')
+    )
+    await appendFile(join(ledger, "2026-02-02", "writer-1.jsonl"), textOf(repriced))
+    await add(ledger, [record({ n: 3, event: "third", end: 4 })])
+    await seen("third").toBe(1)
+    expect(linesWith("second")).toEqual([])
   })
 })

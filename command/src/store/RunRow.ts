@@ -1,0 +1,64 @@
+/**
+ * A run in a list of runs: of a row of a table, and of a record.
+ */
+import type { RunRecord } from "botanu-effect/report"
+import { BigDecimal, DateTime } from "effect"
+import type { Dialect } from "./Dialect.js"
+import type { Row } from "./LedgerStore.js"
+
+/** A row of a list of runs. */
+export interface RunRow {
+  readonly runId: string
+  readonly workflow: string
+  readonly eventId: string
+  readonly customerId: string
+  readonly attempt: number
+  readonly isNested: boolean
+  /** ISO instants in UTC. */
+  readonly startTime: string
+  readonly endTime: string | undefined
+  readonly status: RunRecord.ReportStatus
+  readonly errorClass: string | undefined
+  readonly durationMs: number | undefined
+  readonly usd: BigDecimal.BigDecimal
+  readonly unpricedCalls: number
+}
+
+/** What `fromRow` reads of a row of `runs`. */
+export const columns = ({ iso }: Dialect): string =>
+  `run_id, workflow, event_id, customer_id, attempt, parent_run_id IS NOT NULL AS is_nested, ${iso("start_time")} AS start_time,
+    ${iso("end_time")} AS end_time, run_status, error_class, duration_ms, usd, unpriced_calls`
+
+/** The run of a row with these columns. */
+export const fromRow = (row: Row): RunRow => ({
+  runId: row.run_id ?? "",
+  workflow: row.workflow ?? "",
+  eventId: row.event_id ?? "",
+  customerId: row.customer_id ?? "",
+  attempt: Number(row.attempt ?? 0),
+  isNested: row.is_nested === "true",
+  startTime: row.start_time ?? "",
+  endTime: row.end_time ?? undefined,
+  status: (row.run_status ?? "running") as RunRecord.ReportStatus,
+  errorClass: row.error_class ?? undefined,
+  durationMs: row.duration_ms == null ? undefined : Number(row.duration_ms),
+  usd: BigDecimal.normalize(BigDecimal.unsafeFromString(row.usd ?? "0")),
+  unpricedCalls: Number(row.unpriced_calls ?? 0)
+})
+
+/** The run of a record. */
+export const fromRecord = ({ completed, run }: RunRecord.RunRecord): RunRow => ({
+  runId: run.runId,
+  workflow: run.workflow,
+  eventId: run.eventId,
+  customerId: run.customerId,
+  attempt: run.attempt,
+  isNested: run.parentRunId !== undefined,
+  startTime: DateTime.formatIso(run.startTime),
+  endTime: completed === undefined ? undefined : DateTime.formatIso(completed.endTime),
+  status: completed?.status ?? "running",
+  errorClass: completed?.errorClass,
+  durationMs: completed?.durationMs,
+  usd: completed?.totals.usd ?? BigDecimal.unsafeFromString("0"),
+  unpricedCalls: completed?.totals.unpricedCalls ?? 0
+})
