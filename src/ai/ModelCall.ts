@@ -20,6 +20,8 @@ import { asksForSpeedOn, consumptionOn, identityOn } from "./SpanUsage.js"
 import { record, text } from "./UnknownJson.js"
 
 const nothing: Consumption = {}
+const noExchanges: ReadonlyArray<ProviderExchange> = []
+const noRequests: ReadonlyArray<Tracer.Span> = []
 
 /** Which calls there are, by the names of their spans. */
 export type CallName =
@@ -35,12 +37,11 @@ export class ModelCall {
   /** The call inside of which this one was made. */
   readonly parent: ModelCall | undefined
   private known: Consumption = nothing
-  private readonly exchanges: Array<ProviderExchange> = []
-  private readonly provider: string | undefined
+  private exchanges: ReadonlyArray<ProviderExchange> = noExchanges
+  private readonly context: Context.Context<never>
   private readonly embeddingModel: object | undefined
   /** Spans of what was done for it by way of clients. */
-  private readonly requests: Array<Tracer.Span> = []
-  private readonly asksForSpeed: boolean
+  private requests: ReadonlyArray<Tracer.Span> = noRequests
   /** Whether it was sent together with others. */
   private isBatched = false
 
@@ -50,13 +51,11 @@ export class ModelCall {
     readonly site: CallSite,
     private readonly span: Tracer.Span
   ) {
-    const context = starter.currentContext
+    this.context = starter.currentContext
     this.isEmbedding = name.startsWith("EmbeddingModel")
     this.parent = openCallIn(starter)
-    this.provider = providerIn(context)
-    this.asksForSpeed = asksForSpeedIn(context)
     if (!this.isEmbedding) return
-    this.embeddingModel = embeddingModelIn(context)
+    this.embeddingModel = embeddingModelIn(this.context)
     embeddingsOf(site.run).add(this)
   }
 
@@ -74,11 +73,11 @@ export class ModelCall {
 
   /** Takes in the span of a client, which may be that of the request to the provider. */
   addRequest(span: Tracer.Span): void {
-    if (this.isOpen) this.requests.push(span)
+    if (this.isOpen) this.requests = [...this.requests, span]
   }
 
   add(exchange: ProviderExchange): void {
-    this.exchanges.push(exchange)
+    this.exchanges = [...this.exchanges, exchange]
     setObserved(this.embeddingModel)
   }
 
@@ -113,13 +112,14 @@ export class ModelCall {
     const requests = isRefused ? 0 : Math.max(served, 1)
     site.record(fiber, span, { ...call, requests, ...this.endingOf(exit, consumption) }, consumption)
     for (const _ of unknown) site.record(fiber, undefined, call, { status: "failure" })
-    exchanges.length = 0
+    this.exchanges = noExchanges
   }
 
   /** Ends a call whose exchanges nobody saw. */
   private endUnobserved(fiber: AnyFiber, exit: Exit.Exit<unknown, unknown>): void {
-    const consumption = this.withSpeed(fiber, this.withSpan(this.known))
-    const details = this.description(consumption)
+    const reported = this.withSpan(this.known)
+    const details = this.description(reported)
+    const consumption = this.withSpeed(fiber, reported, details)
     const { errorType, status } = this.endingOf(exit, consumption)
     details.status = status
     details.errorType = errorType
@@ -133,16 +133,17 @@ export class ModelCall {
   }
 
   /** Where a request may have asked for another speed, the answer says which one was served, and the package of the provider drops it. */
-  private withSpeed(fiber: AnyFiber, consumption: Consumption): Consumption {
-    return this.asksForSpeed || this.requests.some(asksForSpeedOn) || this.isSpeedInDoubt(fiber, consumption)
+  private withSpeed(fiber: AnyFiber, consumption: Consumption, details: UsageDetails): Consumption {
+    return asksForSpeedIn(this.context) ||
+      this.requests.some(asksForSpeedOn) ||
+      this.isSpeedInDoubt(fiber, consumption, details)
       ? joined(consumption, { uncounted: ["speed"] })
       : consumption
   }
 
   /** Whether nothing shows what Anthropic was asked for, and its fast mode has a price for this call. */
-  private isSpeedInDoubt(fiber: AnyFiber, consumption: Consumption): boolean {
+  private isSpeedInDoubt(fiber: AnyFiber, consumption: Consumption, details: UsageDetails): boolean {
     if (this.requests.length > 0 || consumption.serviceTier === "fast") return false
-    const details = this.description(consumption)
     if (normalizeProvider(details.provider) !== "anthropic") return false
     const book = fiber.currentContext.unsafeMap.get(PriceBook.key) as PriceBook["Type"] | undefined
     const fast = make({ ...details, ...consumption, serviceTier: "fast" }, {}, { time: nowOf(fiber) }, () => {})
@@ -168,7 +169,7 @@ export class ModelCall {
     const hosted = exchange?.protocol.isNamedByHost ? exchange.protocol.provider : undefined
     return {
       kind: "llm",
-      provider: hosted ?? provider ?? exchange?.protocol.provider ?? this.provider ?? "unknown",
+      provider: hosted ?? provider ?? exchange?.protocol.provider ?? providerIn(this.context) ?? "unknown",
       operation: operation ?? (this.isEmbedding ? "embeddings" : "chat"),
       model: model ?? exchange?.model ?? responseModel,
       isStreaming: this.isStream

@@ -1,6 +1,7 @@
 /**
  * What the parts of a model's response say of its usage.
  */
+import type { Types } from "effect"
 import type { Consumption } from "../cost/UsageRecord.js"
 import { anthropicUsage } from "./AnthropicUsage.js"
 import { geminiUsage, isGeminiUsage } from "./GeminiUsage.js"
@@ -13,21 +14,33 @@ import { count, isRecord, record, text } from "./UnknownJson.js"
 /** What the `response-metadata` and `finish` parts report, where those have come, and the tools that the provider ran. */
 export const consumptionIn = (parts: unknown): Consumption => {
   if (!Array.isArray(parts)) return {}
-  const known: Consumption = parts.some(isToolCall) ? toolsIn(parts) : {}
+  let known: Types.Mutable<Consumption> | undefined
+  let providerRequestId: string | undefined
+  let responseModel: string | undefined
+  let hasTools = false
   for (const part of parts) {
     if (!isRecord(part)) continue
-    if (part["type"] === "response-metadata") add(known, identityIn(part))
-    else if (part["type"] === "finish") add(known, usageIn(part))
+    const type = part["type"]
+    if (type === "response-metadata") {
+      providerRequestId = optionalText(part["id"]) ?? providerRequestId
+      responseModel = optionalText(part["modelId"]) ?? responseModel
+    } else if (type === "tool-call") hasTools = true
+    else if (type === "finish") {
+      const usage = usageIn(part)
+      if (known === undefined) known = usage
+      else add(known, usage)
+    }
   }
+  known ??= {}
+  if (hasTools) {
+    const tools = toolsIn(parts)
+    add(tools, known)
+    known = tools
+  }
+  known.providerRequestId = providerRequestId
+  known.responseModel = responseModel
   return known
 }
-
-const isToolCall = (part: unknown): boolean => isRecord(part) && part["type"] === "tool-call"
-
-const identityIn = (part: Record<string, unknown>): Consumption => ({
-  providerRequestId: optionalText(part["id"]),
-  responseModel: optionalText(part["modelId"])
-})
 
 /** A text that is an `Option`, as decoded parts have it, or a plain one. */
 const optionalText = (value: unknown): string | undefined => text(value) ?? text(record(value)?.["value"])
@@ -54,12 +67,12 @@ const toolsIn = (parts: ReadonlyArray<unknown>): Consumption => {
   })
 }
 
-const usageIn = (part: Record<string, unknown>): Consumption => {
+const usageIn = (part: Record<string, unknown>): Types.Mutable<Consumption> => {
   const usage = record(part["usage"])
   if (usage === undefined) return {}
   const metadata = record(part["metadata"])
   const finishReason = text(part["reason"])
-  if (metadata === undefined || isEmpty(metadata)) return { ...commonUsage(usage), finishReason }
+  if (metadata === undefined || isEmpty(metadata)) return commonUsage(usage, finishReason)
   const anthropic = anthropicUsage(record(metadata?.["anthropic"])?.["usage"])
   // The metadata of a streamed answer is that of its beginning; the output tokens are reported after it.
   if (anthropic.inputTokens !== undefined) {
@@ -71,9 +84,8 @@ const usageIn = (part: Record<string, unknown>): Consumption => {
   if (openRouter !== undefined) return { ...openAiUsage(openRouter, "openrouter"), finishReason }
   const bedrock = record(metadata?.["bedrock"])
   return {
-    ...(bedrock === undefined ? commonUsage(usage) : bedrockUsage(usage, bedrock)),
-    ...openAiTier(metadata),
-    finishReason
+    ...(bedrock === undefined ? commonUsage(usage, finishReason) : bedrockUsage(usage, bedrock, finishReason)),
+    ...openAiTier(metadata)
   }
 }
 
@@ -88,38 +100,38 @@ const openAiTier = (metadata: Record<string, unknown> | undefined): Consumption 
 }
 
 /** Usage as `@effect/ai` has it: some providers, such as Google, report reasoning beside the output, as the total shows. */
-const commonUsage = (usage: Record<string, unknown>): Consumption => {
+const commonUsage = (usage: Record<string, unknown>, finishReason: string | undefined): Types.Mutable<Consumption> => {
   const input = count(usage["inputTokens"])
   const output = count(usage["outputTokens"])
   const cacheReadTokens = count(usage["cachedInputTokens"])
   const reasoningTokens = count(usage["reasoningTokens"])
-  if (input === undefined || output === undefined) {
-    return { inputTokens: input, cacheReadTokens, outputTokens: output, reasoningTokens }
-  }
   const total = count(usage["totalTokens"])
-  if (!cacheReadTokens && !reasoningTokens && (!total || total === input + output)) {
-    return { inputTokens: input, cacheReadTokens, outputTokens: output, reasoningTokens }
+  const hasParts = Boolean(cacheReadTokens) || Boolean(reasoningTokens)
+  if (input === undefined || output === undefined || (!hasParts && (!total || total === input + output))) {
+    return { inputTokens: input, cacheReadTokens, outputTokens: output, reasoningTokens, finishReason }
   }
   const totals = totalsOf({ input, output }, total, [
     { amount: cacheReadTokens ?? 0, side: "input", placement: "inside" },
     { amount: reasoningTokens ?? 0, side: "output", placement: "inside" }
   ])
-  return merge<Consumption>({
+  return {
     inputTokens: totals?.input ?? input,
     cacheReadTokens,
     outputTokens: totals?.output ?? output,
     reasoningTokens,
+    finishReason,
     uncounted: totals === undefined ? ["inputTokens", "outputTokens"] : undefined
-  })
+  }
 }
 
 /** Amazon Bedrock reports the tokens that no cache was concerned with; the total that `@effect/ai` gives is computed. */
-const bedrockUsage = (usage: Record<string, unknown>, bedrock: Record<string, unknown>): Consumption => {
-  const { inputTokens: input, ...others } = commonUsage({
-    ...usage,
-    totalTokens: undefined,
-    cachedInputTokens: undefined
-  })
+const bedrockUsage = (
+  usage: Record<string, unknown>,
+  bedrock: Record<string, unknown>,
+  finishReason: string | undefined
+): Consumption => {
+  const tokens = { ...usage, totalTokens: undefined, cachedInputTokens: undefined }
+  const { inputTokens: input, ...others } = commonUsage(tokens, finishReason)
   const cacheReadTokens = count(usage["cachedInputTokens"])
   const cacheWriteTokens = count(record(bedrock["usage"])?.["cacheWriteInputTokens"])
   return {

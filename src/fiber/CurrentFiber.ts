@@ -10,7 +10,14 @@ export type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
 export const clockOf = (fiber: AnyFiber): Clock.Clock => Context.get(fiber.currentDefaultServices, Clock.Clock)
 
 /** The time of the fiber's clock. */
-export const nowOf = (fiber: AnyFiber): DateTime.Utc => DateTime.unsafeMake(clockOf(fiber).unsafeCurrentTimeMillis())
+export const nowOf = (fiber: AnyFiber): DateTime.Utc => {
+  const millis = clockOf(fiber).unsafeCurrentTimeMillis()
+  if (lastInstant.epochMillis !== millis) lastInstant = DateTime.unsafeMake(millis)
+  return lastInstant
+}
+
+// Instants do not change, so what happens in one millisecond may share one.
+let lastInstant: DateTime.Utc = DateTime.unsafeMake(0)
 
 /** Sets a reference of the fiber for whatever it does next, from code that is no effect, such as a tracer. */
 export const setRefFor = <A>(fiber: AnyFiber, ref: FiberRef.FiberRef<A>, value: A): void =>
