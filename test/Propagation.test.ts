@@ -278,6 +278,15 @@ describe("Propagation.extract", () => {
     })
   )
 
+  it.effect("names the first members that it dropped, and how many there are in all", () =>
+    Effect.gen(function* () {
+      const bad = Array.from({ length: 20 }, (_, index) => `bad ${index}`)
+      const { lines } = yield* logged(Propagation.extract({ baggage: `${leanHeader},${bad.join(",")}` }))
+      expect(lines).toHaveLength(1)
+      expect(lines[0]).toMatch(/^incoming baggage: 20 dropped \(member 5: no_equals_sign, .*, …\)$/)
+    })
+  )
+
   it.effect("has none without a required key, and names it in a warning", () =>
     Effect.gen(function* () {
       const { lines, value } = yield* logged(Propagation.extract({ baggage: leanHeader.replace("bigretail", "") }))

@@ -2,8 +2,9 @@
  * Why a run was interrupted, as the edge knows it at which the work was asked for.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Equal, Fiber, FiberId, Schema, TestClock } from "effect"
+import { Cause, Context, Deferred, Effect, Equal, Fiber, FiberId, FiberRef, Schema, TestClock } from "effect"
 import { Botanu, type Run, RunContext } from "../../src/index.js"
+import { CurrentRequestEdge, requestInterruptionReason } from "../../src/lifecycle/Interruption.js"
 import { type Arrival, arrival, serve } from "../edge/requests.js"
 import { completedRuns, observed } from "../observed.js"
 import { ids, instant, makeRun } from "../runs.js"
@@ -195,6 +196,23 @@ describe("the edge's reason", () => {
       )
       expect(ended).toEqual([["Inner", "canceled", "inner"]])
     }).pipe(Effect.provide(observed))
+  )
+
+  it.effect("ends for it also where others that the edge does not know interrupt it too, in any order", () =>
+    Effect.gen(function* () {
+      const ids = [FiberId.runtime(-500, 0), FiberId.runtime(-501, 0)]
+      const both = ids.map(Cause.interrupt).reduce((a, b) => Cause.parallel(a, b))
+      for (const known of ids) {
+        const reason = yield* Effect.withFiberRuntime((fiber) => {
+          const reasonOf = (id: FiberId.FiberId) => (Equal.equals(id, known) ? "known" : undefined)
+          fiber.setFiberRef(FiberRef.interruptedCause, both)
+          const reason = requestInterruptionReason(Context.make(CurrentRequestEdge, { fiber, reasonOf }))
+          fiber.setFiberRef(FiberRef.interruptedCause, Cause.empty)
+          return Effect.succeed(reason)
+        })
+        expect(reason).toBe("known")
+      }
+    })
   )
 
   it.effect("is nothing to a daemon that goes on", () =>

@@ -5,7 +5,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Cause, Clock, ConfigProvider, Effect, Exit, Layer, Logger, Option, Stream, Tracer } from "effect"
 import { Botanu, InvalidRunContext, RunExporter } from "../../src/index.js"
 import { brokenTracer, tracerDown } from "../brokenTracer.js"
-import { completedRuns } from "../observed.js"
+import { completedRuns, logging } from "../observed.js"
 import { ids } from "../runs.js"
 
 const throwing = (): never => {
@@ -108,6 +108,24 @@ for (const [seam, { layer = Layer.empty, outcome }] of Object.entries(seams)) {
     }
   })
 }
+
+it.effect.each([
+  ["an error", throwing, "Error: down"],
+  [
+    "what has no text",
+    () => {
+      throw Object.create(null)
+    },
+    "an error without a text"
+  ]
+] as const)("a tracer that throws %s is reported", ([, span, text]) => {
+  const lines: Array<string> = []
+  return Effect.gen(function* () {
+    const tracer = withTracer(Tracer.make({ span, context: (run) => run() }))
+    yield* Botanu.workflow(Effect.void, "W", ids).pipe(Effect.provide(tracer))
+    expect(lines).toEqual([`opening the span of a run failed: ${text}`])
+  }).pipe(Effect.provide(logging(lines)))
+})
 
 /** A clock whose `nth` reading throws, and those after it. */
 const clockDownFrom = (nth: number): Clock.Clock => {
