@@ -71,6 +71,50 @@ describe("a resumed run", () => {
     })
   )
 
+  it.effect("leaves fibers that its work forked to the caller, also where it has a deadline", () =>
+    Effect.gen(function* () {
+      const latch = yield* Effect.makeLatch()
+      const run = makeRun({ deadline: instant(5_000) })
+      const fiber = yield* Botanu.resume(Effect.fork(Effect.as(latch.await, "done")), run, enforce)
+      yield* Effect.zipRight(Effect.yieldNow(), latch.open)
+      expect(yield* Fiber.join(fiber)).toBe("done")
+    })
+  )
+
+  it.effect("ends fibers that its work forked at its deadline, before the caller goes on", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const child = Effect.onInterrupt(Effect.never, () => Effect.sync(() => log.push("child")))
+      const work = Effect.zipRight(Effect.fork(child), Effect.never)
+      const resumed = Effect.exit(Botanu.resume(work, makeRun({ deadline: instant(5_000) }), enforce))
+      yield* Effect.fork(
+        Effect.zipRight(
+          resumed,
+          Effect.zipRight(
+            Effect.sync(() => log.push("caller")),
+            Effect.never
+          )
+        )
+      )
+      yield* TestClock.adjust("5 seconds")
+      expect(log).toEqual(["child", "caller"])
+    })
+  )
+
+  it.effect.each([[undefined], [instant(5_000)]])(
+    "is sent as cancelled by finalizers of its work, with deadline %s",
+    ([deadline]) =>
+      Effect.gen(function* () {
+        const sent: Array<Record<string, string>> = []
+        const work = Effect.onInterrupt(Effect.never, () => Effect.map(call, (headers) => sent.push({ ...headers })))
+        const run = makeRun(deadline === undefined ? {} : { deadline })
+        const fiber = yield* Effect.fork(Botanu.resume(work, run, enforce))
+        yield* Effect.yieldNow()
+        yield* Fiber.interrupt(fiber)
+        expect(sent.map(({ baggage = "" }) => baggage.includes("botanu.cancelled=true"))).toEqual([true])
+      }).pipe(Effect.provide(full))
+  )
+
   it.effect("gives the result, the failure or the defect of the work", () =>
     Effect.gen(function* () {
       const run = makeRun({ deadline: instant(1_000) })

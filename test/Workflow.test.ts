@@ -599,6 +599,25 @@ describe("retry", () => {
     }).pipe(Effect.provide(observed))
   )
 
+  it.effect("started by a daemon knows the span of a run that is over by its ids only", () =>
+    Effect.gen(function* () {
+      const parentOf = Effect.map(Effect.currentSpan, (span) => Option.getOrThrow(span.parent))
+      const child = Botanu.workflow(parentOf, "Child", ids)
+      const latch = yield* Effect.makeLatch()
+      const body = Effect.gen(function* () {
+        const own = yield* Effect.currentSpan
+        const during = yield* child
+        const daemon = yield* Effect.forkDaemon(Effect.zipRight(latch.await, child))
+        return { own, during, daemon }
+      })
+      const { daemon, during, own } = yield* Botanu.workflow(body, "Parent", ids)
+      yield* latch.open
+      const after = yield* Fiber.join(daemon)
+      expect([during._tag, after._tag]).toEqual(["Span", "ExternalSpan"])
+      expect([during.spanId, after.spanId]).toEqual([own.spanId, own.spanId])
+    })
+  )
+
   it.effect("takes the options of Effect.retry", () =>
     Effect.gen(function* () {
       const whileEarly = failBefore(9).pipe(

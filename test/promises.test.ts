@@ -39,6 +39,16 @@ describe("promises", () => {
   )
 
   promise(
+    "an emitted outcome says its own status of a run that fails, unless it says success",
+    Effect.gen(function* () {
+      for (const status of ["partial", "timeout", "canceled", "success"] as const) {
+        yield* Effect.exit(run(Effect.zipRight(Outcome.emit(status), new Broken())))
+      }
+      expect((yield* completedRuns).map(outcomeOf)).toEqual(["partial", "timeout", "canceled", "failure"])
+    })
+  )
+
+  promise(
     "the outcome lands on the run, from any depth, from any child fiber",
     Effect.gen(function* () {
       const deep = Outcome.emit("partial").pipe(

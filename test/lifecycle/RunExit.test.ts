@@ -4,7 +4,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Context, Exit, FiberId } from "effect"
 import { DeadlineExceeded } from "../../src/index.js"
-import { exitForCaller, runExitOf } from "../../src/lifecycle/RunExit.js"
+import { errorClass, exitForCaller, runExitOf } from "../../src/lifecycle/RunExit.js"
 import { RunScope } from "../../src/lifecycle/RunScope.js"
 import { forwardedWith } from "../../src/run/RemoteContext.js"
 import { instant, makeRun, otherRunId } from "../runs.js"
@@ -75,4 +75,18 @@ it("a run that came in cancelled, and is interrupted, says so", () => {
     status: "canceled",
     reason: "received_cancelled"
   })
+})
+
+it.each([
+  [{ _tag: "Tagged", name: "Named" }, "Tagged"],
+  [{ name: "Named" }, "Named"],
+  [{ _tag: 1, name: "Named" }, "Named"],
+  [new (class Unnamed {})(), "Unnamed"],
+  [new TypeError("x"), "TypeError"],
+  [Object.create(null), "Object"],
+  [null, "object"],
+  [undefined, "undefined"],
+  ["text", "string"]
+])("the class of the error %j is %s", (error, name) => {
+  expect(errorClass(error)).toBe(name)
 })

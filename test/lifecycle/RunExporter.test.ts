@@ -257,5 +257,12 @@ it.effect("a recorder receives the starts and the ends of runs, and none after i
     )
     yield* run
     expect(log).toEqual(["started W", "success", "flushed"])
+    const latch = yield* Effect.makeLatch()
+    const daemon = yield* Effect.scoped(
+      Effect.zipRight(record(recorder, unheard("recorder")), Effect.forkDaemon(Effect.zipRight(latch.await, run)))
+    )
+    yield* latch.open
+    yield* Fiber.join(daemon)
+    expect(log).toHaveLength(3)
   })
 )
