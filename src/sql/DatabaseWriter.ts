@@ -90,24 +90,26 @@ export const make = <E>(
           })
     )
 
-    const toDatabase = (lines: ReadonlyArray<IngestedLine>, writer: string) =>
+    const refuse = (line: IngestedLine, writer: string, why: string) =>
       Effect.zipRight(
-        prepared,
-        Batch.write(
-          lines,
-          (batch) => inTime(ingestion.write(batch, writer)),
-          (line, error) =>
-            Effect.zipRight(
-              Effect.provide(Spill.keepRefused(options.spill, writer, line), context),
-              warn("ledger", [
-                {
-                  kind: "refused",
-                  text: `the database refused a record, it is in ${options.spill}/refused: ${textOf(error)}`
-                }
-              ])
-            )
-        )
+        Effect.provide(Spill.keepRefused(options.spill, writer, line), context),
+        warn("ledger", [{ kind: "refused", text: `${why}, it is in ${options.spill}/refused` }])
       )
+
+    const toDatabase = (lines: ReadonlyArray<IngestedLine>, writer: string) =>
+      Effect.gen(function* () {
+        yield* prepared
+        yield* Batch.write(
+          lines.filter(({ isNewer }) => isNewer !== true),
+          (batch) => inTime(ingestion.write(batch, writer)),
+          (line, error) => refuse(line, writer, `the database refused a record: ${textOf(error)}`)
+        )
+        yield* Effect.forEach(
+          lines.filter(({ isNewer }) => isNewer === true),
+          (line) => refuse(line, writer, "a later version wrote a record"),
+          { discard: true }
+        )
+      })
 
     const toSpill = (lines: ReadonlyArray<IngestedLine>) =>
       Effect.suspend(() => {

@@ -4,7 +4,7 @@
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import { Effect, Option } from "effect"
-import { encode, type LedgerLine } from "../ledger/LedgerLine.js"
+import { encode, type LedgerLine, lineVersion } from "../ledger/LedgerLine.js"
 import type { ProcessIdentity } from "../ledger/ProcessIdentity.js"
 import { stateOf } from "./DatabaseTrouble.js"
 
@@ -12,6 +12,8 @@ import { stateOf } from "./DatabaseTrouble.js"
 export interface IngestedLine {
   readonly text: string
   readonly month: string | undefined
+  /** Whether a later version wrote it, which this one cannot write to the database. */
+  readonly isNewer?: boolean
 }
 
 /** A line of a ledger, encoded. */
@@ -35,10 +37,12 @@ export const fromText = (text: string): Option.Option<IngestedLine> => {
   }
   if (line?.type === undefined || line.type === "writer") return Option.none()
   const start = (line.run ?? line.completed?.run)?.startTime
-  return Option.some({ text, month: start === undefined ? undefined : monthOf(start) })
+  const month = start === undefined ? undefined : monthOf(start)
+  return Option.some({ text, month, ...(Number(line.v) > lineVersion && { isNewer: true }) })
 }
 
 interface TextLine {
+  readonly v?: unknown
   readonly type?: string
   readonly run?: { readonly startTime?: string }
   readonly completed?: { readonly run?: { readonly startTime?: string } }

@@ -111,7 +111,7 @@ const amount = (text: string): string => `TRY_CAST(${text} AS DECIMAL(38, 24))`
 /** Whether a line is in the tables. */
 export const isCounted = `v = 1 AND (type = 'started' AND ${isRun("run")}
   OR type = 'completed' AND ${isRun("completed.run")} AND completed.status IS NOT NULL
-    AND ${amount("completed.totals.usd")} IS NOT NULL
+    AND (completed.totals.usd IS NULL OR ${amount("completed.totals.usd")} IS NOT NULL)
   OR type = 'amended' AND amendment.eventId IS NOT NULL AND amendment.outcome.status IS NOT NULL
   OR type IN ('writer', 'lost'))`
 
