@@ -17,16 +17,13 @@ const { clearTimeout, performance, setTimeout } = globalThis
 globalThis.__stryker__ ??= {}
 const state = Object.assign(globalThis.__stryker__, { mutantCoverage: { static: {}, perTest: {} } })
 
-/** What mutants leave behind adds up. */
-const mutantsOfProcess = 500
-
 /** As with Stryker: a test that comes to the place of a mutant a hundred times as often does not end. */
 const hitFactor = 100
 
 /** A test that takes longer than this hangs. */
 const patienceMillis = (usualMillis) => 5000 + 10 * usualMillis
 
-const { coverageFile, planFile, progressFile, resultsFile } = JSON.parse(process.env.BOTANU_MUTATION)
+const { coverageFile, mutantsOfProcess, planFile, progressFile, resultsFile } = JSON.parse(process.env.BOTANU_MUTATION)
 
 export default class MutantRunner extends VitestTestRunner {
   async runSuite(file) {

@@ -5,6 +5,7 @@
  *
  * - `--share 0.2 --seed 1` tries a random fifth of the mutants;
  * - `--only Charge` takes files whose name has that in it;
+ * - `--survivors` tries those again that survived, each in a process of its own: what tests left in a process may hide a mutant;
  * - `--report` prints the results that there are, and runs nothing.
  *
  * Mutants are tried in a random order: what a stopped run has tried is a sample of the room. What is evaluated once, as a module is loaded,
@@ -37,7 +38,8 @@ const { positionals: rooms, values } = parseArgs({
     only: { type: "string", default: "" },
     report: { type: "boolean", default: false },
     seed: { type: "string", default: "1" },
-    share: { type: "string", default: "1" }
+    share: { type: "string", default: "1" },
+    survivors: { type: "boolean", default: false }
   }
 })
 const unknown = rooms.filter((room) => !(room in decidingRooms))
@@ -45,6 +47,9 @@ if (rooms.length === 0 || unknown.length > 0) {
   console.error(`Name rooms of ${Object.keys(decidingRooms).join(", ")}${unknown.length > 0 ? `, not ${unknown}` : ""}`)
   process.exit(2)
 }
+
+/** What mutants leave behind adds up. */
+const mutantsOfProcess = values.survivors ? 1 : 500
 
 /** A mutant that is tried for longer than this has a loop that no test ends. */
 const patienceMillis = 300_000
@@ -102,10 +107,12 @@ const mutate = async (room) => {
   writeFileSync(join(folder, "fewer-examples.ts"), fewerExamples)
   rmSync(files.coverageFile, { force: true })
   const resultsFile = resultsOf(room)
-  const tried = new Set(readResults(resultsFile).flatMap(({ key, isDetected }) => (isDetected ? [key] : [])))
+  const before = new Map(readResults(resultsFile).map((result) => [result.key, result]))
+  const isWanted = ({ key }) =>
+    values.survivors ? before.get(key)?.status === "Survived" : before.get(key)?.isDetected !== true
   const draw = ({ key }) => sampleDraw(values.seed, key)
   let plan = mutants
-    .filter((mutant) => draw(mutant) < Number(values.share) && !tried.has(mutant.key))
+    .filter((mutant) => draw(mutant) < Number(values.share) && isWanted(mutant))
     .sort((a, b) => draw(a) - draw(b))
   const linesBefore = linesIn(resultsFile).length
   while (plan.length > 0) {
@@ -132,7 +139,7 @@ const runTests = async (plan, resultsFile) => {
   const vitest = spawn("npx", ["vitest", "run", "--config", "vitest.mutation.config.ts", "--reporter", "dot"], {
     cwd: folder,
     detached: true,
-    env: { ...process.env, BOTANU_MUTATION: JSON.stringify({ ...files, resultsFile }) },
+    env: { ...process.env, BOTANU_MUTATION: JSON.stringify({ ...files, resultsFile, mutantsOfProcess }) },
     stdio: ["ignore", "ignore", "inherit"]
   })
   const end = () => process.kill(-vitest.pid, "SIGKILL")

@@ -85,9 +85,17 @@ const sets = isCore
     ]
 
 /** What is about the project as it is here, and not about what it runs with. */
-const projectTests = ["api", "architecture", "docs", "docstrings", "install-lines", "links", "readme", "reference"].map(
-  (name) => `${name}.test.ts`
-)
+const projectTests = [
+  "api",
+  "architecture",
+  "docs",
+  "docstrings",
+  "install-lines",
+  "links",
+  "readme",
+  "reference",
+  "sentences"
+].map((name) => `${name}.test.ts`)
 const coreRooms = ["baggage", "cost", "fiber", "lifecycle", "run", "schema", "tracking", "wire"]
 
 const coreTests = () =>
