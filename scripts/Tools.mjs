@@ -30,6 +30,18 @@ const tools = [
     ]
   },
   {
+    program: "zsh",
+    package: "zsh",
+    what: "the tests of completions in zsh and fish",
+    files: ["command/test/ShellCompletions.test.ts"]
+  },
+  {
+    program: "fish",
+    package: "fish",
+    what: "the tests of completions in zsh and fish",
+    files: ["command/test/ShellCompletions.test.ts"]
+  },
+  {
     program: "chromium",
     package: "chromium",
     what: "the tests in a browser",
