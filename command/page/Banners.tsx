@@ -58,8 +58,8 @@ const seconds = (millis: number): number => Math.max(1000, Math.round(millis / 1
 
 const problemTexts = {
   cut: "Cut by a crash; all else is here.",
-  newer_version: "A later version of botanu wrote them: update it to see them. They are in no sum.",
-  invalid: "They are not as botanu writes them, and in no sum."
+  newer_version: "Written by a later version of botanu, and in no sum: update this one.",
+  invalid: "Not as botanu writes it, and in no sum."
 }
 
 const filesText = (files: ReadonlyArray<string>): string =>

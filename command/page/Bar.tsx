@@ -1,8 +1,9 @@
 /**
  * The bar at the top: the views, the search, the period, and whether the page is live.
  */
-import { useState } from "preact/hooks"
+import { useRef, useState } from "preact/hooks"
 import type { Found } from "../src/serve/PageApi.js"
+import { useClosing } from "./Keys.js"
 import { go, hrefOf, hrefWith, type Location } from "./Location.js"
 import { request } from "./PageData.js"
 import { carried, type Period, type PeriodName, periods } from "./Selection.js"
@@ -126,9 +127,15 @@ const Search = ({ location }: { readonly location: Location }) => {
 
 const Periods = ({ location, period }: { readonly location: Location; readonly period: Period }) => {
   const [isOpen, setOpen] = useState(false)
+  const frame = useRef<HTMLDivElement>(null)
+  useClosing(
+    isOpen,
+    () => frame.current,
+    () => setOpen(false)
+  )
   const day = (time: number) => new Date(time).toISOString().slice(0, 10)
   return (
-    <div class="anchor">
+    <div class="anchor" ref={frame}>
       <div class="segments" role="group" aria-label="Period">
         {(Object.keys(periods) as ReadonlyArray<PeriodName>).map((name) => (
           <button
@@ -158,9 +165,6 @@ const Periods = ({ location, period }: { readonly location: Location; readonly p
         <form
           class="popup right fields"
           aria-label="Custom period"
-          onKeyDown={(event) => {
-            if (event.key === "Escape") setOpen(false)
-          }}
           onSubmit={(event) => {
             event.preventDefault()
             const values = new FormData(event.currentTarget)

@@ -2,11 +2,11 @@
  * One event: what came of it, what it cost, and its timeline.
  */
 import { Figures } from "botanu-effect/report"
-import { useEffect, useRef, useState } from "preact/hooks"
+import { useRef, useState } from "preact/hooks"
 import type { EventDetail, Position, TimelineRow } from "../src/serve/PageApi.js"
 import { Charges } from "./Charges.js"
 import { orderOf } from "./Explorer.js"
-import { isTyping } from "./Keys.js"
+import { useKeys } from "./Keys.js"
 import { go, hrefOf, hrefWith, type Location } from "./Location.js"
 import type { ViewProperties } from "./Page.js"
 import { ApiError, request, useData, useLasting } from "./PageData.js"
@@ -46,21 +46,16 @@ export const EventView = ({
       : hrefWith(location, { id: key.eventId, of: key.customerId, row: undefined })
   const copied = (what: string, text: string) => copy(text).then(() => say(`${what} copied`))
 
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent) => {
-      if (isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return
-      const href =
-        event.key === "j" ? neighbour(position?.next) : event.key === "k" ? neighbour(position?.previous) : undefined
-      if (href !== undefined) go(href)
-      else if (event.key === "c") copied("Event id", eventId)
-      else if (event.key === "Escape") {
-        if (selected !== undefined) select(undefined)
-        else go(list)
-      } else return
-      event.preventDefault()
-    }
-    addEventListener("keydown", onKey)
-    return () => removeEventListener("keydown", onKey)
+  useKeys((event) => {
+    const href =
+      event.key === "j" ? neighbour(position?.next) : event.key === "k" ? neighbour(position?.previous) : undefined
+    if (href !== undefined) go(href)
+    else if (event.key === "c") copied("Event id", eventId)
+    else if (event.key === "Escape") {
+      if (selected !== undefined) select(undefined)
+      else go(list)
+    } else return false
+    return true
   })
 
   if (data === undefined && loaded.error instanceof ApiError && loaded.error.status === 404) {
@@ -428,9 +423,14 @@ const Outcomes = ({ data }: { readonly data: EventDetail }) => (
           <p>
             <b>{outcome.status ?? "no outcome"}</b>{" "}
             <span class="mute">
-              {outcome.by === null ? "recorded" : "amended"}
-              {outcome.atMs === null ? " not yet" : ` ${timeText(outcome.atMs)}`} by{" "}
-              <bdi>{outcome.by ?? `attempt ${outcome.attempt}`}</bdi>
+              {outcome.atMs === null ? (
+                `attempt ${outcome.attempt} has no end`
+              ) : (
+                <>
+                  {outcome.by === null ? "recorded" : "amended"} {timeText(outcome.atMs)} by{" "}
+                  <bdi>{outcome.by ?? `attempt ${outcome.attempt}`}</bdi>
+                </>
+              )}
             </span>
           </p>
           {outcome.reason === null ? null : (

@@ -6,7 +6,7 @@ import type { ComponentChildren, JSX } from "preact"
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
 import type { EventRow, Events, SortKey } from "../src/serve/PageApi.js"
 import { Filters } from "./Filters.js"
-import { isTyping } from "./Keys.js"
+import { useClosing, useKeys } from "./Keys.js"
 import { go, hrefOf, hrefWith, type Location } from "./Location.js"
 import type { ViewProperties } from "./Page.js"
 import { request, useData, useLasting } from "./PageData.js"
@@ -222,14 +222,10 @@ export const Explorer = ({
       ? 0
       : newer.data.totals.events - data.totals.events
   const showNewer = () => setRevision(status.revision)
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent) => {
-      if (event.key !== "r" || isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return
-      setRevision(status.revision)
-    }
-    addEventListener("keydown", onKey)
-    return () => removeEventListener("keydown", onKey)
-  }, [status.revision])
+  useKeys(({ key }) => {
+    if (key === "r") setRevision(status.revision)
+    return key === "r"
+  })
   const shown = shownColumns(location)
   return (
     <div class={`explorer${isSlow ? " slow" : ""}`} aria-busy={isLoading}>
@@ -304,14 +300,11 @@ const Nothing = ({ data, location }: { readonly data: Events; readonly location:
 const Columns = ({ location, shown }: { readonly location: Location; readonly shown: ReadonlyArray<Column> }) => {
   const [isOpen, setOpen] = useState(false)
   const frame = useRef<HTMLSpanElement>(null)
-  useEffect(() => {
-    if (!isOpen) return
-    const onPress = ({ target }: PointerEvent) => {
-      if (target instanceof Node && frame.current?.contains(target) !== true) setOpen(false)
-    }
-    addEventListener("pointerdown", onPress)
-    return () => removeEventListener("pointerdown", onPress)
-  }, [isOpen])
+  useClosing(
+    isOpen,
+    () => frame.current,
+    () => setOpen(false)
+  )
   const set = (name: string, isShown: boolean) => {
     const names = columns
       .map(({ name }) => name)
@@ -327,12 +320,7 @@ const Columns = ({ location, shown }: { readonly location: Location; readonly sh
         </span>
       </button>
       {isOpen ? (
-        <div
-          class="popup right"
-          onKeyDown={(event) => {
-            if (event.key === "Escape") setOpen(false)
-          }}
-        >
+        <div class="popup right">
           {columns.map(({ name, title }) => (
             <label key={name} class="check">
               <input
@@ -549,27 +537,20 @@ const Rows = ({
     return ({ customerId, eventId }: EventRow) => hrefOf("/event", { ...common, id: eventId, of: customerId })
   }, [location])
 
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent) => {
-      if (isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return
-      const isInTable = event.target instanceof Element && event.target.closest("table") !== null
-      const move = { j: 1, k: -1, ...(isInTable && { ArrowDown: 1, ArrowUp: -1, PageDown: 20, PageUp: -20 }) }[
-        event.key
-      ]
-      if (move !== undefined) {
-        setActive((now) =>
-          now === undefined
-            ? first + (isInTable || first < spareRows ? 0 : spareRows)
-            : Math.max(0, Math.min(total - 1, now + move))
-        )
-      } else if (event.key === "Escape") setActive(undefined)
-      else if (event.key === "c" && active !== undefined) copy(rowAt(active)?.eventId ?? "")
-      else return
-      event.preventDefault()
-    }
-    addEventListener("keydown", onKey)
-    return () => removeEventListener("keydown", onKey)
-  }, [active, first, total])
+  useKeys((event) => {
+    const isInTable = event.target instanceof Element && event.target.closest("table") !== null
+    const move = { j: 1, k: -1, ...(isInTable && { ArrowDown: 1, ArrowUp: -1, PageDown: 20, PageUp: -20 }) }[event.key]
+    if (move !== undefined) {
+      setActive((now) =>
+        now === undefined
+          ? first + (isInTable || first < spareRows ? 0 : spareRows)
+          : Math.max(0, Math.min(total - 1, now + move))
+      )
+    } else if (event.key === "Escape") setActive(undefined)
+    else if (event.key === "c" && active !== undefined) copy(rowAt(active)?.eventId ?? "")
+    else return false
+    return true
+  })
 
   useLayoutEffect(() => {
     if (active === undefined) {

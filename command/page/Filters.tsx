@@ -2,7 +2,7 @@
  * The filters of a view as chips, and the form that adds or changes one.
  */
 import { useEffect, useRef, useState } from "preact/hooks"
-import { isTyping } from "./Keys.js"
+import { useClosing, useKeys } from "./Keys.js"
 import { go, hrefWith, type Location } from "./Location.js"
 import { useData } from "./PageData.js"
 import { type Field, fieldNames, fields, filtersOf, valueText } from "./Selection.js"
@@ -18,15 +18,10 @@ export const Filters = ({ location }: { readonly location: Location }) => {
   const [editing, setEditing] = useState<Field | "new">()
   const filters = Object.entries(filtersOf(location)) as ReadonlyArray<readonly [Field, string]>
   const button = useRef<HTMLButtonElement>(null)
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent) => {
-      if (event.key !== "f" || isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return
-      event.preventDefault()
-      setEditing("new")
-    }
-    addEventListener("keydown", onKey)
-    return () => removeEventListener("keydown", onKey)
-  }, [])
+  useKeys(({ key }) => {
+    if (key === "f") setEditing("new")
+    return key === "f"
+  })
   const close = () => {
     setEditing(undefined)
     button.current?.focus()
@@ -99,14 +94,8 @@ const Editor = ({
     0
   )
   const options = isFree ? [] : (fixed ?? values.data ?? [])
-  useEffect(() => {
-    form.current?.querySelector<HTMLElement>("select, input")?.focus()
-    const onPress = ({ target }: PointerEvent) => {
-      if (target instanceof Node && form.current?.parentElement?.contains(target) !== true) close()
-    }
-    addEventListener("pointerdown", onPress)
-    return () => removeEventListener("pointerdown", onPress)
-  }, [])
+  useEffect(() => form.current?.querySelector<HTMLElement>("select, input")?.focus(), [])
+  useClosing(true, () => form.current?.parentElement, close)
   const apply = (value: string) => {
     if (value === "") return
     close()
@@ -120,12 +109,6 @@ const Editor = ({
       onSubmit={(event) => {
         event.preventDefault()
         apply(text)
-      }}
-      onKeyDown={(event) => {
-        if (event.key === "Escape") {
-          event.stopPropagation()
-          close()
-        }
       }}
     >
       <label>

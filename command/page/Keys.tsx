@@ -1,10 +1,51 @@
 /**
  * The keys of the page, and the list of them.
  */
-import { useEffect, useRef } from "preact/hooks"
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks"
+
+/**
+ * Takes keys while nobody types. `onKey` gives whether a key was for it. It is the one of the latest drawing: no key is lost or old
+ * while effects wait.
+ */
+export const useKeys = (onKey: (event: KeyboardEvent) => boolean): void => {
+  const latest = useRef(onKey)
+  latest.current = onKey
+  useLayoutEffect(() => {
+    const listen = (event: KeyboardEvent) => {
+      if (isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return
+      if (latest.current(event)) event.preventDefault()
+    }
+    addEventListener("keydown", listen)
+    return () => removeEventListener("keydown", listen)
+  }, [])
+}
+
+/** Closes what is open in a frame where Escape is pressed, or where something beside the frame is. */
+export const useClosing = (isOpen: boolean, frame: () => Element | null | undefined, close: () => void): void => {
+  const latest = useRef(close)
+  latest.current = close
+  useLayoutEffect(() => {
+    if (!isOpen) return
+    const onPress = ({ target }: PointerEvent) => {
+      if (target instanceof Node && frame()?.contains(target) !== true) latest.current()
+    }
+    const onKey = (event: KeyboardEvent) => {
+      if (event.key !== "Escape") return
+      // It closes this alone.
+      event.stopImmediatePropagation()
+      latest.current()
+    }
+    addEventListener("pointerdown", onPress)
+    addEventListener("keydown", onKey, { capture: true })
+    return () => {
+      removeEventListener("pointerdown", onPress)
+      removeEventListener("keydown", onKey, { capture: true })
+    }
+  }, [isOpen])
+}
 
 /** Whether a key goes into a field. Single keys do nothing else then. */
-export const isTyping = ({ target }: KeyboardEvent): boolean =>
+const isTyping = ({ target }: KeyboardEvent): boolean =>
   target instanceof HTMLElement &&
   (target.isContentEditable ||
     /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName) ||

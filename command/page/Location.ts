@@ -9,11 +9,12 @@ export interface Location {
   readonly parameters: URLSearchParams
 }
 
-const current = (): Location => ({ path: location.pathname, parameters: new URLSearchParams(location.search) })
+/** The address now. */
+export const current = (): Location => ({ path: location.pathname, parameters: new URLSearchParams(location.search) })
 
 const changed = "botanu:location"
 
-/** The address now; the component is drawn again where it changes. */
+/** The address; the component is drawn again where it changes. */
 export const useLocation = (): Location => {
   const [now, setNow] = useState(current)
   useEffect(() => {

@@ -230,7 +230,12 @@ const KeyFigures = ({ data, events }: { readonly data: Data | undefined; readonl
           <>
             <p class="big">
               <a href={events({})}>{Figures.count(now.events)}</a>
-              {now.running === 0 ? null : <span class="unit"> {Figures.count(now.running)} running</span>}
+              {now.running === 0 ? null : (
+                <>
+                  {" "}
+                  <span class="unit">{Figures.count(now.running)} running</span>
+                </>
+              )}
             </p>
             <ChangeText
               text={changeOf(now.events, before?.events)}

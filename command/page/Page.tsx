@@ -8,8 +8,8 @@ import { EventView } from "./EventView.js"
 import { Explorer } from "./Explorer.js"
 import { GroupsView, groupKeyOf } from "./GroupsView.js"
 import { groupWords } from "./GroupTable.js"
-import { isTyping, KeyList } from "./Keys.js"
-import { followLinks, go, hrefOf, hrefWith, useLocation } from "./Location.js"
+import { KeyList, useKeys } from "./Keys.js"
+import { current, followLinks, go, hrefOf, hrefWith, useLocation } from "./Location.js"
 import { Overview } from "./Overview.js"
 import { useLive, useNow } from "./PageData.js"
 import { PricesView } from "./PricesView.js"
@@ -26,6 +26,9 @@ export interface ViewProperties {
   readonly revision: number
   readonly now: number
 }
+
+/** How long a view may be named after `g`, in milliseconds. */
+const goingMillis = 1500
 
 const titles: Readonly<Record<string, string>> = {
   "/": "Overview",
@@ -52,36 +55,22 @@ export const Page = () => {
     setTimeout(() => setSaid(""), 2000)
   }
 
-  useEffect(() => {
-    let isGoing = false
-    const onKey = (event: KeyboardEvent) => {
-      if (isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return
-      const { key } = event
-      if (isGoing) {
-        isGoing = false
-        const path = { o: "/", e: "/events", p: "/prices" }[key]
-        if (path !== undefined) {
-          event.preventDefault()
-          return go(hrefOf(path, carried(location)))
-        }
-      }
-      const period = (Object.keys(periods) as ReadonlyArray<PeriodName>)[Number(key) - 1]
-      if (key === "g") {
-        isGoing = true
-        setTimeout(() => {
-          isGoing = false
-        }, 1000)
-      } else if (key === "/") document.getElementById("find")?.focus()
-      else if (key === "?") setShowsKeys(true)
-      else if (key === "p") setLive((is) => !is)
-      else if (key === "y") copy(window.location.href).then(() => say("Link copied"))
-      else if (period !== undefined) go(hrefWith(location, { period, since: undefined, until: undefined }))
-      else return
-      event.preventDefault()
-    }
-    addEventListener("keydown", onKey)
-    return () => removeEventListener("keydown", onKey)
-  }, [location])
+  /** Until when the next key names a view. */
+  const goingUntil = useRef(0)
+  useKeys((event) => {
+    const { key } = event
+    const view = Date.now() < goingUntil.current ? { o: "/", e: "/events", p: "/prices" }[key] : undefined
+    goingUntil.current = key === "g" ? Date.now() + goingMillis : 0
+    const period = (Object.keys(periods) as ReadonlyArray<PeriodName>)[Number(key) - 1]
+    if (view !== undefined) go(hrefOf(view, carried(current())))
+    else if (key === "/") document.getElementById("find")?.focus()
+    else if (key === "?") setShowsKeys(true)
+    else if (key === "p") setLive((is) => !is)
+    else if (key === "y") copy(window.location.href).then(() => say("Link copied"))
+    else if (period !== undefined) go(hrefWith(current(), { period, since: undefined, until: undefined }))
+    else return key === "g"
+    return true
+  })
 
   const isEvent = location.path === "/event"
   const title = isEvent

@@ -9,7 +9,7 @@ import type { ViewProperties } from "./Page.js"
 import { useData, useLasting } from "./PageData.js"
 import { carried, periodText, queryOf } from "./Selection.js"
 import { Table } from "./Table.js"
-import { isUnknown, Name, plural, Skeleton, Spend, Unknown, usd } from "./Text.js"
+import { ColumnAmount, Name, placesOf, plural, Skeleton, Spend, Unknown, usd } from "./Text.js"
 import { WithoutPrice } from "./WithoutPrice.js"
 
 export const PricesView = ({ location, period, revision }: ViewProperties) => {
@@ -64,6 +64,7 @@ type EventsHref = (changes: Readonly<Record<string, string>>) => string
 
 const Repriced = ({ data: { repriced, unpriced } }: { readonly data: Prices }) => {
   if (unpriced.length === 0) return null
+  const placesAdded = placesOf((repriced?.models ?? []).map(({ usd }) => usd))
   return (
     <section>
       <div class="head">
@@ -83,7 +84,12 @@ const Repriced = ({ data: { repriced, unpriced } }: { readonly data: Prices }) =
               {
                 title: "Would add",
                 kind: "n",
-                cell: (row) => (row.calls === 0 ? <Unknown>no price</Unknown> : usd(row.usd))
+                cell: (row) =>
+                  row.calls === 0 ? (
+                    <Unknown>no price</Unknown>
+                  ) : (
+                    <ColumnAmount amount={{ usd: row.usd, unpricedCalls: 0 }} places={placesAdded} prefix="$" />
+                  )
               }
             ]}
             rows={repriced.models}
@@ -102,29 +108,32 @@ const Repriced = ({ data: { repriced, unpriced } }: { readonly data: Prices }) =
   )
 }
 
-const Priced = ({ data, events }: { readonly data: Prices; readonly events: EventsHref }) => (
-  <section>
-    <div class="head">
-      <h2>All models and services</h2>
-    </div>
-    <Table
-      columns={[
-        { title: "Name", cell: ({ name }) => <Name text={name} href={events({ model: name })} /> },
-        { title: "Calls", kind: "n", cell: ({ calls }) => Figures.count(calls) },
-        { title: "Tokens", kind: "n", cell: ({ tokens }) => (tokens === 0 ? "–" : Figures.large(tokens)) },
-        {
-          title: "Without a price",
-          kind: "n at-860",
-          cell: ({ unpricedCalls }) => (unpricedCalls === 0 ? "–" : Figures.count(unpricedCalls))
-        },
-        {
-          title: "Spend",
-          kind: "n",
-          cell: (row) => (isUnknown(row) ? <Unknown>no price</Unknown> : usd(row.usd))
-        }
-      ]}
-      rows={data.models}
-      keyOf={({ name }) => name}
-    />
-  </section>
-)
+const Priced = ({ data, events }: { readonly data: Prices; readonly events: EventsHref }) => {
+  const places = placesOf(data.models.map(({ usd }) => usd))
+  return (
+    <section>
+      <div class="head">
+        <h2>All models and services</h2>
+      </div>
+      <Table
+        columns={[
+          { title: "Name", cell: ({ name }) => <Name text={name} href={events({ model: name })} /> },
+          { title: "Calls", kind: "n", cell: ({ calls }) => Figures.count(calls) },
+          { title: "Tokens", kind: "n", cell: ({ tokens }) => (tokens === 0 ? "–" : Figures.large(tokens)) },
+          {
+            title: "Without a price",
+            kind: "n at-860",
+            cell: ({ unpricedCalls }) => (unpricedCalls === 0 ? "–" : Figures.count(unpricedCalls))
+          },
+          {
+            title: "Spend",
+            kind: "n",
+            cell: (row) => <ColumnAmount amount={row} places={places} prefix="$" />
+          }
+        ]}
+        rows={data.models}
+        keyOf={({ name }) => name}
+      />
+    </section>
+  )
+}

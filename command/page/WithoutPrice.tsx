@@ -5,7 +5,7 @@ import { Figures } from "botanu-effect/report"
 import type { ComponentChildren } from "preact"
 import type { Unpriced } from "../src/serve/PageApi.js"
 import { type Column, Table } from "./Table.js"
-import { meterAmount, meterText, Name, plural, Unknown, usd } from "./Text.js"
+import { ColumnAmount, meterAmount, meterText, Name, placesOf, plural, Unknown } from "./Text.js"
 
 /** Calls without a price, by model and reason. `isWhole` shows all that is known of them. */
 export const WithoutPrice = ({
@@ -48,7 +48,7 @@ export const WithoutPrice = ({
               )
             },
             { title: "Calls", kind: "n", cell: ({ calls }) => Figures.count(calls) },
-            ...(isWhole ? wholeColumns : [{ title: "Quantity", kind: "n", cell: quantityText }])
+            ...(isWhole ? wholeColumns(calls ?? []) : [{ title: "Quantity", kind: "n", cell: quantityText }])
           ]}
           rows={calls ?? []}
           keyOf={({ missing, name, provider, reason }) => `${name} ${provider} ${reason} ${missing}`}
@@ -61,22 +61,30 @@ export const WithoutPrice = ({
   </section>
 )
 
-const wholeColumns: ReadonlyArray<Column<Unpriced>> = [
-  { title: "Events", kind: "n at-860", cell: ({ events }) => Figures.count(events) },
-  {
-    title: "Quantities",
-    kind: "n",
-    cell: ({ calls, quantities }) =>
-      Object.entries(quantities).length === 0
-        ? plural(calls, "request")
-        : Object.entries(quantities).map(([name, amount]) => <div key={name}>{meterAmount(amount, name)}</div>)
-  },
-  {
-    title: "Known in part",
-    kind: "n at-860",
-    cell: (row) => (Number(row.usd) === 0 ? <Unknown>no price</Unknown> : usd(row.usd))
-  }
-]
+const wholeColumns = (calls: ReadonlyArray<Unpriced>): ReadonlyArray<Column<Unpriced>> => {
+  const places = placesOf(calls.map(({ usd }) => usd))
+  return [
+    { title: "Events", kind: "n at-860", cell: ({ events }) => Figures.count(events) },
+    {
+      title: "Quantities",
+      kind: "n",
+      cell: ({ calls, quantities }) =>
+        Object.entries(quantities).length === 0
+          ? plural(calls, "request")
+          : Object.entries(quantities).map(([name, amount]) => <div key={name}>{meterAmount(amount, name)}</div>)
+    },
+    {
+      title: "Known in part",
+      kind: "n at-860",
+      cell: (row) =>
+        Number(row.usd) === 0 ? (
+          <Unknown>no price</Unknown>
+        ) : (
+          <ColumnAmount amount={{ usd: row.usd, unpricedCalls: 0 }} places={places} prefix="$" />
+        )
+    }
+  ]
+}
 
 const reasonTexts: Readonly<Record<string, string>> = {
   unknown_model: "not in the price file",

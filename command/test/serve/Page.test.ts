@@ -234,6 +234,21 @@ describe("the explorer", () => {
       await page.waitForSelector(".titles h1 >> text=ticket-48213")
     }))
 
+  it("takes each key, also while what an earlier key has changed is not drawn yet", () =>
+    withPage(`${fixture.shop.url}/events?${ticketPeriod}`, async (page) => {
+      await page.evaluate(async () => {
+        const press = (key: string) =>
+          document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }))
+        press("2")
+        press("g")
+        // The effects of what was drawn have run.
+        for (let frame = 0; frame < 10; frame++) await new Promise((next) => requestAnimationFrame(next))
+        press("o")
+      })
+      await page.waitForSelector(".hero")
+      expect(page.url()).toContain("period=7d")
+    }))
+
   it("finds an event by the id of a run, and filters by anything else", () =>
     withPage(`${fixture.shop.url}/events?${ticketPeriod}`, async (page) => {
       await page.fill("#find", "019ab7c4-51e9-7d02-b1c6-000000000003")
@@ -256,10 +271,15 @@ describe("the explorer", () => {
   it("chooses columns and the order, which the address holds", () =>
     withPage(`${fixture.shop.url}/events?${period}`, async (page) => {
       await page.click("text=Columns")
+      await page.waitForSelector(".check")
+      await page.keyboard.press("Escape")
+      await page.waitForSelector(".check", { state: "detached" })
+      await page.click("text=Columns")
       await page.check(".check >> text=Reason")
       await page.waitForSelector("th[data-column=reason]")
       expect(page.url()).toContain("reason")
       await page.keyboard.press("Escape")
+      await page.waitForSelector(".check", { state: "detached" })
       await page.click("th >> text=Cost, USD")
       await page.waitForSelector("th[data-column=cost][aria-sort=descending]")
       await page.waitForSelector(".explorer[aria-busy=false] tr[data-index='0'] .cost")
@@ -386,6 +406,18 @@ describe("at any width", () => {
       }
     }))
 
+  it("the changes of all figures are in a line, where one of the figures wraps too", () =>
+    withPage(`${fixture.shop.url}${views.overview}`, async (page) => {
+      for (const width of [1400, 1600, 1920]) {
+        await page.setViewportSize({ width, height: 900 })
+        await page.waitForFunction((width) => innerWidth === width, width)
+        const tops = await page
+          .locator(".figure:not(.hero) .delta")
+          .evaluateAll((changes) => changes.map((change) => change.getBoundingClientRect().top))
+        expect([width, tops.length, new Set(tops).size]).toEqual([width, 5, 1])
+      }
+    }))
+
   it("all columns share the room that there is", () =>
     withPage(`${fixture.shop.url}${views.events}`, async (page) => {
       await page.click("text=Columns")
@@ -405,6 +437,9 @@ describe("the period", () => {
     withPage(`${fixture.shop.url}/events?${period}`, async (page) => {
       await page.setViewportSize({ width: 360, height: 800 })
       await page.getByRole("button", { name: "Custom" }).click()
+      await page.click(".sums")
+      await page.waitForSelector("[name=since]", { state: "detached" })
+      await page.getByRole("button", { name: "Custom" }).click()
       await page.fill("[name=since]", "2026-11-10")
       await page.fill("[name=last]", "2026-11-12")
       await noOverflow(page)
@@ -419,6 +454,11 @@ describe("prices and unknowns", () => {
       const row = page.locator("tr", { hasText: "nova-rerank-2" }).first()
       expect(await row.innerText()).toContain("not in the price file")
       expect(await row.innerText()).toContain("no price")
+      const models = page.locator("section", { hasText: "All models and services" })
+      const spend = (await models.locator("td:last-child").allInnerTexts()).filter((text) => /^\$\d/.test(text))
+      // What two decimals would show as 0 has more of them.
+      const decimals = spend.filter((text) => Number(text.slice(1)) >= 0.005).map((text) => text.split(".")[1]?.length)
+      expect([spend.length > 3, new Set(decimals)]).toEqual([true, new Set([2])])
       await row.locator("a").click()
       await page.waitForSelector(".events tr[data-index]")
       expect(page.url()).toContain("unpriced=yes")
@@ -438,6 +478,9 @@ describe("a ledger that changes", () => {
       await page.waitForSelector("tr[data-index='0'] >> text=ticket-2")
     })
     await withPage(`${live.url}/?since=2026-02-01&until=2026-02-04`, async (page) => {
+      expect(await page.locator(".figure", { hasText: "Events" }).locator(".big").innerText()).toBe("2")
+      await append(folder, linesOf([record({ n: 9, event: "ticket-9", start: 5 })]))
+      await page.waitForSelector(".figure .big >> text=/^3\\s+1 running$/")
       await append(folder, linesOf([record({ n: 3, event: "ticket-3", start: 5, end: 6, calls: [{ usd: "0.5" }] })]))
       await page.waitForSelector(".figure >> text=$0.7500")
       await page.keyboard.press("p")
@@ -457,7 +500,7 @@ describe("a ledger that changes", () => {
         '{"v":2,"type":"completed"}'
       ])
       await shown.waitForSelector(".banner >> text=Cut by a crash")
-      await shown.waitForSelector(".banner >> text=A later version of botanu wrote them")
+      await shown.waitForSelector(".banner >> text=Written by a later version of botanu")
       expect(await shown.locator(".banner b").allInnerTexts()).toEqual(Array(2).fill("1 line could not be read"))
       await rm(folder, { recursive: true })
       await shown.waitForSelector("[role=alert] >> text=Cannot read ./botanu-ledger for")
