@@ -298,6 +298,51 @@ describe("what is beside tokens", () => {
       { usd: { session: "0.03" } },
       "0, no_usage of sessions"
     ],
+    ["a session of several things is enough", { cacheReadTokens: 5 }, { usd: { cacheReadToken: 1, session: 1 } }, "5"],
+    [
+      "of additions alone one is enough",
+      { cacheReadTokens: 5 },
+      { usd: { cacheReadToken: 1, cacheWriteToken: 1 } },
+      "5"
+    ],
+    [
+      "additions alone are expected where none is counted",
+      {},
+      { usd: { cacheReadToken: 1, cacheWriteToken: 1 } },
+      "0, no_usage of cacheReadTokens,cacheWriteTokens"
+    ],
+    [
+      "of additions one that costs nothing is not expected",
+      {},
+      { usd: { cacheReadToken: 1, cacheWriteToken: 0 } },
+      "0, no_usage of cacheReadTokens"
+    ],
+    ["a part that inherits its price is not expected", {}, { usd: { reasoningToken: 1 } }, "0"],
+    ["a price of nothing is expected by no one", {}, { usd: { session: 0 } }, "0"],
+    [
+      "characters are counted on both sides",
+      { inputCharacters: 5 },
+      { usd: { inputCharacter: 1, outputCharacter: 2 } },
+      "5, no_usage of outputCharacters"
+    ],
+    [
+      "characters of the output may be tokens",
+      { inputCharacters: 5, outputTokens: 2 },
+      { usd: { inputCharacter: 1, outputCharacter: 2, outputToken: 3 } },
+      "11"
+    ],
+    [
+      "characters that went in say nothing of tokens that came out",
+      { inputTokens: 1, inputCharacters: 5 },
+      { usd: { inputToken: 1, inputCharacter: 1, outputToken: 2 } },
+      "1, no_usage of outputTokens"
+    ],
+    [
+      "a price for the request beside one for a tool is not for all",
+      { requests: 1, toolCalls: { code: 1 } },
+      { usd: { request: 2, toolCalls: { code: 3 } } },
+      "5"
+    ],
     ["sessions cost that", { sessions: 2 }, { usd: { session: "0.03" } }, "0.06"],
     [
       "a price for the request alone includes all",
@@ -393,6 +438,23 @@ describe("a service tier", () => {
       ["webSearches", "standard"]
     ])
   })
+})
+
+describe("a price that holds under some conditions only", () => {
+  check([
+    [
+      "is lacking where it does not hold",
+      { inputTokens: 10 },
+      { usd: { inputToken: 1 }, tiers: [{ aboveInputTokens: 100, usd: { outputToken: 2 } }] },
+      "10, no_usage of outputTokens"
+    ],
+    [
+      "is not lacking where it is zero",
+      { inputTokens: 10, serviceTier: "batch" },
+      { usd: { inputToken: "0.01", outputToken: 0 }, serviceTiers: { batch: { usd: { inputToken: "0.005" } } } },
+      "0.05"
+    ]
+  ])
 })
 
 describe("a part that a price expects", () => {

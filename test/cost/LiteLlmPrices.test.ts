@@ -144,6 +144,12 @@ describe("a file of LiteLLM's format", () => {
       { litellm_provider: "-".repeat(100_000) },
       `litellm_provider: expected at most 256 bytes of UTF-8, got "${"-".repeat(63)}…"`
     ],
+    ["a range that is a number", { tiered_pricing: [7] }, "tiered_pricing.0: expected an object, got 7"],
+    [
+      "searches that are none",
+      { search_context_cost_per_query: "free" },
+      'search_context_cost_per_query: expected an object, got "free"'
+    ],
     ["ranges that are none", { tiered_pricing: 7 }, "tiered_pricing: expected a list, got 7"],
     [
       "a range that is none",
@@ -505,6 +511,99 @@ describe("a file of LiteLLM's format", () => {
   for (const [what, entry, details, expected] of cases) {
     it(`prices ${what}`, () => expect(shown(entry, details)).toBe(expected))
   }
+
+  const sees = { ...text, supports_vision: true, supports_video_input: true, cache_read_input_token_cost: 1e-3 }
+  it.each<readonly [what: string, entry: object, details: Parameters<typeof usageOf>[0], expected: string]>([
+    ["images as text", sees, { inputTokens: 10, inputImageTokens: 4, outputTokens: 0 }, "0.1"],
+    ["video as text", sees, { inputTokens: 10, inputVideoTokens: 4, outputTokens: 0 }, "0.1"],
+    [
+      "cached images and video as cached text",
+      sees,
+      {
+        inputTokens: 10,
+        cacheReadTokens: 8,
+        cacheReadImageTokens: 3,
+        cacheReadVideoTokens: 5,
+        inputImageTokens: 3,
+        inputVideoTokens: 5,
+        outputTokens: 0
+      },
+      "0.028"
+    ],
+    [
+      "images at their own price, and cached ones at none",
+      { ...sees, input_cost_per_image_token: 5e-2 },
+      { inputTokens: 4, inputImageTokens: 4, cacheReadTokens: 4, cacheReadImageTokens: 4, outputTokens: 0 },
+      "0, no_price_for_kind of cacheReadImageTokens"
+    ],
+    [
+      "images and video of a model that takes none",
+      { ...text, cache_read_input_token_cost: 1e-3 },
+      { inputTokens: 10, inputImageTokens: 4, outputTokens: 0 },
+      "0.06, no_price_for_kind of inputImageTokens"
+    ],
+    [
+      "a request of one token less than a long one at xAI",
+      { ...text, litellm_provider: "xai", input_cost_per_token_above_128k_tokens: 1 },
+      { inputTokens: 127_999, outputTokens: 0 },
+      "1279.99"
+    ],
+    [
+      "a request that is just a long one at xAI",
+      { ...text, litellm_provider: "xai", input_cost_per_token_above_128k_tokens: 1 },
+      { inputTokens: 128_000, outputTokens: 0 },
+      "128000"
+    ]
+  ])("prices %s", (_, entry, details, expected) => expect(shown(entry, details)).toBe(expected))
+
+  const priceOf = (entry: object) => pricesIn({ "quill-2": entry }).prices[0]
+
+  it("has searches of one price by that, and others by their context", () => {
+    const searches = (low: unknown, medium: unknown, high: unknown) =>
+      priceOf({
+        ...text,
+        search_context_cost_per_query: {
+          search_context_size_low: low,
+          search_context_size_medium: medium,
+          search_context_size_high: high
+        }
+      })?.usd
+    expect(searches(1, 1, 1)).toMatchObject({ webSearch: 1 })
+    expect(searches(1, 1, 2)).toMatchObject({
+      lowContextWebSearch: 1,
+      mediumContextWebSearch: 1,
+      highContextWebSearch: 2
+    })
+    expect(searches(2, 1, 2)).not.toHaveProperty("webSearch")
+    expect(searches(null, 1, null)).toMatchObject({ mediumContextWebSearch: 1 })
+    expect(searches(null, 1, null)).not.toHaveProperty("lowContextWebSearch")
+  })
+
+  it("says nothing of what an entry does not have", () => {
+    const price = priceOf(text)
+    for (const field of ["regions", "serviceTiers", "expects"]) expect(price).not.toHaveProperty(field)
+    expect(priceOf({ ...text, provider_specific_entry: "12" })).not.toHaveProperty("regions")
+  })
+
+  it("has factors by region, as numbers and as text, and one for fast answers", () => {
+    const price = priceOf({ ...text, provider_specific_entry: { US: "1.1", eu: 1.2, fast: 6, note: "beta" } })
+    expect(price?.regions).toEqual({ us: "1.1", eu: 1.2 })
+    expect(Object.keys(price?.serviceTiers ?? {})).toEqual(["fast"])
+  })
+
+  it("expects the parts that a mode is there for, where they have a price", () => {
+    const pictures = { mode: "image_generation", input_cost_per_token: 1, output_cost_per_image_token: 2 }
+    expect(priceOf(pictures)?.expects).toEqual(["outputImageTokens"])
+    expect(priceOf({ ...pictures, output_cost_per_image_token: null })).not.toHaveProperty("expects")
+  })
+
+  it("takes a price of images for those that are made, where images are made at that price alone", () => {
+    const made = { mode: "image_generation", input_cost_per_image: 0.02 }
+    expect(priceOf(made)?.usd).not.toHaveProperty("inputImage")
+    expect(priceOf({ ...made, output_cost_per_image: 0.02 })?.usd).not.toHaveProperty("inputImage")
+    expect(priceOf({ ...made, output_cost_per_image: 0.04 })?.usd).toMatchObject({ inputImage: 0.02 })
+    expect(priceOf({ ...made, mode: "chat" })?.usd).toMatchObject({ inputImage: 0.02 })
+  })
 
   it("prices by ranges of input tokens, each for itself", () => {
     const entry = {

@@ -317,3 +317,11 @@ describe("a budget over time that is not as it should be", () => {
     )
   }
 })
+
+it.effect("a budget may be for a millisecond, and no shorter", () =>
+  Effect.gen(function* () {
+    const layer = (per: string) => Effect.scoped(Layer.build(Budget.layer({ scope: "customer", usd: 1, per } as never)))
+    yield* layer("1 millis")
+    expect((yield* Effect.flip(layer("999 micros")))._tag).toBe("InvalidBudget")
+  })
+)

@@ -102,6 +102,17 @@ describe("a list", () => {
     expect(costOf({ provider: "openrouter", model: "openrouter/perplexity/sonar" }, prices)).toBe("3")
   })
 
+  it("has one without a provider only by its own name", () => {
+    const quill = [{ ...priced(1, { model: "quill-2" }), source: "prices.json" }]
+    expect(costOf({ provider: "openai", model: "openai/quill-2" }, quill)).toBe("1")
+    expect(costOf({ provider: "openai", model: "azure/quill-2" }, quill)).toBe("unknown_model")
+  })
+
+  it("has the model that was asked for where the price of the one that answered does not hold", () => {
+    const prices = [{ ...listed(1, "openai", "quill-2-0806"), until: "2020-01-01" }, listed(2, "openai", "quill-2")]
+    expect(costOf({ model: "quill-2", responseModel: "quill-2-0806" }, prices)).toBe("2")
+  })
+
   it("knows a model that is asked for with its provider in front", () => {
     const prices = [listed(1, "bedrock", "anthropic.quill-2-v1:0"), listed(2, "azure", "azure/quill-2")]
     expect(costOf({ provider: "aws.bedrock", model: "bedrock/anthropic.quill-2-v1:0" }, prices)).toBe("1")

@@ -25,6 +25,12 @@ describe("a price", () => {
     ["a text", "quill-2", 'price 0: price: expected a record, got "quill-2"'],
     ["a list", [], "price 0: price: expected a record, got a list"],
     ["nothing", {}, "price 0: model: expected a model, a provider or a kind"],
+    ["an empty tenant", { ...good, tenantId: "" }, 'price 0 ("quill-2"): tenantId: expected non-empty text, got ""'],
+    [
+      "a part that is no name",
+      { ...good, expects: [7] },
+      'price 0 ("quill-2"): expects.0: expected a meter that is a part of another, such as outputImageTokens, got 7'
+    ],
     ["no prices", { model: "quill-2" }, 'price 0 ("quill-2"): usd: expected prices by unit, got undefined'],
     ["null prices", { ...good, usd: null }, 'price 0 ("quill-2"): usd: expected prices by unit, got null'],
     ["listed prices", { ...good, usd: [1] }, 'price 0 ("quill-2"): usd: expected prices by unit, got a list'],
