@@ -5,7 +5,8 @@
  *
  * - `--share 0.2 --seed 1` tries a random fifth of the mutants;
  * - `--only Charge` takes files whose name has that in it;
- * - `--survivors` tries those again that survived, each in a process of its own: what tests left in a process may hide a mutant;
+ * - `--survivors` tries those again that survived, and no others;
+ * - `--alone` gives each mutant a process of its own: what tests leave in a process, such as a full cache, may hide a mutant;
  * - `--report` prints the results that there are, and runs nothing.
  *
  * Mutants are tried in a random order: what a stopped run has tried is a sample of the room. What is evaluated once, as a module is loaded,
@@ -35,6 +36,7 @@ const packages = ["@stryker-mutator/instrumenter@9.6.1"]
 const { positionals: rooms, values } = parseArgs({
   allowPositionals: true,
   options: {
+    alone: { type: "boolean", default: false },
     only: { type: "string", default: "" },
     report: { type: "boolean", default: false },
     seed: { type: "string", default: "1" },
@@ -49,7 +51,7 @@ if (rooms.length === 0 || unknown.length > 0) {
 }
 
 /** What mutants leave behind adds up. */
-const mutantsOfProcess = values.survivors ? 1 : 500
+const mutantsOfProcess = values.alone ? 1 : 500
 
 /** A mutant that is tried for longer than this has a loop that no test ends. */
 const patienceMillis = 300_000
