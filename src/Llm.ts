@@ -71,6 +71,12 @@ export interface ModelCall extends Identity {
    * @default whether a stream is tracked
    */
   readonly isStreaming?: boolean | undefined
+  /**
+   * Whether the answer is one of a batch, which is read after the batch has ended. It is of the tier `batch`, unless it names another
+   * tier than the standard one.
+   * @default false
+   */
+  readonly isBatch?: boolean | undefined
 }
 
 /**
@@ -130,11 +136,12 @@ export const track: Track<ModelCall | ToolCall, RunContext> = makeTrack((call, i
 )
 
 const modelCall = (
-  { attempt, clientRequestId, isStreaming, model, operation = "chat", provider }: ModelCall,
+  { attempt, clientRequestId, isBatch, isStreaming, model, operation = "chat", provider }: ModelCall,
   isStream: boolean
 ): CallDescription => ({
   details: { kind: "llm", provider, operation, model, isStreaming: isStreaming ?? isStream, clientRequestId, attempt },
   isModelCall: true,
+  isBatch,
   spanName: `${operation} ${model}`,
   spanKind: "client",
   attributes: {

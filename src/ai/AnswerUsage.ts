@@ -2,10 +2,13 @@
  * What an answer of a provider reports, whichever client received it.
  */
 import { normalizeProvider } from "../cost/Provider.js"
+import { inBatch } from "../cost/ServiceTier.js"
 import type { Consumption } from "../cost/UsageRecord.js"
 import type { AnswerForm } from "./AnswerForm.js"
+import { batchLineIn, isBatch, sumOfBatch } from "./BatchLine.js"
 import { bedrockUsage, isBedrockUsage } from "./BedrockUsage.js"
 import { billingIn, cohereUsage } from "./CohereUsage.js"
+import { interactionIn, interactionsForm, isInteractionEvent } from "./InteractionsUsage.js"
 import { joined } from "./KnownConsumption.js"
 import { mediaProtocolAt } from "./OpenAiMedia.js"
 import { anthropic, geminiProtocol, openAi } from "./ProviderProtocol.js"
@@ -15,7 +18,8 @@ import { count, isRecord, record, text } from "./UnknownJson.js"
  * Reads the usage in an answer of a provider, or in an event of a streamed one, as the provider writes it in JSON. By the rules of
  * `RunAi.layer`, for answers that other clients receive: for the `usage` option of `Llm.track`, or `Usage.report`. It understands
  * the forms of OpenAI (Responses, Chat Completions, embeddings, images, transcription), Anthropic, Gemini, Bedrock's Converse API,
- * Cohere and Mistral's OCR. What is no such answer gives nothing.
+ * Gemini's Interactions API, Cohere and Mistral's OCR, and lines of the output of batches, whose answers are of the tier `batch`.
+ * What is no such answer gives nothing.
  *
  * @example
  * ```ts
@@ -64,7 +68,8 @@ const formsOf = (provider: string) => {
   const openAiForm = openAi(provider, undefined)
   const geminiForm = geminiProtocol(undefined)
   const imagesForm = mediaProtocolAt("/images/generations", provider)
-  return (answer: Record<string, unknown>): Consumption => {
+  const readAnswer = (answer: Record<string, unknown>): Consumption => {
+    if (interactionIn(answer) !== undefined || isInteractionEvent(answer)) return readBy(interactionsForm, answer)
     const billing = billingIn(answer)
     if (billing !== undefined) return cohereUsage(billing)
     const pages = count(record(answer["usage_info"])?.["pages_processed"])
@@ -82,6 +87,11 @@ const formsOf = (provider: string) => {
       return readBy(imagesForm, answer)
     }
     return readBy(openAiForm, answer)
+  }
+  return (message: Record<string, unknown>): Consumption => {
+    const line = batchLineIn(message)
+    if (line === undefined) return isBatch(message) ? sumOfBatch(readAnswer(message)) : readAnswer(message)
+    return line.consumption ?? inBatch(readAnswer(line.answer))
   }
 }
 

@@ -102,11 +102,15 @@ export const geminiSearches = (candidates: unknown, model: string | undefined): 
   tools.add("retrieval", queriesIn(groundings, "retrievalQueries"))
   tools.add("google_maps", groundings.some(hasMaps) ? 1 : 0)
   const toolCalls = tools.record && { toolCalls: tools.record }
-  const searches = queriesIn(groundings, "webSearchQueries")
-  if (searches === 0) return { ...toolCalls }
+  return { ...toolCalls, ...searchesOf(queriesIn(groundings, "webSearchQueries"), model) }
+}
+
+/** What is billed for so many queries. */
+export const searchesOf = (queries: number, model: string | undefined): Consumption => {
+  if (queries === 0) return {}
   const [, version] = /gemini-(\d+)/.exec(model ?? "") ?? []
-  if (version === undefined) return { ...toolCalls, uncounted: ["webSearches"] }
-  return { ...toolCalls, webSearches: Number(version) >= 3 ? searches : 1 }
+  if (version === undefined) return { uncounted: ["webSearches"] }
+  return { webSearches: Number(version) >= 3 ? queries : 1 }
 }
 
 /** How many different queries there are. */

@@ -130,7 +130,7 @@ const maxAnswerBytes = 1 << 22
 
 /** Events that are worth being parsed. In the text that a model wrote, quotes are escaped. */
 const telling =
-  /"usage(?:Metadata)?"\s*:\s*\{|"(?:(?:stop|finish)_reason|finishReason)"\s*:\s*"|"webSearchQueries"|"type"\s*:\s*"(?:message_stop|response\.(?:completed|incomplete|failed))"/
+  /"usage(?:Metadata)?"\s*:\s*\{|"(?:(?:stop|finish)_reason|finishReason)"\s*:\s*"|"webSearchQueries"|"(?:google_search|google_maps|file_search|retrieval)_call"|"interaction\.completed?"|"type"\s*:\s*"(?:message_stop|response\.(?:completed|incomplete|failed))"/
 
 const isJson = (contentType: string | undefined): boolean => contentType?.startsWith("application/json") ?? false
 

@@ -1,12 +1,13 @@
 /**
  * What providers say of a call in their HTTP answers: OpenAI's APIs, which many others speak too, Anthropic's Messages API, and
- * Google's Gemini API, on Vertex AI too.
+ * Google's Gemini and Interactions APIs, on Vertex AI too.
  */
 import type { HttpClientRequest } from "@effect/platform"
 import type { Consumption } from "../cost/UsageRecord.js"
 import type { AnswerForm, Message } from "./AnswerForm.js"
 import { anthropicUsage } from "./AnthropicUsage.js"
 import { geminiSearches, geminiUsage, isGeminiUsage } from "./GeminiUsage.js"
+import { interactionsForm } from "./InteractionsUsage.js"
 import { type MediaProtocol, mediaProtocolAt } from "./OpenAiMedia.js"
 import { openAiUsage, responseTools } from "./OpenAiUsage.js"
 import { providerAt, regionAt } from "./ProviderRules.js"
@@ -54,6 +55,9 @@ const protocolAt = (url: string, hasAnthropicVersion: boolean): Protocol | undef
   const gemini = geminiOperations.get(verb ?? "")
   if (gemini !== undefined) {
     return { ...geminiProtocol(model), operation: gemini, provider: host ?? "gcp.gemini", isNamedByHost }
+  }
+  if (interactionsPath.test(path)) {
+    return { ...interactionsForm, operation: "generate_content", provider: host ?? "gcp.gemini", isNamedByHost }
   }
   const media = mediaProtocolAt(path, host ?? "openai")
   if (media !== undefined) return { ...media, provider: host ?? "openai", isNamedByHost }
@@ -136,6 +140,8 @@ export const anthropic = {
 } as const
 
 const geminiPath = /\/models\/([^/:]+):(\w+)$/
+
+const interactionsPath = /\/v\d\w*(?:\/projects\/[^/]+\/locations\/[^/]+)?\/interactions$/
 
 const geminiOperations: ReadonlyMap<string, Protocol["operation"]> = new Map([
   ["generateContent", "generate_content"],

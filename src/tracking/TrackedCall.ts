@@ -2,6 +2,7 @@
  * An effect or a stream as one call: with a span, and a usage that is recorded when it ends, however it ends.
  */
 import { Cause, type Chunk, Context, Effect, Exit, Function, Option, type Scope, Stream, Tracer } from "effect"
+import { inBatch } from "../cost/ServiceTier.js"
 import { type Consumption, hasQuantity, type UsageDetails } from "../cost/UsageRecord.js"
 import { type AnyFiber, clockOf } from "../fiber/CurrentFiber.js"
 import { warnFor } from "../fiber/FiberLog.js"
@@ -120,6 +121,8 @@ export interface CallDescription {
   readonly details: UsageDetails
   /** Whether an integration may see the same call. */
   readonly isModelCall: boolean
+  /** Whether what it consumed was served in a batch, where it names no other tier. */
+  readonly isBatch?: boolean | undefined
   readonly spanName: string
   readonly spanKind: Tracer.SpanKind
   readonly attributes: Record<string, unknown>
@@ -248,11 +251,16 @@ class CallSpan {
       callExitOf(exit),
       this.wasRefused(fiber, exit) && { requests: 0 }
     )
+    const served = <Consumed extends Consumption>(consumed: Consumed): Consumed =>
+      description.isBatch ? inBatch(consumed) : consumed
     const record = () => {
       for (const [index, earlier] of open.earlierTries.entries()) {
-        recordFor(fiber, { run, scope, step, span: undefined }, description.details, { attempt: index + 1, ...earlier })
+        recordFor(fiber, { run, scope, step, span: undefined }, description.details, {
+          attempt: index + 1,
+          ...served(earlier)
+        })
       }
-      recordFor(fiber, { run, scope, step, span }, description.details, further)
+      recordFor(fiber, { run, scope, step, span }, description.details, served(further))
     }
     open.end({ details: further, scope, record })
     try {

@@ -169,6 +169,25 @@ const gemini = (usageMetadata: object, grounding: object = {}): Written => {
   }
 }
 
+/** An answer of the Interactions API: `calls` are steps of the whole one, and events of the streamed one. */
+const interaction = (usage: object, more: object = {}, calls: ReadonlyArray<object> = []): Written => {
+  const about = { id: "v1_1", object: "interaction", model: "gemini-3-x" }
+  const whole = { ...about, status: "completed", service_tier: "standard", usage, ...more }
+  return {
+    json: { ...whole, steps: calls },
+    events: [
+      { data: { event_type: "interaction.created", interaction: { ...about, status: "in_progress" } } },
+      ...calls.map((step, index) => ({ data: { event_type: "step.start", index, step } })),
+      { data: { event_type: "step.delta", index: 9, delta: { type: "text", text: "Hi" } } },
+      { data: { event_type: "interaction.completed", interaction: whole } }
+    ]
+  }
+}
+
+const interactions = "/v1beta/interactions"
+const interacted = { total_input_tokens: 100, total_output_tokens: 1, total_tokens: 101 }
+const searched = { type: "google_search_call", id: "c1", arguments: { queries: ["a", "b"] }, search_type: "web_search" }
+
 interface Exchange {
   readonly raw: Written
   readonly path?: string
@@ -242,6 +261,69 @@ const exchanges: Readonly<Record<string, Exchange>> = {
     ),
     path: "/v1beta/models/gemini-3-x:streamGenerateContent",
     cost: "11.1"
+  },
+  "Interactions: thoughts and what tools gave back": {
+    raw: interaction({
+      total_input_tokens: 100,
+      input_tokens_by_modality: [{ modality: "text", tokens: 100 }],
+      total_cached_tokens: 0,
+      total_output_tokens: 1,
+      total_tool_use_tokens: 50,
+      total_thought_tokens: 30,
+      total_tokens: 181
+    }),
+    path: interactions,
+    cost: "4.6"
+  },
+  "Interactions of Vertex AI: cached tokens": {
+    raw: interaction({ totalInputTokens: 100, totalCachedTokens: 90, totalOutputTokens: 1, totalTokens: 101 }),
+    path: "/v1beta1/projects/p/locations/global/interactions",
+    cost: "0.29"
+  },
+  "Interactions: another tier": {
+    raw: interaction(interacted, { service_tier: "priority" }),
+    path: interactions,
+    cost: "2.2"
+  },
+  "Interactions: searches that are counted": {
+    raw: interaction({ ...interacted, grounding_tool_count: [{ type: "google_search", count: 2 }] }, {}, [searched]),
+    path: interactions,
+    cost: "11.1"
+  },
+  "Interactions: searches among the steps": {
+    raw: interaction(interacted, {}, [searched, { ...searched, id: "c2", arguments: { queries: ["b", ""] } }]),
+    path: interactions,
+    cost: "11.1"
+  },
+  "Interactions: a search without its queries": {
+    raw: interaction(interacted, {}, [{ type: "google_search_call" }]),
+    path: interactions,
+    cost: "no_usage 1.1"
+  },
+  "Interactions: a tool that has no price": {
+    raw: interaction({ ...interacted, grounding_tool_count: [{ type: "google_maps", count: 1 }] }),
+    path: interactions,
+    cost: "no_price_for_kind 1.1"
+  },
+  "Interactions: searches of images": {
+    raw: interaction(interacted, {}, [{ ...searched, search_type: "image_search" }]),
+    path: interactions,
+    cost: "no_price_for_kind 1.1"
+  },
+  "Interactions: totals that do not add up": {
+    raw: interaction({ ...interacted, total_tokens: 777 }),
+    path: interactions,
+    cost: "no_usage 1.1"
+  },
+  "Interactions: one that is worked on in the background": {
+    raw: {
+      json: { id: "v1_1", object: "interaction", model: "gemini-3-x", status: "in_progress" },
+      events: [
+        { data: { event_type: "interaction.created", interaction: { object: "interaction", model: "gemini-3-x" } } }
+      ]
+    },
+    path: interactions,
+    cost: "no_usage"
   }
 }
 
