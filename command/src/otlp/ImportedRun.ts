@@ -95,7 +95,7 @@ const completedOf = (
     cancelledAt: secondsOf(of("botanu.run.cancelled_at"))
   })
   const status = statusOf(completed?.get("status")) ?? (span.isError ? "failure" : "success")
-  const outcomeStatus = statusOf(of("botanu.outcome.status", "botanu.outcome"))
+  const outcome = outcomeOf(emittedOn(span, spans), status)
   const errorClass = completed?.get("error_class") ?? (status === "failure" ? of("error.type") : undefined)
   const usages = spans.flatMap((call) => {
     const usage = usageOf(call)
@@ -104,17 +104,7 @@ const completedOf = (
   const record = defined({
     run,
     status,
-    outcome:
-      outcomeStatus === undefined
-        ? undefined
-        : defined({
-            status: outcomeStatus,
-            valueType: of("botanu.outcome.value_type"),
-            valueAmount: of("botanu.outcome.value_amount"),
-            confidence: of("botanu.outcome.confidence"),
-            reason: of("botanu.outcome.reason", "botanu.outcome.reason_code"),
-            errorType: of("botanu.outcome.error_type", "botanu.outcome.error_class")
-          }),
+    outcome,
     errorClass: errorClass === undefined ? undefined : String(errorClass),
     endTime: iso(span.endMillis),
     durationMs: Math.max(0, span.endMillis - span.startMillis),
@@ -130,6 +120,37 @@ const completedOf = (
         ?.replace(/^[\s│├└─]+/, "") ?? runId
     )
   return withUsages(decoded.right, usages, prices)
+}
+
+/** The other SDKs put an outcome on the span that is current where it is emitted, which may be that of a call. The last one counts. */
+const emittedOn = (run: OtlpSpan, spans: ReadonlyArray<OtlpSpan>): OtlpSpan => {
+  const isEmitted = ({ events }: OtlpSpan) => events.some(({ name }) => name === "botanu.outcome_emitted")
+  if (isEmitted(run)) return run
+  return (
+    spans
+      .filter(isEmitted)
+      .reduce<OtlpSpan | undefined>(
+        (last, span) => (last === undefined || span.endMillis >= last.endMillis ? span : last),
+        undefined
+      ) ?? run
+  )
+}
+
+/** What a span says of an outcome. The SDK for Python says no status: it is that of the run, as where a run fails after a success. */
+const outcomeOf = ({ attributes }: OtlpSpan, runStatus: string): Record<string, unknown> | undefined => {
+  const of = (...names: ReadonlyArray<string>): AttributeValue | undefined =>
+    names.map((name) => attributes.get(name)).find((value) => value !== undefined)
+  const emitted = statusOf(of("botanu.outcome.status", "botanu.outcome"))
+  const details = defined({
+    valueType: of("botanu.outcome.value_type"),
+    valueAmount: of("botanu.outcome.value_amount"),
+    confidence: of("botanu.outcome.confidence"),
+    reason: of("botanu.outcome.reason", "botanu.outcome.reason_code"),
+    errorType: of("botanu.outcome.error_type", "botanu.outcome.error_class")
+  })
+  if (emitted === undefined && Object.keys(details).length === 0) return undefined
+  const status = emitted === undefined || (emitted === "success" && runStatus !== "success") ? runStatus : emitted
+  return { status, ...details }
 }
 
 const decodeCompleted = Schema.decodeUnknownEither(CompletedRun, { errors: "first" })

@@ -43,6 +43,7 @@ const texts = {
   clientRequestId: ["botanu.vendor.client_request_id"],
   serviceTier: ["botanu.usage.service_tier", "gen_ai.openai.response.service_tier"],
   region: ["botanu.usage.region"],
+  finishReason: ["gen_ai.response.finish_reasons"],
   errorType: ["error.type"],
   database: ["db.namespace", "db.name"],
   collection: ["db.collection.name"],

@@ -2,7 +2,7 @@
  * Spans in the lines that the file exporter of the OpenTelemetry Collector writes (OTLP as JSON).
  */
 
-/** The value of an attribute. Lists and maps are left out. */
+/** The value of an attribute. Of a list of texts it is the first; other lists and maps are left out. */
 export type AttributeValue = string | number | boolean
 
 /** A span, as far as runs and calls are made of it. */
@@ -72,7 +72,8 @@ const attributesOf = (value: unknown): ReadonlyMap<string, AttributeValue> => {
   const attributes = new Map<string, AttributeValue>()
   for (const { key, value: one } of listOf(value)) {
     if (typeof key !== "string" || !isObject(one)) continue
-    const { boolValue, doubleValue, intValue, stringValue } = one
+    const { arrayValue, boolValue, doubleValue, intValue } = one
+    const stringValue = isObject(arrayValue) ? listOf(arrayValue["values"])[0]?.["stringValue"] : one["stringValue"]
     if (typeof stringValue === "string") attributes.set(key, stringValue)
     else if (typeof boolValue === "boolean") attributes.set(key, boolValue)
     else {

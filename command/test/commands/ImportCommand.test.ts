@@ -4,6 +4,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { gzipSync } from "node:zlib"
 import { FastCheck } from "effect"
 import { describe, expect, it, onTestFinished } from "vitest"
@@ -199,6 +200,74 @@ describe.each(stores())("into $name", { timeout: 60_000 }, (store) => {
     expect(JSON.parse((await botanu(["report", "--format", "json", "--ledger", ledger])).out)).toMatchObject([
       { events: 1, runs: 1, calls: 2 }
     ])
+  })
+
+  it("runs of the SDKs for TypeScript and Python come as the Collector's file exporter writes them", async () => {
+    const ledger = await store.ledgerOf([])
+    const files = ["typescript-sdk.jsonl", "python-sdk.jsonl"].map((name) =>
+      fileURLToPath(new URL(`../otlp/${name}`, import.meta.url))
+    )
+    expect(await botanu(["import", ...files, "--ledger", ledger])).toEqual({
+      code: 0,
+      err: "",
+      out: "3 runs imported, 7 calls, 7 without a price (--prices FILE)"
+    })
+    const recordsOf = async (event: string) =>
+      JSON.parse((await botanu(["event", event, "--json", "--ledger", ledger])).out)[0].runs
+    // The SDK for TypeScript leaves an outcome on the span of the call in which it was emitted.
+    expect(await recordsOf("ticket-ts-1")).toMatchObject([
+      {
+        run: { workflow: "Customer Support", workflowVersion: "v:0a1b2c3d4e5f", deadline: "2026-02-02T02:40:30.500Z" },
+        status: "success",
+        outcome: {
+          status: "partial",
+          valueType: "tickets_resolved",
+          valueAmount: 0.5,
+          confidence: 0.9,
+          reason: "needs_review"
+        },
+        annotations: { team: "support" },
+        usages: [
+          {
+            usage: {
+              provider: "openai",
+              model: "quill-2",
+              responseModel: "quill-2-0125",
+              inputTokens: 1200,
+              outputTokens: 80,
+              cacheReadTokens: 400,
+              finishReason: "stop"
+            }
+          },
+          { usage: { operation: "execute_tool", model: "lookup", objects: 3 } },
+          { usage: { kind: "storage", operation: "PUT", bucket: "replies", objects: 1, bytesWritten: 2048 } }
+        ]
+      }
+    ])
+    // It failed after it had emitted a success.
+    expect(await recordsOf("ticket-ts-2")).toMatchObject([
+      {
+        status: "failure",
+        errorClass: "NoAnswer",
+        outcome: { status: "failure" },
+        usages: [{ usage: { status: "failure", errorType: "APIError", attempt: 2 } }]
+      }
+    ])
+    // The SDK for Python emits no status.
+    expect(await recordsOf("invoice-py-1")).toMatchObject([
+      {
+        run: { attempt: 2, tenantId: "acme", parentRunId: "019c1d2e-0001-7000-8000-000000000001" },
+        status: "success",
+        outcome: { status: "success", valueType: "invoices_matched", valueAmount: 1, reason: "exact" },
+        annotations: { costCenter: "cc-7" },
+        usages: [
+          { usage: { provider: "anthropic", cacheWriteTokens: 100, finishReason: "end_turn" } },
+          { usage: { provider: "snowflake", collection: "invoices", bytesScanned: 1048576, rowsReturned: 12 } },
+          { usage: { kind: "messaging", destination: "paid", messages: 2 } }
+        ]
+      }
+    ])
+    expect((await botanu(["import", ...files, "--ledger", ledger])).out).toContain("3 runs were in the ledger already")
   })
 })
 
