@@ -35,7 +35,7 @@ export const decidingRooms = {
     "cost/Budget",
     "edge"
   ],
-  cost: ["cost", "PriceBook", "Usage", "Llm", "Data"]
+  cost: ["cost", "PriceBook", "Usage", "Llm", "Data", "Step", "tracking"]
 }
 
 /** Crowds, heaps, random programs and the whole of a price file: they take long, and fail for what shorter tests fail for, too. */

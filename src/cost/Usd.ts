@@ -25,7 +25,8 @@ export const Usd: Schema.Schema<BigDecimal.BigDecimal, string> = Schema.transfor
   {
     strict: true,
     decode: (text, _, ast) => {
-      const amount = text.length > maxText ? Option.none() : BigDecimal.fromString(text)
+      // Effect reads empty text as zero.
+      const amount = text.length > maxText || !digits.test(text) ? Option.none() : BigDecimal.fromString(text)
       return Option.isNone(amount) || bounded(amount.value) === undefined
         ? ParseResult.fail(new ParseResult.Type(ast, text, "expected a decimal amount"))
         : ParseResult.succeed(BigDecimal.normalize(amount.value))
@@ -55,6 +56,7 @@ export const zero: BigDecimal.BigDecimal = BigDecimal.make(0n, 0)
 // What 64 digits cannot hold is no amount of money, and an exponent of a million would take a million digits to add.
 const maxDigits = 64
 const maxText = 4 * maxDigits + 2
+const digits = /^[+-]?\d+(\.\d+)?(e[+-]?\d+)?$/i
 const decimal = /^[+-]?(\d{1,64})(\.\d{1,64})?(e[+-]?\d{1,2})?$/i
 const limit = 10n ** BigInt(2 * maxDigits)
 

@@ -326,6 +326,18 @@ describe("what is beside tokens", () => {
       "5, no_usage of outputCharacters"
     ],
     [
+      "characters of the output may be free",
+      { inputCharacters: 5 },
+      { usd: { inputCharacter: 1, outputCharacter: 0 } },
+      "5"
+    ],
+    [
+      "an embedding has no characters of output",
+      { inputCharacters: 5, operation: "embeddings" },
+      { usd: { inputCharacter: 1, outputCharacter: 2 } },
+      "5"
+    ],
+    [
       "characters of the output may be tokens",
       { inputCharacters: 5, outputTokens: 2 },
       { usd: { inputCharacter: 1, outputCharacter: 2, outputToken: 3 } },

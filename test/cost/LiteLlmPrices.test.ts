@@ -144,6 +144,11 @@ describe("a file of LiteLLM's format", () => {
       { litellm_provider: "-".repeat(100_000) },
       `litellm_provider: expected at most 256 bytes of UTF-8, got "${"-".repeat(63)}…"`
     ],
+    [
+      "a range that begins below zero",
+      { tiered_pricing: [{ range: [-1, 5], input_cost_per_token: 1 }] },
+      "tiered_pricing.0.range: expected two counts of tokens, got a list"
+    ],
     ["a range that is a number", { tiered_pricing: [7] }, "tiered_pricing.0: expected an object, got 7"],
     [
       "searches that are none",
@@ -543,6 +548,12 @@ describe("a file of LiteLLM's format", () => {
       "0.06, no_price_for_kind of inputImageTokens"
     ],
     [
+      "images of a model that makes images",
+      { ...sees, mode: "image_edit" },
+      { inputTokens: 10, inputImageTokens: 4, outputTokens: 0 },
+      "0.06, no_price_for_kind of inputImageTokens"
+    ],
+    [
       "a request of one token less than a long one at xAI",
       { ...text, litellm_provider: "xai", input_cost_per_token_above_128k_tokens: 1 },
       { inputTokens: 127_999, outputTokens: 0 },
@@ -577,6 +588,16 @@ describe("a file of LiteLLM's format", () => {
     expect(searches(2, 1, 2)).not.toHaveProperty("webSearch")
     expect(searches(null, 1, null)).toMatchObject({ mediumContextWebSearch: 1 })
     expect(searches(null, 1, null)).not.toHaveProperty("lowContextWebSearch")
+  })
+
+  it("is for no provider where its name is none", () => {
+    expect(priceOf({ ...text, litellm_provider: "text-completion-" })?.provider).toBeUndefined()
+  })
+
+  it("leaves out an entry whose name cannot be a model's", () => {
+    const { prices, skipped } = pricesIn({ "quill\n2": text, "quill-2": text })
+    expect(prices.map(({ model }) => model)).toEqual(["quill-2"])
+    expect(skipped.map(({ message }) => message)).toEqual([expect.stringMatching(/: name: expected /)])
   })
 
   it("says nothing of what an entry does not have", () => {

@@ -186,6 +186,30 @@ describe("whose cost counts together", () => {
     }).pipe(Effect.provide([observed, daily("customer", 5), daily("workflow", 3)]))
   )
 
+  it.effect("in layers that are merged, whichever of them is the narrower", () =>
+    Effect.gen(function* () {
+      expect(yield* endings(run("4"), run("0", { workflow: "Refund" }), run("0", { customerId: "acme" }))).toEqual([
+        "success",
+        exceeded,
+        "success"
+      ])
+    }).pipe(Effect.provide([observed, daily("customer", 3), daily("workflow", 5)]))
+  )
+
+  it.effect("in each of several periods", () =>
+    Effect.gen(function* () {
+      expect(yield* endings(run("1.2"), run("0"))).toEqual(["success", exceeded])
+      yield* TestClock.adjust("1 hour")
+      expect(yield* endings(run("4"), run("0"))).toEqual(["success", exceeded])
+      yield* TestClock.adjust("1 hour")
+      expect(yield* endings(run("0"))).toEqual([exceeded])
+      yield* TestClock.adjust("1 day")
+      expect(yield* endings(run("0"))).toEqual(["success"])
+    }).pipe(
+      Effect.provide([observed, daily("customer", 5), Budget.layer({ scope: "customer", usd: 1, per: "1 hour" })])
+    )
+  )
+
   it.effect("once, whichever layers name the same", () =>
     Effect.gen(function* () {
       expect(yield* endings(run("0.6"), run("0.1"))).toEqual(["success", "success"])

@@ -190,3 +190,47 @@ describe("an explanation", () => {
     expect(book.explain?.(usageOf({ kind: "database" }), payer)?.considered).toEqual([])
   })
 })
+
+it("an explanation says for which tenant a price holds", () => {
+  const prices = [priced(1, { model: "quill-2", tenantId: "other" }), priced(2, { model: "quill-2", tenantId: "acme" })]
+  const considered = Either.getOrThrow(PriceBook.make(prices)).explain?.(usageOf({}), payer).considered
+  expect(considered?.map(({ tenantId, why }) => [tenantId, why])).toEqual([
+    ["acme", "fits, and comes first"],
+    ["other", "holds for other"]
+  ])
+})
+
+it("one book prices each request by its size, its tier and its region, in any order", () => {
+  const steps = (short: string, long: string) => ({
+    usd: { inputToken: short, outputToken: 0 },
+    tiers: [{ aboveInputTokens: 100, usd: { inputToken: long } }]
+  })
+  const book = Either.getOrThrow(
+    PriceBook.make([
+      {
+        model: "quill-2",
+        ...steps("1", "2"),
+        serviceTiers: { batch: steps("0.5", "0.8"), priority: steps("3", "5") },
+        regions: { us: "1.1", eu: "1.2" }
+      }
+    ])
+  )
+  const requests: ReadonlyArray<readonly [tokens: number, serviceTier: string, region: string, expected: string]> = [
+    [10, "standard", "none", "10"],
+    [200, "standard", "none", "400"],
+    [10, "standard", "us", "11"],
+    [10, "standard", "eu", "12"],
+    [200, "standard", "us", "440"],
+    [10, "batch", "none", "5"],
+    [200, "batch", "none", "160"],
+    [10, "batch", "eu", "6"],
+    [10, "priority", "none", "30"],
+    [200, "priority", "us", "1100"]
+  ]
+  for (const some of [requests, requests.toReversed(), requests]) {
+    for (const [inputTokens, serviceTier, region, expected] of some) {
+      const cost = book.priceOf(usageOf({ inputTokens, serviceTier, region }), payer)
+      expect(Cost.format(cost.usd)).toBe(expected)
+    }
+  }
+})

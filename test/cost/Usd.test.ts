@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { BigDecimal, FastCheck } from "effect"
-import { format, fromInput, fromNonNegative, toNumber } from "../../src/cost/Usd.js"
+import { BigDecimal, FastCheck, Option, Schema } from "effect"
+import { format, fromInput, fromNonNegative, toNumber, Usd, withAmountsAsText } from "../../src/cost/Usd.js"
 
 const text = (input: unknown) => {
   const amount = fromInput(input)
@@ -135,5 +135,27 @@ describe("no amount", () => {
     expect(fromNonNegative("-0.01")).toBeUndefined()
     expect(fromNonNegative(-1n)).toBeUndefined()
     expect(fromNonNegative("-0")).toEqual(fromInput(0))
+  })
+})
+
+describe("an amount in a record", () => {
+  const decode = Schema.decodeUnknownOption(Usd)
+
+  it.each(["1e-128", "1e128", "0.5", "-2"])("may be %s", (text) => {
+    expect(Option.map(decode(text), format)).toEqual(Option.some(format(BigDecimal.unsafeFromString(text))))
+  })
+
+  it.each(["1e-129", `1${"0".repeat(128)}`, "1e999999", "x", "", " ", " 1", "1.", "."])("may not be %s", (text) => {
+    expect(decode(text)).toEqual(Option.none())
+  })
+
+  it("is text in JSON, at any depth, beside what is none", () => {
+    const record = {
+      usd: BigDecimal.make(5n, 1),
+      none: null,
+      list: [BigDecimal.make(1n, 0), "x"],
+      of: { a: undefined }
+    }
+    expect(withAmountsAsText(record)).toEqual({ usd: "0.5", none: null, list: ["1", "x"], of: { a: undefined } })
   })
 })
