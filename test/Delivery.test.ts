@@ -103,6 +103,24 @@ describe("Delivery.workflow", () => {
     }).pipe(Effect.provide(observed))
   )
 
+  it.effect("keeps all of an attempt where the process propagates in lean mode", () =>
+    Effect.gen(function* () {
+      const message: Message = {}
+      const [first, second] = yield* Effect.forEach([1, 2], () => deliver(message, RunContext))
+      const kept = Option.getOrThrow(yield* Propagation.extract(message.lastAttempt))
+      expect(lineage(kept)).toEqual({
+        attempt: 2,
+        parentRunId: undefined,
+        retryOfRunId: first?.runId,
+        rootRunId: first?.runId
+      })
+      expect([kept.runId, kept.environment]).toEqual([second?.runId, "staging"])
+    }).pipe(
+      Effect.provide(BotanuConfig.layerOf({ environment: "staging", propagationMode: "lean" })),
+      Effect.provide(observed)
+    )
+  )
+
   const first = makeRun({ runId: otherRunId, rootRunId: otherRunId, workflow: "Ship Order" })
   const others: ReadonlyArray<readonly [string, unknown]> = [
     ["nothing", undefined],

@@ -5,6 +5,7 @@ import type { HttpServer } from "@effect/platform"
 import { Effect, type Layer } from "effect"
 import * as RunHttpServer from "../../src/platform/RunHttpServer.js"
 import type { App } from "./apps.js"
+import { runByHand } from "./floor.js"
 
 export interface Edge {
   readonly name: string
@@ -49,6 +50,12 @@ export const edges: Readonly<Record<string, Edge>> = {
     headers: {},
     cpuAim: 1.25,
     served: (app) => app.served((app) => Effect.orDie(asRun(app)))
+  },
+  byHand: {
+    name: "no middleware, but the least of a run by hand",
+    headers: {},
+    isReference: true,
+    served: (app) => app.served(runByHand)
   },
   oneSpan: {
     name: "no middleware, but one more span",

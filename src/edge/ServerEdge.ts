@@ -17,7 +17,7 @@ import { RunContext } from "../RunContext.js"
 import type { DeadlineExceeded } from "../run/Deadline.js"
 import type { InvalidRunContext } from "../run/NewRun.js"
 import type { Run } from "../run/Run.js"
-import { runOf, type WorkflowRequest } from "../tracking/WorkflowRun.js"
+import { runOfEffect, type WorkflowRequest } from "../tracking/WorkflowRun.js"
 import type { WorkflowOptions } from "../WorkflowOptions.js"
 
 /**
@@ -157,12 +157,10 @@ const withEdge = (context: Context.Context<never>, edge: RequestEdge) => {
   return Context.unsafeMake<never>(services)
 }
 
-/** `work` as a run of its own, which it is given. */
+/** `work` as a run of its own. `onOpen` learns of the run before the work begins, and where the run ends without. */
 export const inOwnRun = <A, E, R>(
-  work: (run: Run) => Effect.Effect<A, E, R>,
-  options: RequestRun<A>
+  work: Effect.Effect<A, E, R>,
+  options: RequestRun<A>,
+  onOpen?: (run: Run) => void
 ): Effect.Effect<A, E | DeadlineExceeded | InvalidRunContext, Exclude<R, RunContext>> =>
-  runOf(
-    Effect.withFiberRuntime((fiber) => work(currentRun(fiber.currentContext) as Run)) as Effect.Effect<A, E>,
-    options as WorkflowRequest
-  ) as never
+  runOfEffect(work as Effect.Effect<unknown, unknown>, options as WorkflowRequest, onOpen) as never

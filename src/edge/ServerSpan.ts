@@ -5,9 +5,11 @@
 import { Context, Effect, Option, Tracer } from "effect"
 import * as TraceParent from "../baggage/TraceParent.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
+import { warnFor } from "../fiber/FiberLog.js"
 import { stamp } from "../lifecycle/RunAnnotations.js"
 import type { Run } from "../run/Run.js"
 import { propagationModeFor } from "../run/Settings.js"
+import { quote } from "../schema/FieldText.js"
 import { Header } from "../wire/Wire.js"
 
 /** Where a request's span belongs: below the sender's span where the request is trusted, else in a trace of its own with a link. */
@@ -47,9 +49,14 @@ export const withServerSpan = <A, E, R>(
     Effect.withParentSpan(work(span), span)
   )
 
-/** Puts a run on the span that is open where a request comes in. */
+/** Puts a run on the span that is open where a request comes in. What the span throws is logged. */
 export const stampServerSpan = (fiber: AnyFiber, span: Tracer.AnySpan | undefined, run: Run): void => {
-  if (span?._tag === "Span") stamp(span, run, propagationModeFor(fiber))
+  if (span?._tag !== "Span") return
+  try {
+    stamp(span, run, propagationModeFor(fiber))
+  } catch (error) {
+    warnFor(fiber, `the span of a request does not show run ${run.runId}: ${quote(error)}`)
+  }
 }
 
 const redacted = "<redacted>"

@@ -33,20 +33,18 @@ export const start = <A, E>(
  * Waits for a fiber that `start` gave: takes over its result and the fiber references that it changed. An interruption is not
  * handed on; `joined` does that.
  */
-export const result = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Effect.Effect<A, E> => {
+export const result = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, caller: AnyFiber): Effect.Effect<A, E> => {
   const exit = fiber.unsafePoll()
   return exit === null
-    ? Effect.async<A, E>((resume) => fiber.addObserver((exit) => resume(inherit(fiber, exit))))
-    : inherit(fiber, exit)
+    ? Effect.async<A, E>((resume) => fiber.addObserver((exit) => resume(inherit(fiber, exit, caller))))
+    : inherit(fiber, exit, caller)
 }
 
-/** Takes over the fiber references that a fiber changed, and then its `result`. */
-export const inherit = <A, E>(fiber: AnyFiber, result: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.withFiberRuntime((caller) => {
-    return haveChanged(internals(fiber)._fiberRefs, internals(caller)._fiberRefs)
-      ? Effect.zipRight(Effect.inheritFiberRefs(withoutOwn(fiber.getFiberRefs())), result)
-      : result
-  })
+/** Takes over the fiber references that a fiber changed, and then its `result`. `caller` waits for it, or is at work. */
+export const inherit = <A, E>(fiber: AnyFiber, result: Effect.Effect<A, E>, caller: AnyFiber): Effect.Effect<A, E> =>
+  haveChanged(internals(fiber)._fiberRefs, internals(caller)._fiberRefs)
+    ? Effect.zipRight(Effect.inheritFiberRefs(withoutOwn(fiber.getFiberRefs())), result)
+    : result
 
 /** Whether there is anything to inherit, which is rare, and dear where there is not. */
 const haveChanged = (refs: FiberRefs.FiberRefs, before: FiberRefs.FiberRefs): boolean => {

@@ -2,6 +2,7 @@
  * Work in a region of a fiber.
  */
 import { Effect, type Exit } from "effect"
+import type { AnyFiber } from "./CurrentFiber.js"
 import { enterRegion, type RegionValues } from "./FiberRefs.js"
 
 export interface RegionOptions<A, E, B, E2> extends RegionValues {
@@ -14,28 +15,28 @@ export interface RegionOptions<A, E, B, E2> extends RegionValues {
 }
 
 /**
- * Does `work` in a region of the fiber, and then what `onExit` says. To be used in an uninterruptible region, with work that
- * lets interruption in.
+ * Does `work` in a region of the fiber, and then what `onExit` says. To be called by the fiber, in an uninterruptible region, where the
+ * work comes next; the work lets interruption in.
  */
 export const inRegion = <A, E, R, B, E2>(
+  fiber: AnyFiber,
   work: Effect.Effect<A, E, R>,
   options: RegionOptions<A, E, B, E2>
-): Effect.Effect<B, E2, R> =>
-  Effect.withFiberRuntime((fiber) => {
-    const leave = enterRegion(fiber, options)
-    return settle(work, (exit) => {
-      // One more effect, so that an interruption that was sent by the end of the work is known to `onExit`.
-      const end = Effect.suspend(() => {
-        try {
-          return options.onExit(exit)
-        } finally {
-          leave()
-        }
-      })
-      const children = options.endsChildren() ? options.region.endChildren() : undefined
-      return children === undefined ? end : Effect.zipRight(children, end)
+): Effect.Effect<B, E2, R> => {
+  const leave = enterRegion(fiber, options)
+  return settle(work, (exit) => {
+    // One more effect, so that an interruption that was sent by the end of the work is known to `onExit`.
+    const end = Effect.suspend(() => {
+      try {
+        return options.onExit(exit)
+      } finally {
+        leave()
+      }
     })
+    const children = options.endsChildren() ? options.region.endChildren() : undefined
+    return children === undefined ? end : Effect.zipRight(children, end)
   })
+}
 
 /**
  * Goes on with the exit of `work`, in the same fiber. A request that is blocked is run here: a caller that batches requests

@@ -45,11 +45,10 @@ export const attempt = <A, E, R>(
       Effect.uninterruptibleMask((restore): Effect.Effect<A, E | AttemptError, R> => {
         const run = fromOptions(fiber, options, currentRun(fiber.currentContext), previous?.run, settings)
         if (Either.isLeft(run)) return Effect.fail(run.left)
-        return open(fiber, run.right, options, previous, (opened) => {
-          onOpen({ run: run.right, span: opened.span })
-          const isInterruptible = RuntimeFlags.interruptible(runtimeFlags)
-          return work((fiber, run) => restore(body(fiber, run)), fiber, opened, options, isInterruptible)
-        })
+        const opened = open(fiber, run.right, options, previous)
+        onOpen({ run: run.right, span: opened.span })
+        const isInterruptible = RuntimeFlags.interruptible(runtimeFlags)
+        return work((fiber, run) => restore(body(fiber, run)), fiber, opened, options, isInterruptible)
       })
     )
   )
@@ -69,6 +68,7 @@ const work = <A, E, R>(
   const timer =
     run.deadline === undefined ? undefined : new Timer(fiber, run.deadline.epochMillis, () => scope.reachDeadline())
   const worked = inRegion<A, E | BudgetExceeded, R, A, E | DeadlineExceeded | BudgetExceeded>(
+    fiber,
     Effect.suspend((): Effect.Effect<A, E | BudgetExceeded, R> => refusal(fiber, opened) ?? body(fiber, run)),
     {
       region,

@@ -77,7 +77,7 @@ export const whileItLasts = <A, E, R>(
     scope.work = { fiber, region, isInterruptible: RuntimeFlags.interruptible(runtimeFlags) }
     const timer = deadline && new Timer(fiber, deadline.epochMillis, () => scope.reachDeadline())
     const worked = Effect.uninterruptibleMask((restore) =>
-      inRegion<A, E, R, A, E | DeadlineExceeded>(restore(work), {
+      inRegion<A, E, R, A, E | DeadlineExceeded>(fiber, restore(work), {
         region,
         context: fiber.currentContext,
         services: wrappedServices(fiber),

@@ -46,7 +46,7 @@ export const inLiveRun = <A, E, R>(
     Effect.uninterruptibleMask((restore) => {
       const region = new FiberRegion(caller)
       const leave = scope.join(region)
-      return inRegion<A, E, R, A, E | DeadlineExceeded>(restore(work), {
+      return inRegion<A, E, R, A, E | DeadlineExceeded>(caller, restore(work), {
         region,
         context: withRun(caller.currentContext, scope, span),
         services: wrappedServices(caller),

@@ -1,9 +1,10 @@
 /**
  * A run that has been opened: its scope, its span, and what is known from its start.
  */
-import { Cause, Effect, FiberRef, Tracer, type Types } from "effect"
+import { FiberRef, Tracer, type Types } from "effect"
 import type { BudgetMeter } from "../cost/Budget.js"
 import { type AnyFiber, clockOf } from "../fiber/CurrentFiber.js"
+import { makeSpanFor, makeUnseenSpanFor, withRefFor } from "../fiber/NewSpan.js"
 import { forwardedWith } from "../run/RemoteContext.js"
 import type { Run } from "../run/Run.js"
 import { Attribute, Event, runSpanName } from "../wire/Wire.js"
@@ -43,36 +44,29 @@ export interface Previous {
   readonly span?: Tracer.AnySpan | undefined
 }
 
-/** Opens a run that the fiber is about to work on, and goes on with it. It is active from now on, and has to be completed. */
-export const open = <A, E, R>(
-  fiber: AnyFiber,
-  run: Run,
-  options: OpenOptions,
-  previous: Previous | undefined,
-  goOn: (opened: OpenRun) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> => {
+/** Opens a run that the fiber is about to work on. It is active from now on, and has to be completed. */
+export const open = (fiber: AnyFiber, run: Run, options: OpenOptions, previous: Previous | undefined): OpenRun => {
   const trouble: Trouble = []
-  return Effect.flatMap(openSpan(fiber, run, options, previous, trouble), (span) => {
-    const parent = currentScope(fiber.currentContext)
-    const forwarded = parent?.forwarded ?? forwardedWith(currentRun(fiber.currentContext) ?? previous?.run)
-    const scope = new RunScope(run, span, parent, forwarded, true)
-    scope.budgetMeter = options.budgetMeter
-    scope.cancellation = options.cancellation
-    scope.annotations = parent?.annotations
-    const startNanos =
-      attempted(trouble, "reading the clock at the start of a run", () => clockOf(fiber).unsafeCurrentTimeNanos()) ??
-      BigInt(run.startTime.epochMillis) * 1_000_000n
-    add(scope)
-    const business = scope.annotations === undefined ? [] : businessEntries(scope.annotations)
-    attempted(trouble, "recording the start of a run on its span", () => {
-      span.event(Event.started, startNanos, { run_id: run.runId, workflow: run.workflow })
-      for (const [key, value] of business) span.attribute(key, value)
-      reserveEnd(span, options)
-    })
-    attempted(trouble, "registering the metrics of a workflow", () => registerMetricsFor(run.workflow, fiber))
-    attempted(trouble, "exporting the start of a run", () => exportStartFor(run, fiber))
-    return goOn({ scope, span, startNanos, business, trouble })
+  const span = openSpan(fiber, run, options, previous, trouble)
+  const parent = currentScope(fiber.currentContext)
+  const forwarded = parent?.forwarded ?? forwardedWith(currentRun(fiber.currentContext) ?? previous?.run)
+  const scope = new RunScope(run, span, parent, forwarded, true)
+  scope.budgetMeter = options.budgetMeter
+  scope.cancellation = options.cancellation
+  scope.annotations = parent?.annotations
+  const startNanos =
+    attempted(trouble, "reading the clock at the start of a run", () => clockOf(fiber).unsafeCurrentTimeNanos()) ??
+    BigInt(run.startTime.epochMillis) * 1_000_000n
+  add(scope)
+  const business = scope.annotations === undefined ? [] : businessEntries(scope.annotations)
+  attempted(trouble, "recording the start of a run on its span", () => {
+    span.event(Event.started, startNanos, { run_id: run.runId, workflow: run.workflow })
+    for (const [key, value] of business) span.attribute(key, value)
+    reserveEnd(span, options)
   })
+  attempted(trouble, "registering the metrics of a workflow", () => registerMetricsFor(run.workflow, fiber))
+  attempted(trouble, "exporting the start of a run", () => exportStartFor(run, fiber))
+  return { scope, span, startNanos, business, trouble }
 }
 
 /**
@@ -90,7 +84,7 @@ const openSpan = (
   { spanKind = "server", stackFrames }: OpenOptions,
   previous: Previous | undefined,
   trouble: Trouble
-): Effect.Effect<Tracer.Span> => {
+): Tracer.Span => {
   const name = runSpanName(run.workflow)
   const parent = fiber.currentSpan
   const enclosing = currentScope(fiber.currentContext)
@@ -103,14 +97,15 @@ const openSpan = (
   if (previous?.span !== undefined) {
     options.links = [{ _tag: "SpanLink", span: detached(previous.span), attributes: {} }]
   }
-  const made = Effect.catchAllCause(Effect.makeSpan(name, options), (cause) => {
-    trouble.push(`opening the span of a run failed: ${textOf(Cause.squash(cause))}`)
-    return Effect.withTracerEnabled(Effect.makeSpan(name, { captureStackTrace: false }), false)
-  })
-  if (enclosing === undefined) return made
   // What the enclosing run puts on spans is not this run's.
-  const annotations = withoutRun(fiber.getFiberRef(FiberRef.currentTracerSpanAnnotations))
-  return Effect.locally(made, FiberRef.currentTracerSpanAnnotations, annotations)
+  const annotations = fiber.getFiberRef(FiberRef.currentTracerSpanAnnotations)
+  const own = enclosing === undefined ? annotations : withoutRun(annotations)
+  try {
+    return withRefFor(fiber, FiberRef.currentTracerSpanAnnotations, own, () => makeSpanFor(fiber, name, options))
+  } catch (error) {
+    trouble.push(`opening the span of a run failed: ${textOf(error)}`)
+    return makeUnseenSpanFor(fiber, name)
+  }
 }
 
 /** Whether a run, or one that encloses it, is over. */

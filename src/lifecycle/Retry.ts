@@ -95,6 +95,7 @@ class RetryWait implements ActiveRun {
         this.region = region
         add(this)
         return inRegion<A, E, R, A, E | Cancelled>(
+          fiber,
           restore(Effect.withClock(waiting, this.cancellable(clockOf(fiber)))),
           {
             region,

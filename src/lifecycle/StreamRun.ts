@@ -51,7 +51,7 @@ const opened = <A, E, R>(
       if (Either.isLeft(run)) return Effect.succeed(Effect.fail(Option.some(run.left)))
       return Effect.gen(function* () {
         const own = yield* Scope.make(ExecutionStrategy.sequential)
-        const opened = yield* open(fiber, run.right, options, previous, Effect.succeed)
+        const opened = open(fiber, run.right, options, previous)
         const streamed = new StreamRun<A, E, R>(fiber, opened, own, options)
         yield* Effect.addFinalizer((exit) => streamed.abandon(exit))
         return yield* streamed.start(body)
@@ -146,7 +146,7 @@ class StreamRun<A, E, R> {
       const region = new FiberRegion(fiber)
       const outer = scope.work
       scope.work = { fiber, region, isInterruptible }
-      const worked = inRegion<B, E1, R1, C, E2>(work, {
+      const worked = inRegion<B, E1, R1, C, E2>(fiber, work, {
         region,
         context: withRun(fiber.currentContext, scope, span),
         services: wrappedServices(fiber),

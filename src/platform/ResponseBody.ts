@@ -12,6 +12,7 @@ import {
   type Fiber,
   FiberRef,
   Option,
+  RuntimeFlags,
   Scope,
   Stream
 } from "effect"
@@ -27,23 +28,29 @@ type Response = HttpServerResponse.HttpServerResponse
 
 /**
  * The app, with the stream of its response run as the app itself is: with its context, its annotations and its tracer, and up
- * to the deadline of the run that it has joined.
+ * to the deadline of the run that it has joined. `sent` follows where the response has a stream.
  */
-export const carriedOn = <E, R>(app: Effect.Effect<Response, E, R>): Effect.Effect<Response, E, R> =>
+export const carriedOn = <E, R>(
+  app: Effect.Effect<Response, E, R>,
+  sent: (response: Response, fiber: AnyFiber) => Effect.Effect<Response, E, R> = Effect.succeed
+): Effect.Effect<Response, E, R> =>
   Effect.flatMap(app, (response) =>
     response.body._tag === "Stream"
       ? Effect.withFiberRuntime((fiber) =>
-          Effect.succeed(
-            withStream(response, (stream) => {
-              const provided = Stream.provideSomeContext(stream, fiber.currentContext)
-              const cut = deadlineOf(fiber)
-              const bounded = cut === undefined ? provided : Stream.interruptWhen(provided, cut)
-              return Stream.unwrapScoped(Effect.as(inherit(fiber), bounded))
-            })
+          sent(
+            withStream(response, (stream) => inFiberRefsOf(fiber, stream)),
+            fiber
           )
         )
       : Effect.succeed(response)
   )
+
+const inFiberRefsOf = (fiber: AnyFiber, stream: Sent): Sent => {
+  const provided = Stream.provideSomeContext(stream, fiber.currentContext)
+  const cut = deadlineOf(fiber)
+  const bounded = cut === undefined ? provided : Stream.interruptWhen(provided, cut)
+  return Stream.unwrapScoped(Effect.as(inherit(fiber), bounded))
+}
 
 type Sent = Stream.Stream<Uint8Array, unknown>
 
@@ -79,7 +86,7 @@ const inherit = (fiber: AnyFiber): Effect.Effect<void, never, Scope.Scope> => {
 export const unreadLimit = "5 minutes"
 
 /**
- * The app in a fiber of its own, which `inRun` may make a run. Its response is there as soon as the app has answered, and the
+ * The app in a fiber of its own, which `inRun` may make a run; it is called there. The response is there as soon as the app has answered, and the
  * fiber goes on until a stream in it is sent, or is given up: so do a run, and what the app forked. Where the run ends before, so
  * does the stream. The answer to a HEAD request has no body to wait for.
  */
@@ -92,33 +99,29 @@ export const untilSent = <E, R, E2, R2>(
     const answer = new Answer<Response, E2>()
     const ended = Effect.suspend(() => run.await)
 
-    const keptOpen = (response: Response) =>
-      Effect.withFiberRuntime<Response, E, R>((fiber) => {
-        const reading = new Reading(caller, edge)
-        const cut = Effect.flatMap(ended, (exit) => (Exit.isFailure(exit) ? exit : Effect.never))
-        const open = withStream(response, (stream) => reading.follow(Stream.interruptWhen(stream, cut)))
-        const close = (exit: Exit.Exit<unknown, unknown>) => {
-          reading.end(Exit.isInterrupted(exit) ? Exit.interrupt(caller.id()) : Exit.void)
-          return ended
-        }
-        answer.give(ChildFiber.inherit(fiber, Effect.as(whenRequestEnds(close), open)))
-        return Effect.as(reading.ended, response) as Effect.Effect<Response, E>
-      })
+    const keptOpen = (response: Response, fiber: AnyFiber) => {
+      const reading = new Reading(caller, edge)
+      const cut = Effect.flatMap(ended, (exit) => (Exit.isFailure(exit) ? exit : Effect.never))
+      const open = withStream(response, (stream) => reading.follow(Stream.interruptWhen(stream, cut)))
+      const close = (exit: Exit.Exit<unknown, unknown>) => {
+        reading.end(Exit.isInterrupted(exit) ? Exit.interrupt(caller.id()) : Exit.void)
+        return ended
+      }
+      answer.give(ChildFiber.inherit(fiber, Effect.as(whenRequestEnds(close), open), caller))
+      return Effect.as(reading.ended, response) as Effect.Effect<Response, E>
+    }
 
-    const work = Effect.flatMap(app, (response) =>
-      response.body._tag === "Stream" && !isHead ? keptOpen(response) : Effect.succeed(response)
-    )
     let run: Fiber.RuntimeFiber<Response, E2>
-    // An interruption finds no run, or one that it reaches.
-    return Effect.uninterruptible(
-      Effect.suspend(() => {
-        // What `inRun` requires is in the context of its caller.
-        run = start(inRun(work) as Effect.Effect<Response, E2>, caller, runtimeFlags)
-        if (run.unsafePoll() !== null) return ChildFiber.result(run)
-        run.addObserver((exit) => answer.give(ChildFiber.inherit(run, exit)))
-        return awaiting(run, answer.given)
-      })
-    )
+    const started = () => {
+      // What `inRun` requires is in the context of its caller.
+      const inFiber = () => inRun(carriedOn(app, isHead ? undefined : keptOpen)) as Effect.Effect<Response, E2>
+      run = start(inFiber, caller, runtimeFlags)
+      if (run.unsafePoll() !== null) return ChildFiber.result(run, caller)
+      run.addObserver((exit) => answer.give(ChildFiber.inherit(run, exit, caller)))
+      return awaiting(run, answer.given)
+    }
+    // An interruption finds no run, or one that it reaches. The platform serves requests in an uninterruptible region.
+    return RuntimeFlags.interruptible(runtimeFlags) ? Effect.uninterruptible(Effect.suspend(started)) : started()
   })
 
 interface BodyOptions {

@@ -18,16 +18,16 @@ export const servesMarkedRoute = ({ currentContext }: AnyFiber): boolean =>
 export const holdInMarkedRoutes = (fiber: AnyFiber): (() => void) =>
   holdInterruptions(fiber, () => servesMarkedRoute(fiber))
 
-/** Starts a fiber for an app. One that is called in a marked route is in the region of its caller. */
+/** Starts a fiber for the app that `app` gives there. One that is called in a marked route is in the region of its caller. */
 export const start = <A, E>(
-  app: Effect.Effect<A, E>,
+  app: () => Effect.Effect<A, E>,
   caller: AnyFiber,
   callerFlags: RuntimeFlags.RuntimeFlags
 ): Fiber.RuntimeFiber<A, E> => {
   const held = Effect.withFiberRuntime<A, E>((fiber) => {
     const endHold = holdInMarkedRoutes(fiber)
     fiber.addObserver(endHold)
-    return app
+    return app()
   })
   return ChildFiber.start(held, caller, {
     context: caller.currentContext,

@@ -217,11 +217,10 @@ const serve = <E, R>(
   exchange: Exchange<E>
 ): Served<E, R> => {
   const { report, run } = receive(exchange.fiber, ofSender(request), isTrusted, options)
-  const work = ResponseBody.carriedOn(app)
   const served = (): Served<E, R> =>
     Option.isSome(run)
-      ? inReceivedRun(work, run.value, exchange, !servesMarkedRoute(exchange.fiber))
-      : serveWithoutRun(work, request, isTrusted, options, exchange)
+      ? inReceivedRun(ResponseBody.carriedOn(app), run.value, exchange, !servesMarkedRoute(exchange.fiber))
+      : serveWithoutRun(app, request, isTrusted, options, exchange)
   return report === undefined ? served() : Effect.zipRight(report, Effect.suspend(served))
 }
 
@@ -232,7 +231,7 @@ const ofSender = ({ headers }: Request) => ({
 })
 
 const serveWithoutRun = <E, R>(
-  work: HttpApp.Default<E, R>,
+  app: HttpApp.Default<E, R>,
   request: Request,
   isTrusted: boolean,
   { orElse }: AnyOptions,
@@ -240,20 +239,19 @@ const serveWithoutRun = <E, R>(
 ): Served<E, R> => {
   const { fiber, serverSpan } = exchange
   if (orElse === undefined) {
+    const work = ResponseBody.carriedOn(app)
     return inNoReceivedRun(servesMarkedRoute(fiber) ? work : Effect.interruptible(work), isTrusted, exchange)
   }
-  const asRun = (work: HttpApp.Default<E, R>) =>
-    Effect.suspend(() => {
-      const own = orElse(request)
-      if (own === undefined) return work
-      return inOwnRun((run) => {
-        exchange.own = run
-        stampServerSpan(fiber, serverSpan, run)
-        return work
-      }, own)
+  const asRun = (work: HttpApp.Default<E, R>): Served<E, R> => {
+    const own = orElse(request)
+    if (own === undefined) return work
+    return inOwnRun(work, own, (run) => {
+      exchange.own = run
+      stampServerSpan(fiber, serverSpan, run)
     })
+  }
   const body = { edge: exchange, isHead: request.method === "HEAD" }
-  return inNoReceivedRun(ResponseBody.untilSent(work, body, asRun), isTrusted, exchange)
+  return inNoReceivedRun(ResponseBody.untilSent(app, body, asRun), isTrusted, exchange)
 }
 
 /**

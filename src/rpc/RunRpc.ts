@@ -262,10 +262,7 @@ const served = <R>(
       const own = Effect.suspend(() => {
         const own = orElse?.(request)
         if (own === undefined) return inNone
-        return inOwnRun((run) => {
-          stampServerSpan(fiber, serverSpan, run)
-          return work
-        }, own)
+        return inOwnRun(work, own, (run) => stampServerSpan(fiber, serverSpan, run))
       })
       inRun = inNoReceivedRun(own, isTrusted, edge)
     }

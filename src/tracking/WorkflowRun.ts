@@ -57,7 +57,9 @@ export type Work = Effect.Effect<unknown, unknown> | Stream.Stream<unknown, unkn
 /** The work as a run of its own each time that it is executed. */
 export const runOf = <W extends Work>(work: W, request: WorkflowRequest): W =>
   // In its types an effect is a stream, too.
-  (Effect.isEffect(work) ? run(work as Effect.Effect<unknown, unknown>, request) : runStream(work, request)) as W
+  (Effect.isEffect(work)
+    ? runOfEffect(work as Effect.Effect<unknown, unknown>, request)
+    : runStream(work, request)) as W
 
 const runStream = (
   body: Stream.Stream<unknown, unknown>,
@@ -77,17 +79,27 @@ const runStream = (
   return warning === undefined ? ran : Stream.concat(Stream.execute(warning), ran)
 }
 
-const run = (body: Effect.Effect<unknown, unknown>, request: WorkflowRequest): Effect.Effect<unknown, unknown> => {
+/** The same of an effect. `onOpen` learns of each attempt when it is opened, also of one whose work does not begin. */
+export const runOfEffect = (
+  body: Effect.Effect<unknown, unknown>,
+  request: WorkflowRequest,
+  onOpen: (run: Run) => void = ignore
+): Effect.Effect<unknown, unknown> => {
   const warning = request.retryOf && lostLineage(request.retryOf)
-  const attempted = attempts(body, request)
+  const attempted = attempts(body, request, onOpen)
   return warning === undefined ? attempted : Effect.zipRight(warning, attempted)
 }
 
-const attempts = (work: Effect.Effect<unknown, unknown>, request: WorkflowRequest): Effect.Effect<unknown, unknown> => {
+const attempts = (
+  work: Effect.Effect<unknown, unknown>,
+  request: WorkflowRequest,
+  onOpen: (run: Run) => void
+): Effect.Effect<unknown, unknown> => {
   const { budget, retry: policy, retryOf } = request
   const body = begun(work)
   const first = retryOf && { run: retryOf, span: remoteSpanOf(retryOf) }
-  if (budget === undefined && policy === undefined) return Attempt.attempt(body, request, first, ignore)
+  if (budget === undefined && policy === undefined)
+    return Attempt.attempt(body, request, first, ({ run }) => onOpen(run))
   return Effect.suspend(() => {
     const checked = budget && validate(budget)
     if (checked !== undefined && Either.isLeft(checked)) return Effect.fail(invalidRequest(request, checked.left))
@@ -97,6 +109,7 @@ const attempts = (work: Effect.Effect<unknown, unknown>, request: WorkflowReques
       Effect.suspend(() =>
         Attempt.attempt(body, { budgetMeter: account(), cancellation, ...request }, previous, (opened) => {
           previous = opened
+          onOpen(opened.run)
         })
       )
     if (policy === undefined) return attempt()

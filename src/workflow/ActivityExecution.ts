@@ -103,7 +103,7 @@ const execution = (
         return noticingModelCalls(inner, scope.run, activity.executeEncoded)
       })
       const worked = Effect.uninterruptibleMask((restore) =>
-        inRegion(restore(work), {
+        inRegion(fiber, restore(work), {
           region,
           context: withRun(fiber.currentContext, scope, undefined),
           services: wrappedServices(fiber),

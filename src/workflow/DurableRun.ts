@@ -175,6 +175,7 @@ export class DurableRun implements ActiveRun {
           : new Timer(fiber, deadline.epochMillis, () => scope.reachDeadline())
       const worked = Effect.uninterruptibleMask((restore) =>
         inRegion(
+          fiber,
           restore(Effect.withFiberRuntime((inner) => noticingModelCalls(inner, run, body))) as Effect.Effect<
             unknown,
             unknown

@@ -34,13 +34,11 @@ export const serve = <A, E, R>(
   Effect.withFiberRuntime((fiber) => {
     const edge = { fiber, reasonOf }
     const { report, run } = receive(fiber, headers, isTrusted, options)
-    const inRun = (run: Run) => {
-      runs.push(run)
-      return work
-    }
-    const own = orElse === undefined ? work : Effect.suspend(() => inOwnRun(inRun, orElse()))
+    const note = (run: Run) => runs.push(run)
+    const own = orElse === undefined ? work : Effect.suspend(() => inOwnRun(work, orElse(), note))
+    if (Option.isSome(run)) note(run.value)
     const served = Option.isSome(run)
-      ? inReceivedRun(inRun(run.value), run.value, edge)
+      ? inReceivedRun(work, run.value, edge)
       : inNoReceivedRun(own as typeof work, isTrusted, edge)
     return Effect.zipRight(report ?? Effect.void, served as typeof work)
   })

@@ -37,6 +37,24 @@ const runtimeOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>) =>
     fiberRefs: fiber.getFiberRefs()
   })
 
+describe("Effect.makeSpan", () => {
+  it.effect("is one step of its fiber, which gives the span", () =>
+    Effect.gen(function* () {
+      const fiber = yield* thisFiber
+      const effect = Effect.makeSpan("made", { kind: "server" }) as unknown as {
+        readonly _op: string
+        readonly effect_instruction_i0: (of: typeof fiber) => Exit.Exit<Tracer.Span>
+      }
+      expect(effect._op).toBe("WithRuntime")
+      const made = effect.effect_instruction_i0(fiber)
+      expect(made).toMatchObject({
+        _op: "Success",
+        effect_instruction_i0: { _tag: "Span", name: "made", kind: "server" }
+      })
+    })
+  )
+})
+
 describe("the references of a fiber", () => {
   it.effect("are in _fiberRefs, which getFiberRefs replaces by a copy with the runtime flags among them", () =>
     Effect.gen(function* () {

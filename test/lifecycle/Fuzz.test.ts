@@ -46,6 +46,7 @@ const unary = [
   "boundedRun",
   "retriedRun",
   "runOfStream",
+  "abandonedRun",
   "joinedAlive",
   "exit",
   "finalizer",
@@ -114,21 +115,28 @@ class World {
 
   runOfStream(
     stream: (within: string) => Stream.Stream<unknown, unknown>,
-    further: Partial<Botanu.StreamOptions> = {}
+    further: Partial<Botanu.StreamOptions> = {},
+    /** Whether the consumer stops after the first element. */
+    isAbandoned = false
   ): Work {
-    return this.ended((ids) => {
-      const body = stream(ids.eventId)
-      return Stream.runDrain(this.hasRuns ? Botanu.workflow(body, "W", { ...ids, ...further }) : body)
-    }, true)
+    return this.ended(
+      (ids) => {
+        const body = stream(ids.eventId)
+        const run = this.hasRuns ? Botanu.workflow(body, "W", { ...ids, ...further }) : body
+        return Stream.runDrain(isAbandoned ? Stream.take(run, 1) : run)
+      },
+      true,
+      isAbandoned
+    )
   }
 
-  private ended(work: (options: typeof ids) => Work, isStream = false): Work {
+  private ended(work: (options: typeof ids) => Work, isStream = false, isAbandoned = false): Work {
     return Effect.suspend(() => {
       this.runs += 1
       const eventId = `event ${this.runs}`
       return Effect.onExit(work({ ...ids, eventId }), (exit) =>
         Effect.withFiberRuntime((fiber) => {
-          this.exits.push({ eventId, exit: shown(exit), isStream })
+          this.exits.push({ eventId, exit: shown(exit), isStream, isAbandoned })
           const isOutermost = Option.isNone(Context.getOption(fiber.currentContext, RunContext))
           // A deadline interrupts in the name of the fiber itself.
           const stoppers = [fiber.id(), ...this.cancellers]
@@ -147,6 +155,8 @@ interface Ended {
   readonly eventId: string
   readonly exit: string
   readonly isStream: boolean
+  /** Whether its consumer stops where nothing stops it before. */
+  readonly isAbandoned: boolean
 }
 
 /** `work`, and the end of the fibers that were forked in it. */
@@ -226,6 +236,8 @@ const interpret = (program: Program, world: World, within = "none"): Work => {
         (within) => streamOf(bodyIn(within), program),
         world.isStopped ? deadlineOf(program) : {}
       )
+    case "abandonedRun":
+      return world.runOfStream((within) => streamOf(bodyIn(within), program), {}, true)
     case "joinedAlive":
       return Effect.flatMap(Effect.serviceOption(RunContext), (run) =>
         Option.match(run, { onNone: () => of(program.body), onSome: (run) => Botanu.resume(of(program.body), run) })
@@ -295,14 +307,22 @@ const shown = (exit: Exit.Exit<unknown, unknown>): string =>
     }
   })
 
-const statusOf = ({ exit }: Ended) => {
-  if (exit.startsWith("success")) return "success"
+const statusOf = ({ exit, isAbandoned }: Ended) => {
+  if (exit.startsWith("success")) return isAbandoned ? "canceled" : "success"
   return exit === "interrupted" ? "canceled" : "failure"
 }
 
 /** A consumer may be interrupted after the end of the stream. */
 const mayEndAs = (ended: Ended, status: CompletedRun["status"] | undefined): boolean =>
   status === statusOf(ended) || (ended.isStream && ended.exit === "interrupted" && status !== undefined)
+
+/** Why a run may have been cancelled that ended so: for its own reason, or, where it is an effect, for that of the enclosing run. */
+const reasonsOf = (ended: Ended, { run, status }: CompletedRun, recorded: ReadonlyArray<CompletedRun>) => {
+  if (status !== "canceled") return [undefined]
+  const enclosing = recorded.find(({ run: { runId } }) => runId === run.parentRunId)
+  if (!ended.isStream) return ["interrupted", enclosing?.cancellationReason ?? "interrupted"]
+  return ended.exit === "interrupted" ? ["interrupted", "consumer_stopped"] : ["consumer_stopped"]
+}
 
 const begin = (program: Program, world: World, clock: VirtualClock) =>
   Effect.fork(Effect.withClock(interpret(program, world), clock))
@@ -365,9 +385,14 @@ fuzz("do with runs what they do bare, and have each run recorded once", (program
     const recorded = yield* completedRuns
     expect(recorded, which).toHaveLength(seen.exits.length)
     for (const ended of seen.exits) {
-      const own = recorded.filter(({ run }) => run.eventId === ended.eventId).map(({ status }) => status)
-      const status = mayEndAs(ended, own[0]) ? own[0] : statusOf(ended)
-      expect(own, `${which} ${ended.eventId}`).toEqual([status])
+      const own = recorded.filter(({ run }) => run.eventId === ended.eventId)
+      const found = own.map(({ status }) => status)
+      const status = mayEndAs(ended, found[0]) ? found[0] : statusOf(ended)
+      expect(found, `${which} ${ended.eventId}`).toEqual([status])
+      for (const completed of own) {
+        const reasons = reasonsOf(ended, completed, recorded)
+        expect(reasons, `${which} ${ended.eventId}`).toContain(completed.cancellationReason)
+      }
     }
     return recorded.length
   })

@@ -1,9 +1,17 @@
 /**
  * An `HttpApi` whose handlers are provided with the run of their request.
  */
-import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpLayerRouter, HttpServer } from "@effect/platform"
+import {
+  HttpApi,
+  HttpApiBuilder,
+  HttpApiEndpoint,
+  HttpApiGroup,
+  HttpLayerRouter,
+  HttpServer,
+  HttpServerRequest
+} from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Option, Schema } from "effect"
 import { RunContext } from "../../src/index.js"
 import { RunHttpApi, RunHttpServer } from "../../src/platform/index.js"
 import { completedRuns, observed } from "../observed.js"
@@ -72,6 +80,36 @@ describe.each(Object.entries(servers))("RunHttpApi.Middleware under %s", (_, ser
 })
 
 describe("RunHttpApi.Middleware", () => {
+  it.scopedLive("asks the predicate in the context of the layer, and in that of the request", () =>
+    Effect.gen(function* () {
+      class Tenant extends Context.Tag("test/Tenant")<Tenant, string>() {}
+      const seen: Array<readonly [string, string, number]> = []
+      const asked = RunHttpApi.layer({
+        inbound: (request) =>
+          Effect.gen(function* () {
+            const own = Option.getOrThrow(yield* Effect.serviceOption(HttpServerRequest.HttpServerRequest))
+            const authorization = request.headers["authorization"] ?? ""
+            const tokens = yield* Tokens
+            seen.push([yield* Tenant, own.headers["authorization"] ?? "", tokens.size])
+            return tokens.has(authorization)
+          }),
+        orElse: options.orElse
+      })
+      const server = HttpApiBuilder.serve(Effect.provideService(Tenant, "of the request")).pipe(
+        Layer.provide(Layer.provide(HttpApiBuilder.api(Desk), [handlers, asked])),
+        Layer.provide([tokens, Layer.succeed(Tenant, "of the layer")])
+      )
+      const url = `${yield* serving(server)}/open`
+      for (const authorization of ["internal", "none"]) {
+        yield* request(url, { headers: { authorization, baggage: leanHeader } })
+      }
+      expect(seen).toEqual([
+        ["of the request", "internal", 1],
+        ["of the request", "none", 1]
+      ])
+    }).pipe(Effect.provide(observed))
+  )
+
   it.scopedLive("answers with InvalidRunContext where orElse makes no run", () =>
     Effect.gen(function* () {
       const url = `${yield* serving(servers["HttpApiBuilder.serve"] as Layer.Layer<never, never, NodeServer>)}/open`

@@ -12,10 +12,33 @@ import {
   HttpServerResponse
 } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, FastCheck, Fiber, Layer, Option, Queue, Ref, Schema, Stream } from "effect"
-import { Botanu, Outcome, Propagation, type Run, RunContext, RunExporter } from "../../src/index.js"
+import {
+  BigDecimal,
+  Deferred,
+  type Duration,
+  Effect,
+  FastCheck,
+  Fiber,
+  Layer,
+  Option,
+  Queue,
+  Ref,
+  Schema,
+  Stream
+} from "effect"
+import {
+  Botanu,
+  Budget,
+  BudgetStore,
+  Outcome,
+  Propagation,
+  type Run,
+  RunContext,
+  RunExporter
+} from "../../src/index.js"
 import { currentScope, type RunScope } from "../../src/lifecycle/RunScope.js"
 import * as RunHttpServer from "../../src/platform/RunHttpServer.js"
+import { brokenTracer, tracerDown } from "../brokenTracer.js"
 import { completedRuns, endedSpans, logging, observed } from "../observed.js"
 import { ids, leanHeader, leanKeys, runId } from "../runs.js"
 import { middleware, type NodeServer, type Options, request, serving } from "./servers.js"
@@ -265,6 +288,55 @@ describe("RunHttpServer.middleware", () => {
       ])
     }).pipe(Effect.provide(observed))
   )
+
+  const own = (deadline?: Duration.DurationInput): Options => ({
+    ...asRun,
+    orElse: (request) => ({ ...asRun.orElse(request), deadline })
+  })
+  const inner = Effect.never.pipe(Botanu.workflow("Inner", { ...ids, deadline: "20 millis" }))
+  const allSpent = Layer.succeed(BudgetStore, {
+    add: () => Effect.void,
+    spent: () => Effect.succeed({ usd: BigDecimal.unsafeFromString("1"), unpricedCalls: 0 })
+  })
+  const budget = Layer.orDie(Layer.provide(Budget.layer({ scope: "customer", usd: "0.01", per: "1 day" }), allSpent))
+  it.scopedLive.each([
+    ["that is refused, for it has no time", 504, own(0), ok, Layer.empty],
+    ["whose deadline passes", 504, own("20 millis"), Effect.never, Layer.empty],
+    ["in which another deadline passes", 504, own(), inner, Layer.empty],
+    ["that fails", 500, own(), Effect.die("no"), Layer.empty],
+    ["that is refused, for nothing may be spent", 500, own(), ok, budget]
+  ] as const)("names the run on the answer to a request %s", ([, status, options, handler, layer]) =>
+    Effect.gen(function* () {
+      const answer = yield* request(yield* bare(handler as HttpApp.Default, options, layer))
+      const run = (yield* completedRuns).find(({ run }) => run.workflow === "Café + Bar")?.run
+      expect(run).toBeDefined()
+      expect(answer).toMatchObject({
+        status,
+        headers: { "x-botanu-run-id": run?.runId, "x-botanu-workflow": "Caf%C3%A9%20%2B%20Bar" }
+      })
+      const server = (yield* endedSpans).find(({ name }) => name === "http.server GET")
+      expect(server?.attributes).toMatchObject({ "botanu.run_id": run?.runId })
+    }).pipe(Effect.provide(observed))
+  )
+
+  it.scopedLive.each([
+    ["that brings its run", { baggage: leanHeader }],
+    ["that is a run", {}]
+  ] as const)("serves a request %s where its span takes no keys of runs, and logs that", ([, headers]) => {
+    const lines: Array<string> = []
+    const tracer = brokenTracer({
+      attribute: (key) => {
+        if (key.startsWith("botanu.")) tracerDown()
+      }
+    })
+    return Effect.gen(function* () {
+      const answer = yield* request(yield* bare(ok, asRun, Layer.merge(Layer.setTracer(tracer), logging(lines))), {
+        headers
+      })
+      expect(answer).toMatchObject({ status: 200, text: "ok", headers: { "x-botanu-run-id": expect.any(String) } })
+      expect(lines.join("\n")).toMatch(/the span of a request does not show run .*tracer down/)
+    })
+  })
 
   it.scopedLive("fails with InvalidRunContext where orElse gives what makes no run", () =>
     Effect.gen(function* () {

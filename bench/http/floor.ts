@@ -1,0 +1,90 @@
+/**
+ * The least that a request as a run of its own costs: what the contract wants to see of a run, written by hand in as few steps as
+ * there can be. It is no middleware to use: it knows no cancellation, deadline, stream, outcome, usage or exporter.
+ */
+import { type HttpApp, HttpServerResponse } from "@effect/platform"
+import { Clock, Context, Effect, Exit, HashMap, Metric, MetricBoundaries, MetricLabel, Option, Tracer } from "effect"
+import { uuidv7 } from "uuidv7"
+import * as ChildFiber from "../../src/fiber/ChildFiber.js"
+
+class Run extends Context.Tag("bench/Run")<Run, Readonly<Record<string, string>>>() {}
+
+const total = Metric.counter("bench_runs_total")
+const duration = Metric.histogram(
+  "bench_run_duration_seconds",
+  MetricBoundaries.exponential({ start: 0.001, factor: 2, count: 16 })
+)
+const labels = [MetricLabel.make("workflow", "Customer Support"), MetricLabel.make("status", "success")]
+
+const isText = (text: string): boolean => text.length > 0 && text.length <= 256 && !/\p{Cc}/u.test(text)
+
+const ids = { workflow: "Customer Support", eventId: "ticket-4711", customerId: "bigretail" }
+
+/** The app in a fiber and a span of its own, with the keys of a run on spans, log lines and the response, and two metrics. */
+export const runByHand = (app: HttpApp.Default): HttpApp.Default =>
+  Effect.withFiberRuntime((fiber, { runtimeFlags }) => {
+    if (!Object.values(ids).every(isText)) return Effect.dieMessage("expected texts")
+    const clock = Context.get(fiber.currentDefaultServices, Clock.Clock)
+    const start = clock.unsafeCurrentTimeNanos()
+    const runId = uuidv7()
+    const keys = {
+      "botanu.run_id": runId,
+      "botanu.workflow": ids.workflow,
+      "botanu.event_id": ids.eventId,
+      "botanu.customer_id": ids.customerId
+    }
+    const server = fiber.currentSpan
+    const span = Context.get(fiber.currentDefaultServices, Tracer.Tracer).span(
+      `botanu.run/${ids.workflow}`,
+      Option.fromNullable(server),
+      Context.empty(),
+      [],
+      start,
+      "server"
+    )
+    const put = (attributes: Readonly<Record<string, unknown>>, on: Tracer.AnySpan | undefined = span) => {
+      if (on?._tag === "Span") for (const [key, value] of Object.entries(attributes)) on.attribute(key, value)
+    }
+    put(keys)
+    put(keys, server)
+    put({
+      "botanu.environment": "production",
+      "botanu.root_run_id": runId,
+      "botanu.attempt": 1,
+      "botanu.run.start_time": new Date(clock.unsafeCurrentTimeMillis()).toISOString()
+    })
+    span.event("botanu.run.started", start, { run_id: runId, workflow: ids.workflow })
+    const annotations = HashMap.fromIterable<string, unknown>(Object.entries(keys))
+    const services = new Map(fiber.currentContext.unsafeMap)
+    services.set(Tracer.ParentSpan.key, span)
+    services.set(Run.key, keys)
+    const child = ChildFiber.start(app as Effect.Effect<HttpServerResponse.HttpServerResponse>, fiber, {
+      context: Context.unsafeMake<never>(services),
+      runtimeFlags,
+      spanAnnotations: annotations,
+      logAnnotations: annotations
+    })
+    const end = (exit: Exit.Exit<HttpServerResponse.HttpServerResponse>) => {
+      const now = clock.unsafeCurrentTimeNanos()
+      const millis = Number(now - start) / 1e6
+      put({ "botanu.run.duration_ms": millis, "botanu.outcome.status": "success" })
+      span.event("botanu.run.completed", now, {
+        run_id: runId,
+        workflow: ids.workflow,
+        status: "success",
+        duration_ms: millis
+      })
+      span.end(now, exit)
+      total.unsafeUpdate(1, labels)
+      duration.unsafeUpdate(millis / 1000, labels)
+      return Exit.map(exit, (response) =>
+        HttpServerResponse.setHeaders(response, {
+          "x-botanu-run-id": runId,
+          "x-botanu-workflow": encodeURIComponent(ids.workflow)
+        })
+      )
+    }
+    return Effect.async<HttpServerResponse.HttpServerResponse>((resume) => {
+      child.addObserver((exit) => resume(end(exit)))
+    })
+  })
