@@ -266,7 +266,17 @@ const KeyFigures = ({ data, events }: { readonly data: Data | undefined; readonl
           </>
         )}
       </Figure>
-      <Figure title="Cost of failures" spark={spark(({ usdOfFailures }) => Number(usdOfFailures))}>
+      <Figure
+        title={
+          <>
+            Cost of failures{" "}
+            {now === undefined || Number(now.usd) === 0 ? null : (
+              <span class="faint">{Figures.percent(Number(now.usdOfFailures) / Number(now.usd))}% of spend</span>
+            )}
+          </>
+        }
+        spark={spark(({ usdOfFailures }) => Number(usdOfFailures))}
+      >
         {now === undefined ? (
           waiting
         ) : (
@@ -274,10 +284,7 @@ const KeyFigures = ({ data, events }: { readonly data: Data | undefined; readonl
             <p class="big">
               <a href={events({ outcome: failures })}>
                 <Spend amount={{ usd: now.usdOfFailures, unpricedCalls: now.unpricedCallsOfFailures }} />
-              </a>{" "}
-              {Number(now.usd) === 0 ? null : (
-                <span class="unit">{Figures.percent(Number(now.usdOfFailures) / Number(now.usd))}% of spend</span>
-              )}
+              </a>
             </p>
             <ChangeText
               text={changeOf(Number(now.usdOfFailures), before && Number(before.usdOfFailures))}
@@ -325,7 +332,7 @@ const Figure = ({
   spark,
   title
 }: {
-  readonly title: string
+  readonly title: ComponentChildren
   readonly spark: ReadonlyArray<number | null> | undefined
   readonly children: ComponentChildren
 }) => (

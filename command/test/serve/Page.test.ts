@@ -406,7 +406,7 @@ describe("at any width", () => {
       }
     }))
 
-  it("the changes of all figures are in a line, where one of the figures wraps too", () =>
+  it("no figure of the overview wraps, and their changes are in a line", () =>
     withPage(`${fixture.shop.url}${views.overview}`, async (page) => {
       for (const width of [1400, 1600, 1920]) {
         await page.setViewportSize({ width, height: 900 })
@@ -415,6 +415,10 @@ describe("at any width", () => {
           .locator(".figure:not(.hero) .delta")
           .evaluateAll((changes) => changes.map((change) => change.getBoundingClientRect().top))
         expect([width, tops.length, new Set(tops).size]).toEqual([width, 5, 1])
+        const heights = await page
+          .locator(".figure:not(.hero) .big")
+          .evaluateAll((figures) => figures.map((figure) => figure.getBoundingClientRect().height))
+        expect([width, Math.max(...heights)]).toEqual([width, 28])
       }
     }))
 
