@@ -285,8 +285,9 @@ const presentIn = (usage: Quantities): { readonly present: ReadonlyArray<Row>; r
   const present: Array<Row> = []
   let hasParts = false
   for (const name in usage) {
+    if (typeof usage[name as MeterName] !== "number") continue
     const row = byName.get(name as MeterName)
-    if (row === undefined || usage[row.name] === undefined) continue
+    if (row === undefined) continue
     let at = present.length
     for (; at > 0 && (present[at - 1] as Row).index > row.index; at -= 1) present[at] = present[at - 1] as Row
     present[at] = row
