@@ -278,6 +278,13 @@ describe("Propagation.extract", () => {
     })
   )
 
+  it.effect("sends a run that was provided by itself", () =>
+    Effect.gen(function* () {
+      const headers = yield* Propagation.inject.pipe(Effect.provideService(RunContext, makeRun()))
+      expect(headers["baggage"]).toBe(leanHeader)
+    })
+  )
+
   it.effect("names the first members that it dropped, and how many there are in all", () =>
     Effect.gen(function* () {
       const bad = Array.from({ length: 20 }, (_, index) => `bad ${index}`)

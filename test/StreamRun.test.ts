@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Deferred, Effect, Exit, Fiber, Option, Scope, Stream, TestClock } from "effect"
+import { Cause, Chunk, Deferred, Effect, Exit, Fiber, Option, Scope, Stream, TestClock } from "effect"
 import { Botanu, Llm } from "../src/index.js"
 import { completedRuns, endedSpans, observed, onlyRun } from "./observed.js"
 import { ids } from "./runs.js"
@@ -102,6 +102,32 @@ describe("a stream that is a run", () => {
       expect(Exit.isInterrupted(yield* Effect.exit(pull))).toBe(true)
       yield* Scope.close(scope, Exit.void)
       expect(yield* ends).toEqual([["canceled", "closed"], 0])
+    }).pipe(Effect.provide(observed))
+  )
+
+  it.effect("fails where its options are refused", () =>
+    Effect.gen(function* () {
+      const refused = Botanu.workflow(Stream.make(1), "Support", { ...ids, eventId: "" })
+      expect(yield* Effect.flip(Stream.runDrain(refused))).toMatchObject({
+        _tag: "InvalidRunContext",
+        field: "eventId"
+      })
+      expect(yield* ends).toEqual([0])
+    }).pipe(Effect.provide(observed))
+  )
+
+  const dying = <E>(stream: Stream.Stream<number, E>) => Stream.ensuring(stream, Effect.die("in a finalizer"))
+  it.effect.each([
+    ["it has come to its end", dying(Stream.make(1))],
+    ["it has failed", dying(Stream.concat(Stream.make(1), Stream.fail("broken")))]
+  ] as const)("dies of its finalizer as the bare stream does, after %s", ([, stream]) =>
+    Effect.gen(function* () {
+      const bare = yield* Effect.exit(Stream.runDrain(stream as Stream.Stream<number, unknown>))
+      const exit = yield* Effect.exit(Stream.runDrain(inRun(stream as Stream.Stream<number, unknown>)))
+      const partsOf = (exit: Exit.Exit<void, unknown>) =>
+        Exit.isFailure(exit) ? [[...Cause.defects(exit.cause)], [...Cause.failures(exit.cause)]] : []
+      expect(partsOf(exit)).toEqual(partsOf(bare))
+      expect(yield* Botanu.activeRuns).toEqual([])
     }).pipe(Effect.provide(observed))
   )
 
