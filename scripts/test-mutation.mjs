@@ -54,7 +54,7 @@ if (rooms.length === 0 || unknown.length > 0) {
 const mutantsOfProcess = values.alone ? 1 : 500
 
 /** A mutant that is tried for longer than this has a loop that no test ends. */
-const patienceMillis = 300_000
+const patienceMillis = 120_000
 
 const folder = values.report ? folderWith("mutation", packages) : projectWith("mutation", packages)
 const kept = join(folder, "node_modules/.mutation")

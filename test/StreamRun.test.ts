@@ -118,15 +118,16 @@ describe("a stream that is a run", () => {
 
   const dying = <E>(stream: Stream.Stream<number, E>) => Stream.ensuring(stream, Effect.die("in a finalizer"))
   it.effect.each([
-    ["it has come to its end", dying(Stream.make(1))],
-    ["it has failed", dying(Stream.concat(Stream.make(1), Stream.fail("broken")))]
-  ] as const)("dies of its finalizer as the bare stream does, after %s", ([, stream]) =>
+    ["it has come to its end", dying(Stream.make(1)), 9],
+    ["it has failed", dying(Stream.concat(Stream.make(1), Stream.fail("broken"))), 9],
+    ["its consumer has stopped", dying(Stream.make(1, 2)), 1]
+  ] as const)("says of its finalizer's death what Stream.toPull does, after %s", ([, stream, count]) =>
     Effect.gen(function* () {
-      const bare = yield* Effect.exit(Stream.runDrain(stream as Stream.Stream<number, unknown>))
-      const exit = yield* Effect.exit(Stream.runDrain(inRun(stream as Stream.Stream<number, unknown>)))
+      const bare: Stream.Stream<number, unknown> = stream
+      const taken = (stream: Stream.Stream<number, unknown>) => Effect.exit(Stream.runDrain(Stream.take(stream, count)))
       const partsOf = (exit: Exit.Exit<void, unknown>) =>
         Exit.isFailure(exit) ? [[...Cause.defects(exit.cause)], [...Cause.failures(exit.cause)]] : []
-      expect(partsOf(exit)).toEqual(partsOf(bare))
+      expect(partsOf(yield* taken(inRun(bare)))).toEqual(partsOf(yield* taken(Stream.fromPull(Stream.toPull(bare)))))
       expect(yield* Botanu.activeRuns).toEqual([])
     }).pipe(Effect.provide(observed))
   )
