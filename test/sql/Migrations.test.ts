@@ -61,6 +61,9 @@ describe("the schema", () => {
         const { amendments, lost, problems, records } = yield* LedgerSql.read()
         expect([records.length, amendments.length, lost, problems.length]).toEqual([3, 1, 3, 0])
         expect(yield* LedgerSql.migrate()).toEqual([])
+        // By which those who follow the ledger find what came last, in each month.
+        expect(latest.filter((item) => item.includes("USING brin (recorded_at)"))).toHaveLength(1)
+        expect((yield* shape).filter((item) => item.includes("USING brin (recorded_at)"))).toHaveLength(2)
       })
     )
   })

@@ -4,12 +4,15 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { appendFile, mkdir, rm, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
+import * as SqlClient from "@effect/sql/SqlClient"
 import type { RunRecord } from "botanu-effect/report"
 import { LedgerSql } from "botanu-effect/sql"
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import { describe, expect, it, onTestFinished } from "vitest"
+import { fromText, Ingestion } from "../../../src/sql/Ingestion.js"
 import { record } from "../../../test/report/records.js"
-import { clientOf } from "../../../test/sql/database.js"
+import { clientOf, useServer } from "../../../test/sql/database.js"
+import { isInstalled } from "../../../test/sql/PostgresServer.js"
 import { ledgerOf, linesOf, starting } from "../botanu.js"
 import { stores } from "../stores.js"
 
@@ -56,6 +59,18 @@ describe.each(stores())("botanu runs --follow of $name", { timeout: 60_000 }, (s
     expect([linesWith("first").length, linesWith("earlier").length]).toEqual([1, 1])
   })
 
+  it("prints the latest first, and of what was there before no other", async () => {
+    const before = Array.from({ length: 30 }, (_, index) =>
+      record({ n: index + 1, event: `before-${index}`, start: index, ...(index % 2 === 0 && { end: index + 1 }) })
+    )
+    const ledger = await store.ledgerOf(linesOf(before))
+    const { linesWith, seen } = following(ledger, "--limit", "2")
+    await seen("before-").toBe(2)
+    await add(ledger, [record({ n: 99, event: "after", start: 100, end: 101 })])
+    await seen("after").toBe(1)
+    expect(linesWith("before-")).toHaveLength(2)
+  })
+
   it("prints all of very many that come at once, of those that are asked for", async () => {
     const ledger = await store.ledgerOf(linesOf([record({ n: 1, event: "first", end: 2 })]))
     const { linesWith, seen } = following(ledger, "--customer", "hotels")
@@ -70,7 +85,57 @@ describe.each(stores())("botanu runs --follow of $name", { timeout: 60_000 }, (s
   })
 })
 
+describe.runIf(isInstalled)("botanu runs --follow of a database", { timeout: 60_000 }, () => {
+  const server = useServer()
+
+  it("prints what a transaction brings that takes longer than the time between two questions", async () => {
+    const url = await server().newDatabase()
+    await Effect.runPromise(Effect.provide(LedgerSql.migrate(), clientOf(url)))
+    const { linesWith, seen } = following(url)
+    await seen("no run").toBe(1)
+    const lines = [...linesOf([record({ n: 1, event: "slow", end: 2 })])].map((text) => fromText(text))
+    const slow = Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql.withTransaction(
+        Effect.zipRight(
+          new Ingestion(sql, "botanu").write(lines.flatMap(Option.toArray), "019abc12-def3-7890-abcd-0000000000ff"),
+          sql`SELECT pg_sleep(3)`
+        )
+      )
+    })
+    const writing = Effect.runPromise(Effect.provide(slow, clientOf(url)))
+    // Others write meanwhile.
+    await add(url, [record({ n: 2, event: "quick-1", end: 3 })])
+    await seen("quick-1").toBe(1)
+    await writing
+    await add(url, [record({ n: 3, event: "quick-2", end: 4 })])
+    await seen("slow").toBe(1)
+    await seen("quick-2").toBe(1)
+    expect(linesWith("quick-1")).toHaveLength(1)
+  })
+})
+
 describe("botanu runs --follow of a directory", { timeout: 60_000 }, () => {
+  it("reads lines that are longer than what is read at once", async () => {
+    const ledger = await ledgerOf(linesOf([record({ n: 1, event: "first", end: 2 })]))
+    const segment = join(ledger, "2026-02-02", "writer-1.jsonl")
+    const [long = "", short = ""] = linesOf([
+      record({ n: 2, event: "long", end: 3, annotations: { text: "\u00fc".repeat(700_000) } }),
+      record({ n: 3, event: "short", end: 4 })
+    ])
+    // One is being written when the command starts.
+    await appendFile(segment, long.slice(0, -10))
+    const { seen } = following(ledger)
+    await seen("first").toBe(1)
+    await appendFile(
+      segment,
+      textOf([long.slice(-10), short, long.replaceAll("long", "more").replaceAll("0002", "0004")])
+    )
+    await seen("long").toBe(1)
+    await seen("short").toBe(1)
+    await seen("more").toBe(1)
+  })
+
   it("goes on after what was read, and waits until a line is whole", async () => {
     const before = [record({ n: 1, event: "first-1", end: 2 }), record({ n: 2, event: "first-2", end: 2 })]
     const ledger = await ledgerOf(linesOf(before))
