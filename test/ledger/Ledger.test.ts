@@ -26,7 +26,13 @@ const run = Botanu.workflow("Customer Support", ids)
 const statusesIn = ({ records }: Ledger.Contents) => records.map(RunRecord.statusOf)
 
 /** A file system whose writes are what a test says. */
-const withWrites = (write: (bytes: Uint8Array, go: Effect.Effect<void, unknown>) => Effect.Effect<void, unknown>) =>
+const withWrites = (
+  write: (
+    bytes: Uint8Array,
+    go: Effect.Effect<void, unknown>,
+    begin: (bytes: number) => Effect.Effect<void, unknown>
+  ) => Effect.Effect<void, unknown>
+) =>
   Layer.effect(
     FileSystem.FileSystem,
     Effect.map(FileSystem.FileSystem, (files) => ({
@@ -38,7 +44,8 @@ const withWrites = (write: (bytes: Uint8Array, go: Effect.Effect<void, unknown>)
             new Proxy(file, {
               get: (_, key) =>
                 key === "writeAll"
-                  ? (bytes: Uint8Array) => write(bytes, file.writeAll(bytes))
+                  ? (bytes: Uint8Array) =>
+                      write(bytes, file.writeAll(bytes), (count) => file.writeAll(bytes.subarray(0, count)))
                   : Reflect.get(file, key, file)
             })
         )
@@ -231,6 +238,31 @@ describe("a run without an end", () => {
   )
 })
 
+it.scoped(
+  "a writer that could not show for long that it is there begins a new file: others may have taken over its last one",
+  () => {
+    const disk = Layer.effect(
+      FileSystem.FileSystem,
+      Effect.map(FileSystem.FileSystem, (files) => ({ ...files, utimes: () => Effect.fail(diskFull) }))
+    ).pipe(Layer.provideMerge(NodeContext.layer))
+    return inTemporary((directory) =>
+      Effect.gen(function* () {
+        const ledger = yield* Ledger.Ledger
+        const segmentsAfter = (time: "20 seconds" | "31 seconds") =>
+          Effect.gen(function* () {
+            yield* TestClock.adjust(time)
+            yield* run(Effect.void)
+            yield* ledger.flush
+            return (yield* Ledger.segments(directory)).length
+          })
+        yield* run(Effect.void)
+        yield* ledger.flush
+        expect([yield* segmentsAfter("20 seconds"), yield* segmentsAfter("31 seconds")]).toEqual([1, 2])
+      }).pipe(Effect.provide(Ledger.layer({ directory, flushMillis: 600_000 }).pipe(Layer.provide(disk))))
+    )
+  }
+)
+
 describe("a reader", () => {
   it.scopedLive("skips and counts lines that were cut, that are invalid, or of a later version", () =>
     inTemporary((directory) =>
@@ -307,6 +339,28 @@ describe("a disk that is full", () => {
           })
         )
       )
+    )
+  })
+
+  it.scopedLive("cuts a line at most, and no line that is written after it", () => {
+    let isCut = false
+    const disk = withWrites((bytes, go, begin) =>
+      Effect.suspend(() => {
+        if (isCut || !new TextDecoder().decode(bytes).includes('"completed"')) return go
+        isCut = true
+        return Effect.zipRight(begin(10), Effect.fail(diskFull))
+      })
+    )
+    return inTemporary((directory) =>
+      Effect.gen(function* () {
+        const ledger = yield* Ledger.Ledger
+        yield* run(Effect.void)
+        expect((yield* Effect.exit(ledger.flush))._tag).toBe("Failure")
+        yield* ledger.flush
+        const { lost, problems, records } = yield* Ledger.read(directory)
+        expect([records.length, lost]).toEqual([1, 0])
+        expect(problems.map(({ problem }) => problem)).toEqual(["cut"])
+      }).pipe(Effect.provide(Ledger.layer({ directory, flushMillis: 600_000 }).pipe(Layer.provide(disk))))
     )
   })
 

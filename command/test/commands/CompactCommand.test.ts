@@ -2,7 +2,7 @@
  * Compaction: what it leaves alone, where it may end, and what works beside it. That reports are the same is in the tests of
  * every command, of which one store is compacted.
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
 import { utimes, writeFile } from "node:fs/promises"
 import { hostname } from "node:os"
 import { join } from "node:path"
@@ -216,6 +216,22 @@ describe("botanu compact", { timeout }, () => {
     expect(await answers(ledger)).toEqual(seen)
   })
 
+  it("knows a run whose record was of another event: it is in the event that the last record names", async () => {
+    const ledger = await ledgerOfDays()
+    await compact(ledger)
+    const before = await eventsIn(ledger)
+    const moved = record({ n: 1, event: "moved", start: 0, end: 2 })
+    await writeFile(join(ledger, "2026-02-02/z-1.jsonl"), `${linesOf([moved]).join("\n")}\n`)
+    const runsIn = async () =>
+      (await botanu(["sql", "select sum(runs) from events", "--format", "csv", "--ledger", ledger])).out
+    expect(await eventsIn(ledger)).toEqual([...before.filter((event) => event !== "a"), "moved"])
+    const seen = await runsIn()
+    await abandon(ledger)
+    await compact(ledger)
+    expect(await eventsIn(ledger)).toEqual([...before.filter((event) => event !== "a"), "moved"])
+    expect(await runsIn()).toBe(seen)
+  })
+
   it("is pruned by day", async () => {
     const ledger = await ledgerOfDays()
     await compact(ledger)
@@ -256,6 +272,17 @@ describe("botanu compact", { timeout }, () => {
       ["2026-02-03", 2],
       ["2026-02-04", 1]
     ])
+    for (const { bytes, path } of contents.compacted) {
+      expect(bytes).toBe(readdirSync(path).reduce((sum, name) => sum + statSync(join(path, name)).size, 0))
+    }
+    // Before manifests had the size of the other files.
+    const [{ bytes = 0, path = "" } = {}] = contents.compacted
+    const manifest = join(path, "manifest.json")
+    const text = readFileSync(manifest, "utf8")
+    await writeFile(manifest, text.replace(/,"bytes":\d+}\s*$/, "}"))
+    const [again] = (await Effect.runPromise(Effect.provide(Ledger.files(ledger), NodeContext.layer))).compacted
+    expect([again?.runs, again?.problem]).toEqual([2, undefined])
+    expect(again?.bytes).toBe(bytes - text.length + readFileSync(manifest).length)
   })
 
   it("is for directories", async () => {
