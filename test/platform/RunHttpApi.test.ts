@@ -95,9 +95,10 @@ describe("RunHttpApi.Middleware", () => {
           }),
         orElse: options.orElse
       })
+      // What the layer requires is in no context of the server.
+      const ofLayer = Layer.merge(tokens, Layer.succeed(Tenant, "of the layer"))
       const server = HttpApiBuilder.serve(Effect.provideService(Tenant, "of the request")).pipe(
-        Layer.provide(Layer.provide(HttpApiBuilder.api(Desk), [handlers, asked])),
-        Layer.provide([tokens, Layer.succeed(Tenant, "of the layer")])
+        Layer.provide(Layer.provide(HttpApiBuilder.api(Desk), [handlers, Layer.provide(asked, ofLayer)]))
       )
       const url = `${yield* serving(server)}/open`
       for (const authorization of ["internal", "none"]) {
