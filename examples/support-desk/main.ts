@@ -80,7 +80,7 @@ The ledger is ${directory}. What next:
   npm run botanu -- event T-1032              # an event that passed its budget
   npm run botanu -- event T-1017              # one that its customer withdrew
   npm run botanu -- doctor                    # what is not known, and why
-  npm run botanu -- serve --open              # all of it as a page`)
+  npm run page                                # all of it as a page in the browser`)
 })
 
 const toStandardError = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))

@@ -227,6 +227,12 @@ describe("the support desk", { timeout: patienceMillis }, () => {
     expect(await program.exit, program.stderr).toBe(0)
     expect(program.stdout).toMatch(/^northwind +11 /m)
   })
+
+  it("ends with how to open the page on it, which is built first", () => {
+    expect(job.stdout.trimEnd()).toMatch(/\n {2}npm run page +# all of it as a page in the browser$/)
+    const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { page: string } }
+    expect(scripts.page).toMatch(/^node command\/page\/build\.mjs && .* serve --open$/)
+  })
 })
 
 describe("the support desk, stopped", { timeout: patienceMillis }, () => {
