@@ -24,7 +24,7 @@ const call: Sending = { isCall: true }
 
 /** The `baggage` header of a run as a fiber that works on it sends it; none where its identifying keys do not fit. */
 export const baggageHeaderFor = (fiber: AnyFiber, run: Run, sending: Sending = call): string | undefined => {
-  const isCancelled = sending.isCall && isCancelledFor(fiber, run) && !run.cancelled
+  const isCancelled = isCancelledFor(fiber, run) && !run.cancelled
   const sent = isCancelled ? makeRunUnsafe({ ...run, cancelled: true }) : run
   const forwarded = forwardedFor(fiber, run)
   // Who asks for four keys gets four.
