@@ -86,9 +86,9 @@ const inherit = (fiber: AnyFiber): Effect.Effect<void, never, Scope.Scope> => {
 export const unreadLimit = "5 minutes"
 
 /**
- * The app in a fiber of its own, which `inRun` may make a run; it is called there. The response is there as soon as the app has answered, and the
- * fiber goes on until a stream in it is sent, or is given up: so do a run, and what the app forked. Where the run ends before, so
- * does the stream. The answer to a HEAD request has no body to wait for.
+ * The app in a fiber of its own, which `inRun` may make a run; it is called there. The response is there as soon as the app has
+ * answered, and the fiber goes on until a stream in it is sent, or is given up: so do a run, and what the app forked. Where the run
+ * ends before, so does the stream. The answer to a HEAD request has no body to wait for.
  */
 export const untilSent = <E, R, E2, R2>(
   app: Effect.Effect<Response, E, R>,
