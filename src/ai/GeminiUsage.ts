@@ -101,8 +101,7 @@ export const geminiSearches = (candidates: unknown, model: string | undefined): 
   tools.add("image_search", queriesIn(groundings, "imageSearchQueries"))
   tools.add("retrieval", queriesIn(groundings, "retrievalQueries"))
   tools.add("google_maps", groundings.some(hasMaps) ? 1 : 0)
-  const toolCalls = tools.record && { toolCalls: tools.record }
-  return { ...toolCalls, ...searchesOf(queriesIn(groundings, "webSearchQueries"), model) }
+  return { ...tools.toolCalls, ...searchesOf(queriesIn(groundings, "webSearchQueries"), model) }
 }
 
 /** What is billed for so many queries. */

@@ -93,7 +93,7 @@ const groundingsOf = (groundings: ReadonlyArray<unknown>, model: string | undefi
     if (type === "google_search") searches += calls
     else tools.add(type, calls)
   }
-  return { ...(tools.record && { toolCalls: tools.record }), ...searchesOf(searches, model) }
+  return { ...tools.toolCalls, ...searchesOf(searches, model) }
 }
 
 /** What the calls among the steps asked for: by the id of each, as the events of a stream repeat them. */
@@ -128,5 +128,5 @@ const callsOf = (searches: unknown, model: string | undefined): Consumption => {
   }
   // A call without its queries was one of an unknown number of them.
   const counted = isAsked && queries.size === 0 ? { uncounted: ["webSearches"] } : searchesOf(queries.size, model)
-  return { ...(tools.record && { toolCalls: tools.record }), ...counted }
+  return { ...tools.toolCalls, ...counted }
 }

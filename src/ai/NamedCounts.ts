@@ -1,6 +1,7 @@
 /**
  * Quantities by names that a provider chose, which may be names that objects have of their own.
  */
+import type { Consumption } from "../cost/UsageRecord.js"
 import { quantity } from "./UnknownJson.js"
 
 /** Quantities that have no meter, by the provider's names: a call with them is not wholly priced. `known` names those that have one. */
@@ -29,5 +30,10 @@ export class NamedCounts {
   /** The quantities as a record; none where there are none. */
   get record(): Readonly<Record<string, number>> | undefined {
     return this.counts.size === 0 ? undefined : Object.fromEntries(this.counts)
+  }
+
+  /** The quantities as calls of tools that the provider runs. */
+  get toolCalls(): Consumption {
+    return this.record === undefined ? {} : { toolCalls: this.record }
   }
 }

@@ -558,12 +558,6 @@ describe("a file of LiteLLM's format", () => {
       { ...text, litellm_provider: "xai", input_cost_per_token_above_128k_tokens: 1 },
       { inputTokens: 127_999, outputTokens: 0 },
       "1279.99"
-    ],
-    [
-      "a request that is just a long one at xAI",
-      { ...text, litellm_provider: "xai", input_cost_per_token_above_128k_tokens: 1 },
-      { inputTokens: 128_000, outputTokens: 0 },
-      "128000"
     ]
   ])("prices %s", (_, entry, details, expected) => expect(shown(entry, details)).toBe(expected))
 

@@ -68,13 +68,18 @@ const statusOf = (value: AttributeValue | undefined): string | undefined => {
   return statuses.has(status) ? status : undefined
 }
 
+/** The value of the first of these attributes that a span has. */
+const valueIn =
+  ({ attributes }: OtlpSpan) =>
+  (...names: ReadonlyArray<string>): AttributeValue | undefined =>
+    names.map((name) => attributes.get(name)).find((value) => value !== undefined)
+
 const completedOf = (
   span: OtlpSpan,
   spans: ReadonlyArray<OtlpSpan>,
   prices: PriceBook.Service
 ): CompletedRun | string => {
-  const of = (...names: ReadonlyArray<string>): AttributeValue | undefined =>
-    names.map((name) => span.attributes.get(name)).find((value) => value !== undefined)
+  const of = valueIn(span)
   const completed = span.events.find(({ name }) => name === "botanu.run.completed")?.attributes
   const runId = String(of("botanu.run_id"))
   const run = defined({
@@ -137,9 +142,8 @@ const emittedOn = (run: OtlpSpan, spans: ReadonlyArray<OtlpSpan>): OtlpSpan => {
 }
 
 /** What a span says of an outcome. The SDK for Python says no status: it is that of the run, as where a run fails after a success. */
-const outcomeOf = ({ attributes }: OtlpSpan, runStatus: string): Record<string, unknown> | undefined => {
-  const of = (...names: ReadonlyArray<string>): AttributeValue | undefined =>
-    names.map((name) => attributes.get(name)).find((value) => value !== undefined)
+const outcomeOf = (span: OtlpSpan, runStatus: string): Record<string, unknown> | undefined => {
+  const of = valueIn(span)
   const emitted = statusOf(of("botanu.outcome.status", "botanu.outcome"))
   const details = defined({
     valueType: of("botanu.outcome.value_type"),

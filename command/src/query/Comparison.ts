@@ -3,8 +3,8 @@
  */
 import { Effect } from "effect"
 import type { CommandError } from "../CommandError.js"
+import * as Cells from "../store/Cells.js"
 import { LedgerStore } from "../store/LedgerStore.js"
-import * as Cells from "./Cells.js"
 import { conditionOf, type EventFilter } from "./EventFilter.js"
 
 /** Sums over the events of one side. Running and lost events are not in them. */

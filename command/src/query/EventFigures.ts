@@ -4,8 +4,8 @@
 import type { BigDecimal } from "effect"
 import { Effect } from "effect"
 import type { CommandError } from "../CommandError.js"
+import * as Cells from "../store/Cells.js"
 import { LedgerStore } from "../store/LedgerStore.js"
-import * as Cells from "./Cells.js"
 import { conditionOf, type EventFilter } from "./EventFilter.js"
 import { type GroupKey, groupingOf } from "./GroupKey.js"
 

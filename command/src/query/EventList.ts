@@ -4,8 +4,8 @@
 import type { RunRecord } from "botanu-effect/report"
 import { type BigDecimal, Effect } from "effect"
 import type { CommandError } from "../CommandError.js"
+import * as Cells from "../store/Cells.js"
 import { LedgerStore } from "../store/LedgerStore.js"
-import * as Cells from "./Cells.js"
 import { conditionOf, type EventFilter } from "./EventFilter.js"
 
 /** A row of a list of events. */

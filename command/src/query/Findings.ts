@@ -3,8 +3,8 @@
  */
 import { Effect } from "effect"
 import type { CommandError } from "../CommandError.js"
+import * as Cells from "../store/Cells.js"
 import { LedgerStore } from "../store/LedgerStore.js"
-import * as Cells from "./Cells.js"
 
 /** Runs with something in common, and the event of the first of them. */
 export interface RunCount {

@@ -9,9 +9,10 @@ import { Clock, Context, Effect, Layer, Option, Schema, Stream, SubscriptionRef 
 import { CommandError, exitCodes } from "../CommandError.js"
 import * as CompactedFiles from "../store/CompactedFiles.js"
 import * as DuckDb from "../store/DuckDb.js"
+import * as FileBytes from "../store/FileBytes.js"
 import * as LedgerDirectory from "../store/LedgerDirectory.js"
 import * as LedgerLines from "../store/LedgerLines.js"
-import type { Health } from "../store/LedgerStore.js"
+import * as LineProblems from "../store/LineProblems.js"
 import * as AnswerCache from "./AnswerCache.js"
 import * as MirrorTables from "./MirrorTables.js"
 
@@ -30,7 +31,7 @@ export interface MirrorState {
   readonly awaySinceMs: number | null
   readonly nextTryMs: number | null
   /** Lines that are in no figure. */
-  readonly problems: Health["problems"]
+  readonly problems: ReadonlyArray<LineProblems.LineProblem>
   readonly lost: number
 }
 
@@ -134,7 +135,7 @@ export const layerDirectory = (
             // Whole files are read by many threads. What is written meanwhile is read again, which changes nothing.
             const whole: Array<string> = []
             for (const { bytes, path } of part.segments) {
-              const end = yield* lastLineEnd(files, path, bytes)
+              const end = yield* Effect.mapError(FileBytes.lastLineEnd(files, path, bytes), trouble)
               if (end < bytes) {
                 yield* loadRest({ path, bytes: end })
                 open.set(path, bytes)
@@ -150,8 +151,8 @@ export const layerDirectory = (
       const loadRest = ({ bytes, path: segment }: Pick<Ledger.Segment, "bytes" | "path">) =>
         Effect.gen(function* () {
           const from = read.get(segment) ?? 0
-          const added = yield* readBytes(files, segment, from, bytes)
-          const end = added.lastIndexOf(newline) + 1
+          const added = yield* FileBytes.read(files, segment, from, bytes)
+          const end = added.lastIndexOf(FileBytes.newline) + 1
           if (end > 0) {
             part += 1
             const file = path.join(parts, `part-${part}.jsonl`)
@@ -242,9 +243,15 @@ export const layerDirectory = (
         const counts = yield* countsOf(query)
         yield* SubscriptionRef.set(state, {
           ...counts,
-          problems: problemsOf(
-            (yield* problemRows(query)).map((row) => ({ ...row, segment: path.relative(options.ledger, row.segment) })),
-            cut.map((segment) => path.relative(options.ledger, segment)),
+          problems: LineProblems.summary(
+            [
+              ...(yield* problemsIn(query)).map(({ lines, problem, segment }) => ({
+                problem: problem ?? "",
+                lines: Number(lines),
+                places: [path.relative(options.ledger, segment ?? "")]
+              })),
+              ...cut.map((segment) => ({ problem: "cut", lines: 1, places: [path.relative(options.ledger, segment)] }))
+            ],
             found.compacted
           ),
           state: "ready",
@@ -355,8 +362,6 @@ const nothing: Omit<MirrorState, "atMs"> = {
 /** How many queries are answered at once. A connection answers one after the other. */
 export const mostReaders = 4
 
-const newline = 10
-
 const trouble = ({ message }: { readonly message: string }): CommandError =>
   new CommandError({
     message: `the ledger cannot be read: ${TerminalText.visible(message)}`,
@@ -376,31 +381,6 @@ const parametersOf = (
 ): Readonly<Record<string, DuckDb.Parameter>> =>
   Object.fromEntries(Object.entries(parameters).filter(([name]) => new RegExp(`\\$${name}\\b`).test(statement)))
 
-const readBytes = (files: FileSystem.FileSystem, path: string, from: number, until: number) =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const file = yield* files.open(path, { flag: "r" })
-      yield* file.seek(from, "start")
-      const bytes = yield* file.readAlloc(until - from)
-      return Option.getOrElse(bytes, () => new Uint8Array())
-    })
-  )
-
-const chunk = 64 * 1024
-
-/** Where the last whole line of a file ends. */
-const lastLineEnd = (files: FileSystem.FileSystem, path: string, bytes: number): Effect.Effect<number, CommandError> =>
-  Effect.gen(function* () {
-    let until = bytes
-    while (until > 0) {
-      const from = Math.max(0, until - chunk)
-      const at = (yield* readBytes(files, path, from, until)).lastIndexOf(newline)
-      if (at >= 0) return from + at + 1
-      until = from
-    }
-    return 0
-  }).pipe(Effect.mapError(trouble))
-
 const number = (value: string | null | undefined) => (value === null || value === undefined ? null : Number(value))
 
 const countsOf = (query: LedgerMirror["Type"]["query"]) =>
@@ -419,49 +399,9 @@ const countsOf = (query: LedgerMirror["Type"]["query"]) =>
     }
   })
 
-interface ProblemRow {
-  readonly segment: string
-  readonly problem: string
-  readonly lines: number
-}
-
-const problemRows = (query: LedgerMirror["Type"]["query"]): Effect.Effect<ReadonlyArray<ProblemRow>, CommandError> =>
-  Effect.map(
-    query("SELECT segment, problem, sum(lines) AS lines FROM problems GROUP BY ALL ORDER BY segment", {}),
-    (rows) =>
-      rows.map(({ lines, problem, segment }) => ({
-        segment: segment ?? "",
-        problem: problem ?? "",
-        lines: Number(lines)
-      }))
-  )
-
-/** What is in no figure: lines in the tables, ends of segments that were cut, and what compacted days say of themselves. */
-const problemsOf = (
-  rows: ReadonlyArray<ProblemRow>,
-  cut: ReadonlyArray<string>,
-  compacted: ReadonlyArray<Ledger.CompactedDay>
-): MirrorState["problems"] =>
-  (["cut", "newer_version", "invalid"] as const)
-    .map((problem) => {
-      const isCut = problem === "cut"
-      const found = [
-        ...rows.filter((row) => row.problem === problem),
-        ...(isCut ? cut.map((segment) => ({ segment, lines: 1 })) : [])
-      ]
-      const days = compacted
-        .map((day) => ({
-          place: `${day.day}, compacted`,
-          lines: isCut ? day.cutLines : Number(day.problem === problem)
-        }))
-        .filter(({ lines }) => lines > 0)
-      return {
-        problem,
-        lines: [...found, ...days].reduce((sum, { lines }) => sum + lines, 0),
-        places: [...Array.from(new Set(found.map(({ segment }) => segment))).sort(), ...days.map(({ place }) => place)]
-      }
-    })
-    .filter(({ lines }) => lines > 0)
+/** The lines in the tables that are in no figure, by segment. */
+const problemsIn = (query: LedgerMirror["Type"]["query"]) =>
+  query("SELECT segment, problem, sum(lines) AS lines FROM problems GROUP BY ALL", {})
 
 const decodeRun = Schema.decodeUnknownOption(Run)
 const decodeCompleted = Schema.decodeUnknownOption(CompletedRun)

@@ -6,6 +6,7 @@
  * the number of its line, what calls have in common by its row in `kinds`.
  */
 import * as DuckDb from "../store/DuckDb.js"
+import * as LineProblems from "../store/LineProblems.js"
 
 const tables = `
 CREATE TABLE keys (event INTEGER, eventId VARCHAR, customerId VARCHAR);
@@ -186,7 +187,7 @@ export const load: ReadonlyArray<string> = [
     AND (l.amendment.customerId IS NULL OR l.amendment.customerId = k.customerId) WHERE l.type = 'amended'`,
   `INSERT INTO losses SELECT count FROM lines WHERE v = 1 AND type = 'lost' AND count IS NOT NULL`,
   `INSERT INTO problems
-  SELECT segment, CASE WHEN v IS NULL THEN 'cut' WHEN v > 1 THEN 'newer_version' ELSE 'invalid' END, count(*) FROM lines
+  SELECT segment, ${LineProblems.nameOfLine}, count(*) FROM lines
   WHERE NOT isRun AND NOT coalesce(v = 1 AND (type IN ('lost', 'writer') OR type = 'amended' AND amendment.eventId IS NOT NULL), false)
   GROUP BY ALL`,
   "UPDATE numbered SET lines = lines + (SELECT count(*) FROM lines)",

@@ -4,6 +4,7 @@
  */
 import { HttpApi, HttpApiEndpoint, HttpApiError, HttpApiGroup, HttpApiSchema, OpenApi } from "@effect/platform"
 import { Schema } from "effect"
+import * as LineProblems from "../store/LineProblems.js"
 
 const Nullable = <A, I, R>(schema: Schema.Schema<A, I, R>) => Schema.NullOr(schema)
 
@@ -377,7 +378,7 @@ export const Status = Schema.Struct({
   /** Lines that are in no figure, by what is wrong with them. A compacted day that cannot be read counts as one. */
   problems: Schema.Array(
     Schema.Struct({
-      problem: Schema.Literal("cut", "newer_version", "invalid"),
+      problem: Schema.Literal(...LineProblems.names),
       lines: Schema.Number,
       places: Schema.Array(Schema.String)
     })

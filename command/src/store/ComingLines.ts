@@ -6,6 +6,7 @@ import type { PlatformError } from "@effect/platform/Error"
 import type { Ledger } from "botanu-effect/ledger"
 import { Effect, Stream } from "effect"
 import type { CommandError } from "../CommandError.js"
+import * as FileBytes from "./FileBytes.js"
 import * as LedgerDirectory from "./LedgerDirectory.js"
 
 /** How often segments are looked at. */
@@ -41,13 +42,7 @@ const pieceBytes = 1024 * 1024
 
 /** The last place up to here at which a line begins. */
 const startOfLine = (path: string, end: number): Effect.Effect<number, CommandError, FileSystem.FileSystem> =>
-  Effect.gen(function* () {
-    for (let from = Math.max(0, end - pieceBytes); ; from = Math.max(0, from - pieceBytes)) {
-      const last = (yield* bytesOf(path, from, end)).lastIndexOf(endOfLine)
-      if (last >= 0) return from + last + 1
-      if (from === 0) return 0
-    }
-  })
+  Effect.flatMap(FileSystem.FileSystem, (files) => orIfGone(FileBytes.lastLineEnd(files, path, end), 0))
 
 const linesAfter = (
   { bytes, path }: Ledger.Segment,
@@ -59,7 +54,7 @@ const linesAfter = (
     let size = pieceBytes
     while (from < bytes) {
       const piece = yield* bytesOf(path, from, Math.min(bytes, from + size))
-      const last = piece.lastIndexOf(endOfLine)
+      const last = piece.lastIndexOf(FileBytes.newline)
       if (last >= 0) {
         lines.push(...decoder.decode(piece.subarray(0, last)).split("\n"))
         from += last + 1
@@ -71,22 +66,20 @@ const linesAfter = (
     return lines
   })
 
-/** The bytes of a file between two places. None where the file is gone: it was compacted, and was read before. */
 const bytesOf = (
   path: string,
   from: number,
-  to: number
+  until: number
 ): Effect.Effect<Uint8Array, CommandError, FileSystem.FileSystem> =>
-  Effect.gen(function* () {
-    const files = yield* FileSystem.FileSystem
-    const chunks = yield* Stream.runCollect(files.stream(path, { offset: from, bytesToRead: to - from }))
-    return Buffer.concat(Array.from(chunks))
-  }).pipe(
-    Effect.catchIf(isGone, () => Effect.succeed(new Uint8Array())),
-    Effect.catchAll((error) => Effect.fail(LedgerDirectory.unreadable(error)))
+  Effect.flatMap(FileSystem.FileSystem, (files) => orIfGone(FileBytes.read(files, path, from, until), new Uint8Array()))
+
+/** The reading of a file, or this where the file is gone: it was compacted, and was read before. */
+const orIfGone = <A>(reading: Effect.Effect<A, PlatformError>, orElse: A): Effect.Effect<A, CommandError> =>
+  reading.pipe(
+    Effect.catchIf(isGone, () => Effect.succeed(orElse)),
+    Effect.mapError(LedgerDirectory.unreadable)
   )
 
 const isGone = (error: PlatformError): boolean => error._tag === "SystemError" && error.reason === "NotFound"
 
 const decoder = new TextDecoder()
-const endOfLine = 10

@@ -15,6 +15,7 @@ import * as LedgerDirectory from "./LedgerDirectory.js"
 import * as LedgerLines from "./LedgerLines.js"
 import type { Health, Relation, Row, Statement, Store } from "./LedgerStore.js"
 import * as LedgerTables from "./LedgerTables.js"
+import * as LineProblems from "./LineProblems.js"
 import * as RunRow from "./RunRow.js"
 import * as Segments from "./Segments.js"
 
@@ -174,25 +175,11 @@ const healthOf = (
       `SELECT count(*) AS lines, coalesce(sum("count") FILTER (WHERE v = 1 AND type = 'lost'), 0) AS lost FROM ${lines}`
     )
     const found = yield* database.query(
-      `SELECT CASE WHEN v IS NULL THEN 'cut' WHEN v > 1 THEN 'newer_version' ELSE 'invalid' END AS problem,
+      `SELECT ${LineProblems.nameOfLine} AS problem,
         count(*) AS lines, list(DISTINCT filename ORDER BY filename) AS files
       FROM ${lines} WHERE NOT coalesce(${LedgerTables.isCounted}, false) GROUP BY 1`
     )
     const sum = (numbers: ReadonlyArray<number>) => numbers.reduce((sum, number) => sum + number, 0)
-    const cut = compacted.filter(({ cutLines }) => cutLines > 0)
-    const problems = problemNames.map((problem) => {
-      const row = found.find((row) => row["problem"] === problem)
-      const days = problem === "cut" ? cut : compacted.filter((day) => day.problem === problem)
-      return {
-        problem,
-        lines:
-          Number(row?.["lines"] ?? 0) + (problem === "cut" ? sum(cut.map(({ cutLines }) => cutLines)) : days.length),
-        places: [
-          ...((row?.["files"] ?? []) as ReadonlyArray<string>).map(nameOf),
-          ...days.map(({ day }) => `${day}, compacted`)
-        ]
-      }
-    })
     const days = new Set([...segments, ...compacted].map(({ day }) => day)).size
     const compactedDays = new Set(compacted.map(({ day }) => day)).size
     return {
@@ -203,9 +190,14 @@ const healthOf = (
         plural(Number(totals?.["lines"] ?? 0) + sum(compacted.map(({ lines }) => lines)), "record"),
         megabytes(sum([...segments, ...compacted].map(({ bytes }) => bytes)))
       ],
-      problems: problems.filter(({ lines }) => lines > 0),
+      problems: LineProblems.summary(
+        found.map(({ files, lines, problem }) => ({
+          problem: String(problem),
+          lines: Number(lines),
+          places: (files as ReadonlyArray<string>).map(nameOf)
+        })),
+        compacted
+      ),
       lostRecords: Number(totals?.["lost"] ?? 0) + sum(compacted.map(({ lost }) => lost))
     }
   })
-
-const problemNames = ["cut", "newer_version", "invalid"] as const

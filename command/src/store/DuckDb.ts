@@ -102,6 +102,14 @@ export const make: Connect = Effect.flatMap(open({ memory: memoryOfCommand }), (
 
 const keepsOrder = (keeps: boolean): string => `SET SESSION preserve_insertion_order = ${keeps}`
 
+/** Runs an effect whose statements give no order to the rows of the tables that they make. */
+export const unordered = <A, E, R>({ query }: DuckDb, effect: Effect.Effect<A, E, R>) =>
+  Effect.acquireUseRelease(
+    query(keepsOrder(false)),
+    () => effect,
+    () => Effect.ignore(query(keepsOrder(true)))
+  )
+
 /**
  * Runs an effect in a transaction of a connection. Where it fails, or the commit does, it is as if it had not run.
  *
@@ -109,14 +117,18 @@ const keepsOrder = (keeps: boolean): string => `SET SESSION preserve_insertion_o
  * some 100,000, the table has none of them, though the statement says that they were added.
  */
 export const transaction = <A, E, R>(
-  { query }: DuckDb,
+  database: DuckDb,
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | CommandError, R> =>
   Effect.uninterruptibleMask((restore) =>
-    query(keepsOrder(false)).pipe(
-      Effect.zipRight(query("BEGIN")),
-      Effect.zipRight(Effect.onError(restore(effect), () => Effect.ignore(query("ROLLBACK")))),
-      Effect.zipLeft(query("COMMIT"))
+    unordered(
+      database,
+      database
+        .query("BEGIN")
+        .pipe(
+          Effect.zipRight(Effect.onError(restore(effect), () => Effect.ignore(database.query("ROLLBACK")))),
+          Effect.zipLeft(database.query("COMMIT"))
+        )
     )
   )
 

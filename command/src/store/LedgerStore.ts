@@ -8,6 +8,7 @@ import { Context, type DateTime, type Effect, Layer, type Stream } from "effect"
 import type { CommandError } from "../CommandError.js"
 import type { Dialect } from "./Dialect.js"
 import * as DirectoryStore from "./DirectoryStore.js"
+import type { LineProblem } from "./LineProblems.js"
 import * as PostgresStore from "./PostgresStore.js"
 import type { RunRow } from "./RunRow.js"
 
@@ -55,11 +56,7 @@ export interface Health {
   /** How much there is, such as `31 days` and `48.2 MB`. */
   readonly sizes: ReadonlyArray<string>
   /** Lines that are in no figure, by what is wrong with them, and the files that they are in. */
-  readonly problems: ReadonlyArray<{
-    readonly problem: "cut" | "newer_version" | "invalid"
-    readonly lines: number
-    readonly places: ReadonlyArray<string>
-  }>
+  readonly problems: ReadonlyArray<LineProblem>
   /** How many records writers have counted as lost. */
   readonly lostRecords: number
 }

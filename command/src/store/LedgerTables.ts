@@ -45,7 +45,7 @@ export const make = (database: DuckDb.DuckDb, files: Ledger.Files, depth: Depth)
       Effect.forEach(statements, (statement) => database.query(statement), { discard: true })
     yield* all(compactedViews(readable, depth))
     // A table of lines in their order takes several times as long where there are many segments.
-    const hasUnsettled = yield* unordered(
+    const hasUnsettled = yield* DuckDb.unordered(
       database,
       Effect.gen(function* () {
         yield* database.query(
@@ -74,17 +74,6 @@ const findUnsettled = (
     const [row] = yield* database.query("SELECT count(*) AS events FROM unsettled")
     return Number(row?.["events"]) > 0
   })
-
-/** Statements that give no order to the rows of the tables that they make. */
-const unordered = <A>(
-  database: DuckDb.DuckDb,
-  making: Effect.Effect<A, CommandError>
-): Effect.Effect<A, CommandError> =>
-  Effect.acquireUseRelease(
-    database.query("SET preserve_insertion_order = false"),
-    () => making,
-    () => Effect.ignore(database.query("RESET preserve_insertion_order"))
-  )
 
 /** Reads segments once more, in their order, in which that of two lines counts. A writer rarely makes such lines. */
 const ordered = (database: DuckDb.DuckDb, files: Ledger.Files, depth: Depth): Effect.Effect<void, CommandError> =>

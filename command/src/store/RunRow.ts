@@ -3,6 +3,7 @@
  */
 import type { RunRecord } from "botanu-effect/report"
 import { BigDecimal, DateTime } from "effect"
+import * as Cells from "./Cells.js"
 import type { Dialect } from "./Dialect.js"
 import type { Row } from "./LedgerStore.js"
 
@@ -35,15 +36,15 @@ export const fromRow = (row: Row): RunRow => ({
   workflow: row.workflow ?? "",
   eventId: row.event_id ?? "",
   customerId: row.customer_id ?? "",
-  attempt: Number(row.attempt ?? 0),
+  attempt: Cells.count(row.attempt),
   isNested: row.is_nested === "true",
   startTime: row.start_time ?? "",
-  endTime: row.end_time ?? undefined,
+  endTime: Cells.text(row.end_time),
   status: (row.run_status ?? "running") as RunRecord.ReportStatus,
-  errorClass: row.error_class ?? undefined,
-  durationMs: row.duration_ms == null ? undefined : Number(row.duration_ms),
-  usd: BigDecimal.normalize(BigDecimal.unsafeFromString(row.usd ?? "0")),
-  unpricedCalls: Number(row.unpriced_calls ?? 0)
+  errorClass: Cells.text(row.error_class),
+  durationMs: Cells.known(row.duration_ms),
+  usd: Cells.amount(row.usd),
+  unpricedCalls: Cells.count(row.unpriced_calls)
 })
 
 /** The run of a record. */

@@ -2,7 +2,7 @@
  * Values of rows.
  */
 import { BigDecimal } from "effect"
-import type { Row } from "../store/LedgerStore.js"
+import type { Row } from "./LedgerStore.js"
 
 type Cell = string | null | undefined
 
