@@ -11,10 +11,11 @@ import { ids } from "./ids.js"
 import { ledgers } from "./ledgers.js"
 import { type Comparison, type Measurement, measure } from "./measure.js"
 import { memory } from "./memory.js"
+import { shownSteps } from "./opentelemetry.js"
 import { prices } from "./prices.js"
 import { runs, runsWithDeadline } from "./runs.js"
 import { format, heading } from "./table.js"
-import { tracers } from "./tracers.js"
+import { type NamedTracer, nodeSdk, tracers } from "./tracers.js"
 import { observedUsages, usages } from "./usages.js"
 
 const timed = (comparison: Comparison): Measurement => ({
@@ -22,14 +23,17 @@ const timed = (comparison: Comparison): Measurement => ({
   lines: Effect.map(measure(comparison), (timing) => [format({ ...comparison, ...timing, unit: "ns" })])
 })
 
+const onTracer = ({ layer, name }: NamedTracer, comparison: Comparison): Measurement => {
+  const measurement = timed({ ...comparison, name: `${comparison.name} (${name})` })
+  return { ...measurement, lines: Effect.provide(measurement.lines, layer) }
+}
+
 const onEachTracer = (comparison: Comparison): ReadonlyArray<Measurement> =>
-  tracers.map(({ layer, name }) => {
-    const measurement = timed({ ...comparison, name: `${comparison.name} (${name})` })
-    return { ...measurement, lines: Effect.provide(measurement.lines, layer) }
-  })
+  tracers.map((tracer) => onTracer(tracer, comparison))
 
 const measurements: ReadonlyArray<Measurement> = [
   ...[...runs, ...runsWithDeadline, ...childSpans].flatMap(onEachTracer),
+  onTracer(nodeSdk, shownSteps),
   ...tracers.flatMap(usages),
   ...tracers.flatMap(observedUsages),
   ...prices,

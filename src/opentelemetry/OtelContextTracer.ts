@@ -25,21 +25,22 @@ export const isByEffect = (parent: OtelContext): boolean => parent.getValue(byEf
 
 const make = (tracer: Tracer.Tracer): Tracer.Tracer => {
   let setsSpan: boolean | undefined
+  const setsSpanOf = (fiber: AnyFiber): boolean => {
+    setsSpan ??= makesSpanActive(tracer, fiber)
+    return setsSpan
+  }
   return Tracer.make({
     span: (...options) => context.with(context.active().setValue(byEffect, true), () => tracer.span(...options)),
     context: (execution, fiber) => {
       const active = context.active()
       const shown = contextFor(fiber, active)
-      if (fiber.currentSpan === undefined) return within(shown, active, () => tracer.context(execution, fiber))
-      setsSpan ??= makesSpanActive(tracer, fiber)
-      const wanted = setsSpan ? shown : withSpan(shown, fiber.currentSpan)
-      return within(wanted, active, () => tracer.context(execution, fiber))
+      const wanted = fiber.currentSpan === undefined || setsSpanOf(fiber) ? shown : withSpan(shown, fiber.currentSpan)
+      return wanted === active
+        ? tracer.context(execution, fiber)
+        : context.with(wanted, () => tracer.context(execution, fiber))
     }
   })
 }
-
-const within = <A>(wanted: OtelContext, active: OtelContext, execution: () => A): A =>
-  wanted === active ? execution() : context.with(wanted, execution)
 
 /** Whether a tracer sees to it itself that the span of a fiber is OpenTelemetry's active one. */
 const makesSpanActive = (tracer: Tracer.Tracer, fiber: AnyFiber): boolean =>

@@ -2,7 +2,7 @@
  * A run in an OpenTelemetry context: its baggage, for whatever propagates that, and the run itself.
  */
 import { createContextKey, type Context as OtelContext, propagation, trace } from "@opentelemetry/api"
-import { FiberRef, GlobalValue } from "effect"
+import { type Context, FiberRef, GlobalValue } from "effect"
 import type { Origins } from "../baggage/Origin.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import { SentByClient, Untrusted, Withheld } from "../fiber/TracerWrapper.js"
@@ -16,6 +16,7 @@ import type { Entry, Run } from "../run/Run.js"
 import { propagationModeFor } from "../run/Settings.js"
 import { Key } from "../wire/Wire.js"
 import { entriesOf, type NamedEntry, othersIn, toOpenTelemetry } from "./OtelBaggage.js"
+import { StepContext } from "./StepContext.js"
 
 /** What a context shows, and to whom it belongs. */
 export interface RunOtelContext {
@@ -27,6 +28,8 @@ export interface RunOtelContext {
   readonly keys: ReadonlySet<string>
   readonly work: Work
   readonly manner: Manner
+  /** The services of the fiber for which this was last found to be right: with the same ones it is right again. */
+  rightFor: Context.Context<never> | undefined
 }
 
 /** Work that a context is made for, by what is unique to it: the scope of a run, or the edge of a request without one. */
@@ -70,9 +73,10 @@ export const runOtelContextIn = (context: OtelContext): RunOtelContext | undefin
  * that another fiber left there.
  */
 export const contextFor = (fiber: AnyFiber, active: OtelContext): OtelContext => {
+  const shown = runOtelContextIn(active)
+  if (shown !== undefined && isStillRight(shown, fiber)) return active
   const services = fiber.currentContext.unsafeMap
   const run = currentRun(fiber.currentContext)
-  const shown = runOtelContextIn(active)
   const isUntrusted = services.get(Untrusted.key) === true
   if (run === undefined && !isUntrusted) return shown === undefined ? active : outside(shown)
   const scope = currentScope(fiber.currentContext)
@@ -87,13 +91,23 @@ export const contextFor = (fiber: AnyFiber, active: OtelContext): OtelContext =>
     (isUntrusted ? untrusted : 0) |
     (services.get(Withheld.key) === true || services.get(SentByClient.key) === true ? withheld : 0) |
     (run !== undefined && isCancelledFor(fiber, run) && outgoingModeFor(fiber, run) === "full" ? stopping : 0)
-  if (shown?.work === work && shown.manner === manner) return active
+  if (shown?.work === work && shown.manner === manner) {
+    // Fibers with the same services may each be a work of their own.
+    if (owner !== fiber) shown.rightFor = fiber.currentContext
+    return active
+  }
   const known = work.contexts.get(manner)
   if (known !== undefined) return known
   const made = show(work, manner, run, fiber)
   work.contexts.set(manner, made)
   return made
 }
+
+/** What a fiber works on follows from its services. How it is shown depends on two things more. */
+const isStillRight = ({ rightFor, run, work }: RunOtelContext, fiber: AnyFiber): boolean =>
+  rightFor === fiber.currentContext &&
+  work.origins === fiber.getFiberRef(currentOrigins) &&
+  (run === undefined || !isCancelledFor(fiber, run))
 
 const works = new WeakMap<object, Work>()
 
@@ -112,8 +126,15 @@ const show = (work: Work, manner: Manner, run: Run | undefined, fiber: AnyFiber)
   const step = currentStep(fiber.currentContext)
   const ofRun = run === undefined ? [] : annotationsOf(run, propagationModeFor(fiber))
   const annotations = step === undefined ? ofRun : [...ofRun, [Key.step, step.name] as const]
-  const shown: RunOtelContext = { run, annotations, keys: new Set(own.map(([key]) => key)), work, manner }
-  return withBaggage(work.base, [...own, ...others]).setValue(key, shown)
+  const shown: RunOtelContext = {
+    run,
+    annotations,
+    keys: new Set(own.map(([key]) => key)),
+    work,
+    manner,
+    rightFor: undefined
+  }
+  return new StepContext(withBaggage(work.base, [...own, ...others]).setValue(key, shown))
 }
 
 /** A fiber that an untrusted request wakes is part of neither its baggage nor its trace. */

@@ -1,0 +1,30 @@
+/**
+ * An OpenTelemetry context for the steps of fibers. `@effect/opentelemetry` derives the context of the current span for each step,
+ * which copies all values. Most steps are in the span of the step before, so this one keeps what it derived last.
+ */
+import type { Context as OtelContext } from "@opentelemetry/api"
+
+/** A context with the values of another one. */
+export class StepContext implements OtelContext {
+  private key: symbol | undefined
+  private value: unknown
+  private derived: OtelContext | undefined
+
+  constructor(private readonly values: OtelContext) {}
+
+  getValue(key: symbol): unknown {
+    return this.values.getValue(key)
+  }
+
+  setValue(key: symbol, value: unknown): OtelContext {
+    if (this.derived !== undefined && this.key === key && this.value === value) return this.derived
+    this.key = key
+    this.value = value
+    this.derived = this.values.setValue(key, value)
+    return this.derived
+  }
+
+  deleteValue(key: symbol): OtelContext {
+    return this.values.deleteValue(key)
+  }
+}

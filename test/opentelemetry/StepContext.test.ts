@@ -1,0 +1,36 @@
+import { describe, expect, it } from "@effect/vitest"
+import { createContextKey, ROOT_CONTEXT } from "@opentelemetry/api"
+import { StepContext } from "../../src/opentelemetry/StepContext.js"
+
+const [run, span] = [createContextKey("run"), createContextKey("span")]
+const first = { span: 1 }
+const second = { span: 2 }
+
+describe("StepContext", () => {
+  const context = () => new StepContext(ROOT_CONTEXT.setValue(run, "run"))
+
+  it("has the values of the other context", () => {
+    expect(context().getValue(run)).toBe("run")
+    expect(context().getValue(span)).toBeUndefined()
+    expect(context().deleteValue(run).getValue(run)).toBeUndefined()
+  })
+
+  it("derives a context once for steps in one span", () => {
+    const shown = context()
+    const derived = shown.setValue(span, first)
+    expect(derived.getValue(span)).toBe(first)
+    expect(derived.getValue(run)).toBe("run")
+    expect(shown.setValue(span, first)).toBe(derived)
+    expect(shown.getValue(span)).toBeUndefined()
+  })
+
+  it("derives another one for another value or key", () => {
+    const shown = context()
+    shown.setValue(span, first)
+    expect(shown.setValue(span, second).getValue(span)).toBe(second)
+    expect(shown.setValue(span, undefined).getValue(span)).toBeUndefined()
+    const other = shown.setValue(run, second)
+    expect(other.getValue(run)).toBe(second)
+    expect(other.getValue(span)).toBeUndefined()
+  })
+})
