@@ -380,6 +380,8 @@ describe("texts of an outcome", () => {
           alone: `${"x".repeat(1022)}💼xx`,
           later: `${"x".repeat(1023)}💼💼`,
           half: `${"x".repeat(1022)}\ud83dxx`,
+          halves: `${"x".repeat(1022)}\ud83dx\udcbc`,
+          otherHalf: `💼${"x".repeat(1021)}\udcbcx`,
           fits: "y".repeat(1024),
           number: 7
         }
@@ -391,6 +393,8 @@ describe("texts of an outcome", () => {
       alone: `${"x".repeat(1022)}…`,
       later: `${"x".repeat(1023)}…`,
       half: `${"x".repeat(1022)}\ud83d…`,
+      halves: `${"x".repeat(1022)}\ud83d…`,
+      otherHalf: `💼${"x".repeat(1021)}…`,
       fits: "y".repeat(1024),
       number: 7
     })

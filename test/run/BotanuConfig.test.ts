@@ -102,6 +102,25 @@ describe("BotanuConfig", () => {
   }
 })
 
+describe("a ConfigProvider that answers at once", () => {
+  it.effect("is known before anything is sent", () =>
+    Effect.gen(function* () {
+      const provider = ConfigProvider.fromMap(new Map([["BOTANU_PROPAGATION_MODE", "full"]]))
+      const mode = Effect.withFiberRuntime((fiber) => Effect.sync(() => propagationModeFor(fiber)))
+      expect(yield* Effect.withConfigProvider(mode, provider)).toBe("full")
+    })
+  )
+
+  it.effect("has a wrong variable named by its whole path", () =>
+    Effect.gen(function* () {
+      const { flattened } = ConfigProvider.fromMap(new Map())
+      const load = () => Effect.fail(ConfigError.InvalidData(["APP", "MODE"], "expected a mode"))
+      const error = yield* Effect.flip(Effect.withConfigProvider(run, ConfigProvider.make({ flattened, load })))
+      expect([error.field, error.problem]).toEqual(["APP_MODE", "expected a mode"])
+    })
+  )
+})
+
 describe("a ConfigProvider that has one variable only", () => {
   it.effect("is refused for a wrong value, and not for what it does not have", () =>
     Effect.gen(function* () {
@@ -200,8 +219,17 @@ describe("a ConfigProvider that answers asynchronously", () => {
       for (const reason of ["no route", "down"]) {
         const error = yield* Effect.flip(Effect.withConfigProvider(run, provider))
         expect(error.field).toBe("ConfigProvider")
-        expect(error.problem).toContain(reason)
+        expect(error.problem).toBe(`(Source unavailable at : "the ConfigProvider failed: "${reason}"")`)
       }
+      expect((yield* Effect.withConfigProvider(run, provider)).environment).toBe("remote")
+    })
+  )
+
+  it.effect("is asked again where its answer was interrupted", () =>
+    Effect.gen(function* () {
+      const answers = [Effect.zipRight(Effect.yieldNow(), Effect.interrupt)]
+      const provider = answering(Effect.suspend(() => answers.shift() ?? Effect.void))
+      expect(Exit.isInterrupted(yield* Effect.exit(Effect.withConfigProvider(run, provider)))).toBe(true)
       expect((yield* Effect.withConfigProvider(run, provider)).environment).toBe("remote")
     })
   )

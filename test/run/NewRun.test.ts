@@ -34,6 +34,14 @@ describe("a run that cannot be made", () => {
     expect(error.message).toBe("eventId: expected text")
   })
 
+  it.effect("names no workflow where it was asked for one that is no text", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Botanu.workflow(Effect.void, 42 as never, ids))
+      expect([error.field, error.workflow]).toEqual(["workflow", undefined])
+      expect(error.message).toBe(`workflow: expected text, got 42 (${error.callSite})`)
+    })
+  )
+
   it.effect("does not send where it was asked for to others", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Botanu.workflow(Effect.void, "Support", wrong))

@@ -7,6 +7,7 @@ import { Baggage, Run } from "../../src/index.js"
 import {
   forwardedWith,
   isReceived,
+  ReceivedContext,
   type RemoteContext,
   remember,
   remoteSpanOf,
@@ -47,6 +48,27 @@ describe("a run that was received", () => {
     expect(Equal.equals(received(), makeRun())).toBe(true)
     expect(Schema.encodeSync(Run)(received())).toEqual(Schema.encodeSync(Run)(makeRun()))
     expect(Object.getOwnPropertySymbols(received())).toEqual(Object.getOwnPropertySymbols(makeRun()))
+  })
+})
+
+describe("the span of a sender", () => {
+  it("is read where it is asked for, and once", () => {
+    let reads = 0
+    const sender = () => {
+      reads += 1
+      return context.span
+    }
+    const run = makeRun()
+    remember(run, new ReceivedContext(context.foreignBaggage, context.unknownMembers, true, undefined, sender))
+    expect(reads).toBe(0)
+    expect([remoteSpanOf(run), remoteSpanOf(run)]).toEqual([context.span, context.span])
+    expect(reads).toBe(1)
+  })
+
+  it("is none where none was sent", () => {
+    const run = makeRun()
+    remember(run, new ReceivedContext(context.foreignBaggage, context.unknownMembers, true, undefined, undefined))
+    expect(remoteSpanOf(run)).toBeUndefined()
   })
 })
 

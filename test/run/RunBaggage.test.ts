@@ -116,6 +116,14 @@ const issuesOf = (header: string): ReadonlyArray<string> =>
   })
 
 describe("a run from baggage", () => {
+  it.each([
+    ["lean", 4],
+    ["full", 6]
+  ] as const)("counts the members that it has of a run, in %s mode", (mode, keys) => {
+    const members = Object.fromEntries(Baggage.entries(makeRun({ tenantId: "acme" }).toBaggage(mode)))
+    expect(RunBaggage.read(baggageOf({ ...members, "botanu.later": "1", other: "2" }), receivedAt).keys).toBe(keys)
+  })
+
   it.effect.prop("comes back from a header in full mode", [anyRun], ([run]) =>
     Effect.gen(function* () {
       yield* TestClock.setTime(1234)

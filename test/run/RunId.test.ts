@@ -28,6 +28,13 @@ describe("RunId", () => {
       expect(RunId.isUuid(text)).toBe(false)
   })
 
+  it("is refused where it is a UUID of another version", () => {
+    const { message } = Either.getOrThrow(
+      Either.flip(Schema.decodeUnknownEither(RunId.RunId)("6f9619ff-8b86-4d01-b42d-00cf4fc964ff"))
+    )
+    expect(message).toBe("expected a UUIDv7")
+  })
+
   it.prop("is a UUIDv7 of the time that it is given", [epochMillis, bits], ([time, word]) => {
     const id = RunId.makeGenerator(always(word)).unsafeMake(time)
     expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
