@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
 import { Either, Equal, FastCheck, Hash, Option, Schema } from "effect"
+import { Writer } from "../../src/baggage/BaggageHeader.js"
 import { Baggage } from "../../src/index.js"
 
 interface DecodeCase {
@@ -232,6 +233,17 @@ describe("Baggage", () => {
     const long = Baggage.decode(["a=1", `b=${"x".repeat(8190)}`, "c=3"])
     expect(Baggage.entries(long.baggage)).toEqual([["a", "1"]])
     expect(long.dropped).toEqual({ count: 1, first: [{ member: 2, reason: "too_many_bytes" }] })
+    const full = Baggage.decode([`b=${"x".repeat(8190)}`, "c=3"])
+    expect(Array.from(full.baggage.members.keys())).toEqual(["b"])
+    expect(full.dropped).toEqual({ count: 1, first: [{ member: 2, reason: "too_many_bytes" }] })
+  })
+
+  it("has nothing, and has dropped nothing, of no lines and of empty members", () => {
+    for (const header of [[], "", ",", " ,\t,", ["", ""]]) {
+      const { baggage, dropped } = Baggage.decode(header)
+      expect([baggage.members.size, dropped.count]).toEqual([0, 0])
+    }
+    expect(Baggage.decode("a=1,,b=2, ,").dropped.count).toBe(0)
   })
 
   it("says what it dropped by position, at most five times, without quoting it", () => {
@@ -262,6 +274,15 @@ describe("Baggage", () => {
     expect(value({ plusAsSpace: true })).toEqual(Option.some("Customer Support"))
   })
 
+  it("reads a plus in a property as a plus, and as a space where asked to", () => {
+    const properties = (options?: Baggage.ReadOptions) =>
+      Baggage.decode("w=1;p=x+y", options).baggage.members.get("w")?.properties
+    const p = (value: string) => [{ key: "p", value: Option.some(value) }]
+    expect(properties()).toEqual(p("x+y"))
+    expect(properties({ plusAsSpace: false })).toEqual(p("x+y"))
+    expect(properties({ plusAsSpace: true })).toEqual(p("x y"))
+  })
+
   it("reads a plus in a member of a run as a space, unless its line shows that its writer encodes spaces", () => {
     const lines = (header: string | ReadonlyArray<string>, options?: Baggage.ReadOptions) =>
       Baggage.entries(Baggage.decode(header, options).baggage).map(([key, value]) => `${key}=${value}`)
@@ -277,6 +298,7 @@ describe("Baggage", () => {
     expect(lines("botanu.w=a+b", { plusAsSpace: "auto" })).toEqual(["botanu.w=a b"])
     expect(lines("botanu.w=a+b", { plusAsSpace: false })).toEqual(["botanu.w=a+b"])
     expect(lines("botanu.w=a+b,k=%20+", { plusAsSpace: true })).toEqual(["botanu.w=a b", "k=  "])
+    expect(lines(`botanu.w=a+b,k=${"x".repeat(8192)}%20`)).toEqual(["botanu.w=a b"])
     const { baggage } = Baggage.decode("botanu.w=a;p=x+y")
     expect(Baggage.encode(baggage)).toBe("botanu.w=a;p=x%2By")
   })
@@ -349,6 +371,26 @@ describe("Baggage", () => {
     expect(JSON.stringify(one)).toContain('"_id":"Baggage"')
   })
 
+  it("is compared by each part, also where hashes are the same", () => {
+    const properties = (...keys: ReadonlyArray<string>) => keys.map((key) => ({ key, value: Option.none() }))
+    const members = [
+      unsafeFromEntries([["a", "1"]]),
+      unsafeFromEntries([["a", "2"]]),
+      unsafeFromEntries([["b", "1"]]),
+      unsafeFromEntries([
+        ["a", "1"],
+        ["b", "2"]
+      ]),
+      unsafeFromEntries([["a", { value: "1", properties: properties("p") }]]),
+      unsafeFromEntries([["a", { value: "2", properties: properties("p") }]]),
+      unsafeFromEntries([["a", { value: "1", properties: properties("q") }]]),
+      unsafeFromEntries([["a", { value: "1", properties: properties("p", "q") }]])
+    ]
+    for (const [index, one] of members.entries()) {
+      expect(members.map((other) => one[Equal.symbol](other))).toEqual(members.map((_, other) => other === index))
+    }
+  })
+
   it("is a Schema from header text and back", () => {
     const baggage = Schema.decodeSync(Baggage.FromHeader)("a=1;p, b=caf%C3%A9")
     expect(Schema.encodeSync(Baggage.FromHeader)(baggage)).toBe("a=1;p,b=caf%C3%A9")
@@ -359,5 +401,24 @@ describe("Baggage", () => {
     const { baggage, dropped } = Baggage.decode(`${"x,".repeat(511)}in=1,out=2`)
     expect(Baggage.entries(baggage)).toEqual([["in", "1"]])
     expect(dropped.count).toBe(512)
+    expect(Baggage.decode("a=1,".repeat(512)).dropped.count).toBe(0)
+    expect(Baggage.decode("a=1,".repeat(513)).dropped).toEqual({
+      count: 1,
+      first: [{ member: 513, reason: "too_many_members" }]
+    })
+  })
+
+  it("is written with each character beyond ASCII as UTF-8, from the first on", () => {
+    expect(Baggage.encode(unsafeFromEntries([["a", "\u007f\u0080\u0081x\u0080"]]))).toBe("a=%7F%C2%80%C2%81x%C2%80")
+  })
+})
+
+describe("a writer of members", () => {
+  it("says whether a member fitted", () => {
+    const writer = new Writer(9)
+    expect([writer.add("a", "1"), writer.add("b", "12345"), writer.add("b", "123")]).toEqual([true, false, true])
+    expect(writer.text).toBe("a=1,b=123")
+    const full = new Writer()
+    expect(Array.from({ length: 65 }, (_, index) => full.add(`k${index}`, "")).indexOf(false)).toBe(64)
   })
 })

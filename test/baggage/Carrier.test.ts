@@ -36,6 +36,8 @@ describe("a part of a header that cannot be read", () => {
     ["text", "a=1", 0],
     ["lines", ["a=1", Buffer.from("b=2")], 0],
     ["no lines", [], 0],
+    ["nothing", undefined, 0],
+    ["nothing beside a line", [undefined, null, "a=1"], 0],
     ["a number", 7, 1],
     ["a function", () => "a=1", 1],
     ["a line and a number", ["a=1", 7], 1],
@@ -46,6 +48,7 @@ describe("a part of a header that cannot be read", () => {
       reported += 1
     })
     expect(reported).toBe(times)
+    if (Array.isArray(baggage) && (baggage as ReadonlyArray<unknown>).includes("a=1")) expect(found).toContain("a=1")
     expect(found.every((line) => typeof line === "string")).toBe(true)
   })
 })
@@ -81,9 +84,11 @@ describe("the lines of a header", () => {
     ],
     [
       "entries that come one by one",
-      (function* () {
-        yield ["baggage", "a=1"]
-      })(),
+      {
+        *[Symbol.iterator]() {
+          yield ["baggage", "a=1"]
+        }
+      },
       one
     ],
     ["a record without a prototype", Object.assign(Object.create(null), { baggage: "a=1" }), one],
@@ -114,10 +119,12 @@ describe("the lines of a header", () => {
       throw new Error("read too late")
     }
   }
-  const endsEarly = (function* () {
-    yield ["baggage", "a=1"]
-    throw new Error("connection lost")
-  })()
+  const endsEarly = {
+    *[Symbol.iterator]() {
+      yield ["baggage", "a=1"]
+      throw new Error("connection lost")
+    }
+  }
   const junk: ReadonlyArray<readonly [what: string, headers: unknown, lines?: ReadonlyArray<string>]> = [
     ["undefined", undefined],
     ["null", null],
@@ -132,8 +139,18 @@ describe("the lines of a header", () => {
       [
         [7, "a=1"],
         [Symbol("baggage"), "a=1"],
-        [Buffer.from("baggage"), "a=1"]
-      ]
+        [Buffer.from("baggage"), "a=1"],
+        [Array.from("baggage"), "a=1"],
+        ["baggage", "b=2"]
+      ],
+      ["b=2"]
+    ],
+    ["a function that has the header", Object.assign(() => "a=1", { baggage: "a=1" })],
+    ["another name of the same length", { expires: "a=1" }],
+    [
+      "what looks like a Buffer in JSON",
+      { baggage: [{ type: "Other", data: [0x61] }, { type: "Buffer", data: 7 }, "b=2"] },
+      ["b=2"]
     ],
     [
       "values that are no text",

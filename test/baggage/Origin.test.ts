@@ -81,6 +81,7 @@ describe("an origin of subdomains", () => {
     "https://internal.example.",
     "https://.internal.example",
     "https://evilinternal.example",
+    "https://xyinternal.example",
     "https://internal.example.evil.example",
     "https://billing.internal.example.evil.example",
     "https://billing.internal.example@evil.example",
@@ -88,6 +89,10 @@ describe("an origin of subdomains", () => {
     "https://billing.internal.example:8443"
   ])("does not have %s", (url) => {
     expect(has([entry], url)).toBe(false)
+  })
+
+  it("may be of a domain that begins as an address does", () => {
+    expect(has(["https://*.1.2.3.4.example"], "https://a.1.2.3.4.example")).toBe(true)
   })
 
   it("keeps to its port", () => {
@@ -146,19 +151,25 @@ describe("an entry that is no origin", () => {
     "https://*a.example",
     "https://billing.*",
     "https://*:8080",
-    "https://billing.internal:*"
+    "https://billing.internal:*",
+    "http://*",
+    "HTTP://*"
   ])("%j has its star elsewhere", (entry) => {
     expect(Either.getOrThrow(Either.flip(fromEntries([entry]))).expected).toBe(
       '"*." at most once, for the first label of the host'
     )
   })
 
-  it.each(["https://*.127.0.0.1", "https://*.0.1", "https://*.0x7f000001", "https://*.[::1]", "https://*.[::1]:80"])(
-    "%j has no subdomains",
-    (entry) => {
-      expect(Either.getOrThrow(Either.flip(fromEntries([entry]))).expected).toBe('the name of a domain after "*."')
-    }
-  )
+  it.each([
+    "https://*.127.0.0.1",
+    "https://*.10.20.30.40",
+    "https://*.0.1",
+    "https://*.0x7f000001",
+    "https://*.[::1]",
+    "https://*.[::1]:80"
+  ])("%j has no subdomains", (entry) => {
+    expect(Either.getOrThrow(Either.flip(fromEntries([entry]))).expected).toBe('the name of a domain after "*."')
+  })
 
   it.each([
     "https://billing.internal:99999",

@@ -29,6 +29,24 @@ const fragment = FastCheck.oneof(
 const header = FastCheck.array(fragment, { maxLength: 30 }).map((fragments) => fragments.join(""))
 
 describe("baggage of others", () => {
+  it.each([
+    ["botanu.run_id=1, BOTANU.x=1,a=1", "a=1"],
+    ["a=1,%62otanu%2ex=2,b=2", "a=1,b=2"],
+    ["a=1, +botanu.x=3,++botanu.y=4, \t botanu.z=5", "a=1"],
+    ["botanu.x;p=1,botanu.y", ""],
+    ["bot+anu.x=1,a=botanu.y", "bot+anu.x=1,a=botanu.y"],
+    [" a=1,\tb=2\t", "a=1,\tb=2"]
+  ])("of %j is %j", (header, rest) => {
+    expect(withoutRun(header)).toBe(rest)
+  })
+
+  it("goes out once, without what is empty", () => {
+    expect(withRun(run, " a=1\t,, b=2 , ")).toBe(`${run},a=1,b=2`)
+    expect(withRun(`${run},a=1`, "a=1,b=2, a=1")).toBe(`${run},a=1,b=2`)
+    expect(withRun(run, "")).toBe(run)
+    expect(withRun(run, " ")).toBe(run)
+  })
+
   it.prop("says nothing of a run, to any reader", [header], ([header]) => {
     const rest = withoutRun(header)
     const keys = [...keysOf(rest), ...read(rest).map(([key]) => key)]
