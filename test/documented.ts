@@ -33,12 +33,16 @@ export const documentedNames = (): ReadonlyArray<Documented> => {
 /** What a docstring lacks. */
 export const lacking = ({ examples, name: { docs, members }, paths }: Documented): ReadonlyArray<string> => [
   ...(docs.description === "" ? ["a description"] : []),
-  ...(examples.some(({ code }) => paths.some((path) => code.includes(path)))
+  ...(examples.some(({ code }) => paths.some((path) => isIn(code, path)))
     ? []
     : [`an @example in ts with ${paths.join(" or ")} in it`]),
   ...(/^\d+\.\d+\.\d+$/.test(docs.since ?? "") ? [] : ["@since"]),
   ...(docs.category ? [] : ["@category"]),
   ...members.filter((member) => member.docs.description === "").map((member) => `a description of ${member.name}`)
 ]
+
+/** Whether code uses a name, which no comment does, and no longer name that begins or ends with it. */
+const isIn = (code: string, path: string): boolean =>
+  new RegExp(`(?<![\\w$.])${path.replaceAll(/[$.]/g, "\\$&")}(?![\\w$])`).test(code.replaceAll(/\/\/.*$/gm, ""))
 
 const pathOf = ({ name, within }: PublicName): string => [...within, name].join(".")
