@@ -299,17 +299,20 @@ class Exchange<E> implements RequestEdge {
 
   private identified(response: Response): Response {
     const run = this.own ?? (this.isDistrusted ? undefined : this.received)
-    return run === undefined ? response : HttpServerResponse.setHeaders(response, headersOf(run))
+    return run === undefined ? response : naming(run, response)
   }
 }
 
 const reasonOf = (interruptor: FiberId.FiberId): string | undefined =>
   Equal.equals(interruptor, HttpServerError.clientAbortFiberId) ? "client_disconnected" : undefined
 
-const headersOf = (run: Run): Record<string, string> => ({
-  [Header.runId]: run.runId,
-  [Header.workflow]: percentEncode(run.workflow)
-})
+// One after the other: `setHeaders` copies all headers three times.
+const naming = (run: Run, response: Response): Response =>
+  HttpServerResponse.setHeader(
+    HttpServerResponse.setHeader(response, Header.runId, run.runId),
+    Header.workflow,
+    percentEncode(run.workflow)
+  )
 
 const gatewayTimeout = HttpServerResponse.empty({ status: 504 })
 const clientClosedRequest = HttpServerResponse.empty({ status: 499 })
