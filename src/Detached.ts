@@ -3,7 +3,6 @@
  */
 import { Context, Effect, FiberRef } from "effect"
 import { withLocals } from "./fiber/LocalRefs.js"
-import { yieldAfter } from "./fiber/TracerWrapper.js"
 import { withoutRun } from "./lifecycle/CurrentRun.js"
 import { withoutOurs } from "./lifecycle/RunAnnotations.js"
 import type { RunContext } from "./RunContext.js"
@@ -56,16 +55,13 @@ export type NeedsNoRun<R> = [Extract<R, RunContext | CurrentCall>] extends [neve
  * @category detached
  */
 export const detached = <A, E, R>(effect: Effect.Effect<A, E, R> & NeedsNoRun<R>): Effect.Effect<A, E, R> =>
-  Effect.withFiberRuntime((fiber) => {
-    return yieldAfter(
-      fiber,
-      withLocals(effect as Effect.Effect<A, E, R>, {
-        context: Context.omit(CurrentCall)(withoutRun(fiber.currentContext)) as Context.Context<never>,
-        onSpans: withoutOurs(fiber.getFiberRef(FiberRef.currentTracerSpanAnnotations)),
-        onLogs: withoutOurs(fiber.getFiberRef(FiberRef.currentLogAnnotations))
-      })
-    )
-  })
+  Effect.withFiberRuntime((fiber) =>
+    withLocals(effect as Effect.Effect<A, E, R>, {
+      context: Context.omit(CurrentCall)(withoutRun(fiber.currentContext)) as Context.Context<never>,
+      onSpans: withoutOurs(fiber.getFiberRef(FiberRef.currentTracerSpanAnnotations)),
+      onLogs: withoutOurs(fiber.getFiberRef(FiberRef.currentLogAnnotations))
+    })
+  )
 
 /**
  * The same, under the span that is open: for work whose fiber was started in a run by chance, as that of an entity in one process is

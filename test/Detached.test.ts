@@ -1,8 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, HashMap, Logger, Option, Queue, Stream } from "effect"
 import { Botanu, Llm, Propagation, RunContext, Usage } from "../src/index.js"
+import { CurrentRequestEdge } from "../src/lifecycle/Interruption.js"
 import { completedRuns, endedSpans, observed } from "./observed.js"
-import { ids, makeRun } from "./runs.js"
+import { ids, leanHeader, makeRun } from "./runs.js"
 
 const inRun = Botanu.workflow("Support", { ...ids, deadline: "1 minute" })
 
@@ -39,16 +40,45 @@ describe("detached work", () => {
     }).pipe(Effect.provide([observed, Logger.replace(Logger.defaultLogger, logger)]))
   })
 
-  it.effect("has runs of its own, without parent, deadline and step", () =>
+  it.effect("has runs of its own, without parent, deadline, step and annotations, and without what came in", () =>
     Effect.gen(function* () {
-      const own = Propagation.inject.pipe(Botanu.workflow("Ship", ids), Botanu.detached, Botanu.step("retrieval"))
-      yield* own.pipe(inRun)
+      const own = Usage.record({ kind: "other", provider: "p", operation: "o" }).pipe(
+        Effect.zipRight(Propagation.injectWith({ mode: "full" })),
+        Botanu.workflow("Ship", ids)
+      )
+      const incoming = yield* Propagation.extract({ baggage: `${leanHeader},tier=gold,botanu.region=eu` })
+      const sent = yield* Effect.zipRight(Botanu.annotate({ team: "support" }), Botanu.detached(own)).pipe(
+        Botanu.step("retrieval"),
+        inRun,
+        Botanu.resume(incoming)
+      )
       const [ship] = yield* completedRuns
       expect(ship?.run).toMatchObject({ workflow: "Ship", attempt: 1 })
       expect(ship?.run.parentRunId).toBeUndefined()
       expect(ship?.run.deadline).toBeUndefined()
       expect(ship?.annotations).toBeUndefined()
+      expect(ship?.usages.map(({ usage }) => usage.step)).toEqual([undefined])
+      for (const part of ["tier", "botanu.region", "botanu.step", "botanu.parent_run_id"]) {
+        expect(sent["baggage"]).not.toContain(part)
+      }
     }).pipe(Effect.provide(observed))
+  )
+
+  it.effect("has nothing of a run, a call or a request in its context", () =>
+    Effect.gen(function* () {
+      const keys = Effect.map(Effect.context<never>(), ({ unsafeMap }) =>
+        [...unsafeMap.keys()].filter((key) => key.startsWith("botanu/"))
+      )
+      const fiber = Option.getOrThrow(Fiber.getCurrentFiber())
+      const [inside, detached] = yield* Effect.all([keys, Botanu.detached(keys)]).pipe(
+        Llm.track({ provider: "openai", model: "m" }),
+        Botanu.step("retrieval"),
+        inRun,
+        Effect.provideService(CurrentRequestEdge, { fiber, reasonOf: () => undefined })
+      )
+      expect(inside).toHaveLength(5)
+      expect(detached).toEqual([])
+    })
   )
 
   it.effect("lives on in a daemon that the first run starts, and each job is a run of its own", () =>

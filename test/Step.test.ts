@@ -103,7 +103,8 @@ describe("a step", () => {
       const span = (name: string) => Effect.withSpan(Effect.void, name)
       const stream = Stream.make(1, 2).pipe(
         Stream.rechunk(1),
-        Stream.tap(() => span("produced")),
+        Stream.tap(() => Effect.all([span("produced"), Usage.record(usage)])),
+        Stream.onStart(span("opened")),
         Botanu.step("retrieval")
       )
       const elements: Array<number> = []
@@ -113,6 +114,7 @@ describe("a step", () => {
       }).pipe(inRun)
       expect(elements).toEqual([1, 2])
       expect(yield* stepsOfSpans).toEqual([
+        ["opened", "retrieval"],
         ["produced", "retrieval"],
         ["consumed", undefined],
         ["produced", "retrieval"],
@@ -120,6 +122,19 @@ describe("a step", () => {
         ["botanu.step/retrieval", "retrieval"],
         ["botanu.run/Support", undefined]
       ])
+      const spans = yield* endedSpans
+      const nameOf = (id: string | undefined) => spans.find((span) => span.spanContext().spanId === id)?.name
+      expect(spans.map((span) => nameOf(span.parentSpanContext?.spanId))).toEqual([
+        "botanu.step/retrieval",
+        "botanu.step/retrieval",
+        "botanu.run/Support",
+        "botanu.step/retrieval",
+        "botanu.run/Support",
+        "botanu.run/Support",
+        undefined
+      ])
+      const [completed] = yield* completedRuns
+      expect(completed?.usages.map(({ usage }) => usage.step)).toEqual(["retrieval", "retrieval"])
     }).pipe(Effect.provide(observed))
   )
 

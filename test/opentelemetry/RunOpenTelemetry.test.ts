@@ -68,6 +68,17 @@ describe.each(Object.entries(tracers))("with %s", (_, tracer) => {
     }).pipe(provided())
   )
 
+  it.live.each(Object.entries(boundaries))(
+    "a run is not shown in detached work, and is again after it: %s",
+    ([, boundary]) =>
+      Effect.gen(function* () {
+        const seen = Effect.all([Botanu.detached(boundary), look, boundary, Botanu.detached(look), look])
+        expect(yield* seen.pipe(workflow("a"))).toEqual([undefined, "a", "a", undefined, "a"])
+        const inDetached = Effect.all([boundary, look, boundary.pipe(workflow("b")), look])
+        expect(yield* Botanu.detached(inDetached).pipe(workflow("a"))).toEqual([undefined, undefined, "b", undefined])
+      }).pipe(provided())
+  )
+
   it.live("nothing is shown before, after or beside a run", () =>
     Effect.gen(function* () {
       const seen: Array<string | undefined> = [yield* look]

@@ -80,36 +80,62 @@ describe.each(Object.entries(servers))("RunHttpApi.Middleware under %s", (_, ser
 })
 
 describe("RunHttpApi.Middleware", () => {
-  it.scopedLive("asks the predicate in the context of the layer, and in that of the request", () =>
-    Effect.gen(function* () {
-      class Tenant extends Context.Tag("test/Tenant")<Tenant, string>() {}
-      const seen: Array<readonly [string, string, number]> = []
-      const asked = RunHttpApi.layer({
-        inbound: (request) =>
-          Effect.gen(function* () {
-            const own = Option.getOrThrow(yield* Effect.serviceOption(HttpServerRequest.HttpServerRequest))
-            const authorization = request.headers["authorization"] ?? ""
-            const tokens = yield* Tokens
-            seen.push([yield* Tenant, own.headers["authorization"] ?? "", tokens.size])
-            return tokens.has(authorization)
-          }),
-        orElse: options.orElse
-      })
-      // What the layer requires is in no context of the server.
-      const ofLayer = Layer.merge(tokens, Layer.succeed(Tenant, "of the layer"))
-      const server = HttpApiBuilder.serve(Effect.provideService(Tenant, "of the request")).pipe(
-        Layer.provide(Layer.provide(HttpApiBuilder.api(Desk), [handlers, Layer.provide(asked, ofLayer)]))
-      )
-      const url = `${yield* serving(server)}/open`
-      for (const authorization of ["internal", "none"]) {
-        yield* request(url, { headers: { authorization, baggage: leanHeader } })
-      }
-      expect(seen).toEqual([
-        ["of the request", "internal", 1],
-        ["of the request", "none", 1]
-      ])
-    }).pipe(Effect.provide(observed))
-  )
+  class Tenant extends Context.Tag("test/Tenant")<Tenant, string>() {}
+
+  // What the predicate requires is in the context of the edge. The tenant is in that of the request too.
+  const ofEdge = Layer.merge(tokens, Layer.succeed(Tenant, "of the edge"))
+  const ofRequest = Effect.provideService(Tenant, "of the request")
+
+  type Seen = Array<readonly [tenant: string, authorization: string, tokens: number]>
+  const asking = (seen: Seen) => ({
+    inbound: (request: HttpServerRequest.HttpServerRequest) =>
+      Effect.gen(function* () {
+        const own = Option.getOrThrow(yield* Effect.serviceOption(HttpServerRequest.HttpServerRequest))
+        const authorization = request.headers["authorization"] ?? ""
+        const tokens = yield* Tokens
+        seen.push([yield* Tenant, own.headers["authorization"] ?? "", tokens.size])
+        return tokens.has(authorization)
+      }),
+    orElse: options.orElse
+  })
+
+  const asked: Record<string, (seen: Seen) => Layer.Layer<never, never, NodeServer>> = {
+    layer: (seen) =>
+      HttpApiBuilder.serve(ofRequest).pipe(
+        Layer.provide(
+          Layer.provide(HttpApiBuilder.api(Desk), [handlers, Layer.provide(RunHttpApi.layer(asking(seen)), ofEdge)])
+        )
+      ),
+    layerCurrent: (seen) =>
+      HttpLayerRouter.serve(
+        HttpLayerRouter.addHttpApi(Desk).pipe(
+          Layer.provide([handlers, RunHttpApi.layerCurrent]),
+          Layer.provide(HttpLayerRouter.middleware(RunHttpServer.middleware(asking(seen)), { global: true })),
+          Layer.provide(HttpLayerRouter.middleware(ofRequest, { global: true })),
+          Layer.provide(HttpServer.layerContext)
+        ),
+        { disableLogger: true, disableListenLog: true }
+      ).pipe(Layer.provide(ofEdge)) as never
+  }
+
+  for (const [name, serve] of Object.entries(asked)) {
+    it.scopedLive(`${name}: asks the predicate in the context of the edge, and in that of the request`, () =>
+      Effect.gen(function* () {
+        const seen: Seen = []
+        const url = `${yield* serving(serve(seen))}/open`
+        const answers: Array<string> = []
+        for (const authorization of ["internal", "none"]) {
+          const { text } = yield* request(url, { headers: { authorization, baggage: leanHeader } })
+          answers.push(text)
+        }
+        expect(seen).toEqual([
+          ["of the request", "internal", 1],
+          ["of the request", "none", 1]
+        ])
+        expect(answers).toEqual([`"Customer Support ${runId}"`, expect.stringMatching(/^"Request /)])
+      }).pipe(Effect.provide(observed))
+    )
+  }
 
   it.scopedLive("answers with InvalidRunContext where orElse makes no run", () =>
     Effect.gen(function* () {

@@ -343,6 +343,39 @@ describe("RunRpc", () => {
     })
   )
 
+  const refusals = [
+    ["no time left", { deadline: 0 }, DeadlineExceeded],
+    ["no event", { eventId: "" }, InvalidRunContext]
+  ] as const
+  for (const [what, options, failure] of refusals) {
+    it.scopedLive(`does not begin a call that has ${what}; its span shows the run, if there is one`, () =>
+      Effect.gen(function* () {
+        const edge = RunRpc.layerServer({
+          inbound: "trusted",
+          orElse: ({ rpc }) => ({ ...ids, workflow: rpc._tag, ...options })
+        })
+        const { protocol, records } = yield* overTcp(server(edge))
+        const client = yield* connect(group, protocol, telling)
+        expect(yield* Effect.flip(client.See({ key: "refused" }))).toBeInstanceOf(failure)
+        const span = yield* until(
+          records.spans,
+          Arr.findFirst(({ name }) => name === "RpcServer.See")
+        )
+        const [ended] = yield* records.runs
+        const keys = ended && {
+          ...leanKeys,
+          "botanu.run_id": ended.run.runId,
+          "botanu.workflow": "See",
+          "botanu.environment": ended.run.environment
+        }
+        const shown = Object.entries(span.attributes).filter(([key]) => key.startsWith("botanu."))
+        expect(Object.fromEntries(shown)).toEqual(keys ?? {})
+        expect(ended?.status).toBe(failure === DeadlineExceeded ? "timeout" : undefined)
+        expect(yield* records.started).toEqual([])
+      })
+    )
+  }
+
   it.scopedLive("leaves a deadline of the handler's own to the errors of its procedure", () =>
     Effect.gen(function* () {
       const client = yield* connect(Own, (yield* overTcp(own)).protocol, telling)
