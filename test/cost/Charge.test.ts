@@ -145,6 +145,140 @@ describe("parts of tokens", () => {
   ])
 })
 
+/** What was charged, in the order of the table of meters. */
+const charged = (cost: Cost.Cost): string =>
+  cost.charges.map(({ meter, quantity }) => `${meter} ${quantity}`).join(", ")
+
+describe("only what is known is charged", () => {
+  const overlapping = { inputTokens: 100, cacheReadTokens: 40, inputAudioTokens: 50, outputTokens: 0 }
+  const { cacheReadToken, inputAudioToken } = voice
+  const cacheReadAudioToken = "0.005"
+
+  it.each<readonly [...Row, meters: string]>([
+    [
+      "of a part that two totals must share, nothing where it may be more",
+      { inputTokens: 100, cacheReadTokens: 70, inputAudioTokens: 60, outputTokens: 0 },
+      { usd: { ...voice, cacheReadAudioToken } },
+      "0, no_usage of cacheReadAudioTokens",
+      ""
+    ],
+    [
+      "of a part of two totals that has no price",
+      overlapping,
+      { usd: voice },
+      "0.1, no_usage of cacheReadAudioTokens",
+      "inputTokens 10"
+    ],
+    [
+      "of a part of two totals, of which the first has no price",
+      overlapping,
+      { usd: { ...text, inputAudioToken, cacheReadAudioToken } },
+      "0.1, no_usage of cacheReadAudioTokens",
+      "inputTokens 10"
+    ],
+    [
+      "of a part of two totals, of which the second has no price",
+      overlapping,
+      { usd: { ...text, cacheReadToken, cacheReadAudioToken } },
+      "0.1, no_usage of cacheReadAudioTokens",
+      "inputTokens 10"
+    ],
+    [
+      "of a part of two totals, of which the whole has no price",
+      overlapping,
+      { usd: { cacheReadToken, inputAudioToken, cacheReadAudioToken } },
+      "0, no_price_for_kind of inputTokens,cacheReadAudioTokens",
+      ""
+    ],
+    [
+      "of a part that the caller could not count either, once",
+      { ...overlapping, uncounted: ["cacheReadAudioTokens"] },
+      { usd: { ...voice, cacheReadAudioToken } },
+      "0.1, no_usage of cacheReadAudioTokens",
+      "inputTokens 10"
+    ],
+    [
+      "of a part that the price expects, where one of its totals costs the same, and the other does not",
+      { ...overlapping, cacheReadTokens: 100 },
+      {
+        usd: { ...voice, cacheReadToken: cacheReadAudioToken, cacheReadAudioToken },
+        expects: ["cacheReadAudioTokens"]
+      },
+      "0.5, no_usage of cacheReadAudioTokens",
+      "cacheReadAudioTokens 50, cacheReadTokens 50"
+    ],
+    [
+      "of what was put into a cache, beside images without a price",
+      { inputTokens: 100, cacheWriteTokens: 40, inputImageTokens: 50, outputTokens: 0 },
+      { usd: claude },
+      "0.1, no_usage of cacheWriteTokens",
+      "inputTokens 10"
+    ],
+    [
+      "of what was put into a cache for an hour, which may be audio",
+      { inputTokens: 100, cacheWriteTokens: 40, cacheWrite1hTokens: 10, inputAudioTokens: 50, outputTokens: 0 },
+      { usd: { ...claude, inputAudioToken } },
+      "0.1, no_usage of cacheWriteTokens",
+      "inputTokens 10"
+    ],
+    [
+      "of parts, without the total that they are in",
+      { cacheWriteTokens: 60, cacheWrite1hTokens: 40 },
+      { usd: { cacheWriteToken: "0.0125", cacheWrite1hToken: "0.02" } },
+      "1.05",
+      "cacheWriteTokens 20, cacheWrite1hTokens 40"
+    ],
+    [
+      "of images, where no token was one",
+      { inputTokens: 10, inputImages: 1, inputImageTokens: 0, outputTokens: 0 },
+      { usd: { ...text, inputImage: "0.5", inputImageToken: 1 } },
+      "0.6",
+      "inputTokens 10, inputImages 1"
+    ],
+    [
+      "of the output, where the input is not known",
+      { outputTokens: 10, images: 1 },
+      { usd: { ...text, image: "0.5" } },
+      "0.8, no_usage of inputTokens",
+      "outputTokens 10, images 1"
+    ],
+    [
+      "of tools and of other quantities that have a price",
+      { inputTokens: 1, outputTokens: 1, toolCalls: { web: 2, code: 1 }, other: { sheets: 3 } },
+      { usd: { ...text, toolCalls: { code: "0.5" } } },
+      "0.54, no_price_for_kind of toolCalls.web,other.sheets",
+      "inputTokens 1, outputTokens 1, toolCalls.code 1"
+    ],
+    [
+      "in the order of the meters, whatever the order of the usage",
+      { outputTokens: 1, citationTokens: 2, inputTokens: 3 },
+      { usd: { ...text, citationToken: 1 } },
+      "2.06",
+      "inputTokens 3, outputTokens 1, citationTokens 2"
+    ],
+    ["of no citation, nothing", { citationTokens: 0 }, { usd: { citationToken: 1 } }, "0", ""],
+    ["of no request, nothing", { requests: 0 }, { usd: { request: 1 } }, "0", ""],
+    ["of a price without amounts, nothing", {}, { usd: {} }, "0, no_price_for_kind of requests", ""],
+    [
+      "of a price without amounts, nothing of what was consumed",
+      { inputTokens: 0 },
+      { usd: {} },
+      "0, no_price_for_kind of inputTokens",
+      ""
+    ],
+    [
+      "of a price without amounts, nothing of what was not counted",
+      { uncounted: ["inputTokens"] },
+      { usd: {} },
+      "0, no_usage of inputTokens",
+      ""
+    ]
+  ])("%s", (_, details, price, expected, meters) => {
+    const cost = costOf(details, price)
+    expect([shown(cost), charged(cost)]).toEqual([expected, meters])
+  })
+})
+
 describe("measures of one thing", () => {
   const picture = { ...text, image: "0.134", inputImage: "0.0011", outputImageToken: "0.001" }
   check([
@@ -567,6 +701,12 @@ describe("charges", () => {
       ["1", "0.5"]
     ])
     expect(Cost.format(usd)).toBe("3.5")
+  })
+
+  it("of a fraction are exact, and rounded half up where a unit is no power of ten of the quantity", () => {
+    expect(shown(costOf({ inputAudioSeconds: 0.5 }, { usd: { inputAudioSecond: "0.01" } }))).toBe("0.005")
+    const computed = (computeMs: number) => shown(costOf({ computeMs }, { usd: { computeHour: "3.6" } }))
+    expect([1_800_000, 1_800_000.5, 0.5].map(computed)).toEqual(["1.8", "1.8000005", "0.0000005"])
   })
 })
 
