@@ -586,6 +586,52 @@ describe("a service tier", () => {
   })
 })
 
+describe("a price of a tier", () => {
+  it.each<Row>([
+    [
+      "has its own price of long requests, where the standard one has none",
+      { inputTokens: 300, outputTokens: 0, serviceTier: "batch" },
+      {
+        usd: text,
+        serviceTiers: {
+          batch: {
+            usd: { inputToken: "0.005", outputToken: "0.01" },
+            tiers: [{ aboveInputTokens: 200, usd: { inputToken: "0.02" } }]
+          }
+        }
+      },
+      "6"
+    ],
+    [
+      "may be nothing, which is then not asked for",
+      { inputTokens: 100, serviceTier: "batch" },
+      { usd: text, serviceTiers: { batch: { usd: { inputToken: "0.005", outputToken: 0 } } } },
+      "0.5"
+    ],
+    [
+      "names a tool that has no price in the standard one",
+      { toolCalls: { web: 1 } },
+      { usd: { request: 1 }, serviceTiers: { batch: { usd: { toolCalls: { web: "0.5" } } } } },
+      "1, no_price_for_kind of toolCalls.web"
+    ],
+    [
+      "has as many decimal places as it is given",
+      { inputTokens: 1, outputTokens: 0, toolCalls: { web: 1 }, other: { sheets: 1 } },
+      { usd: { inputToken: "1e-25", outputToken: 1, toolCalls: { web: "1e-27" }, other: { sheets: "1e-29" } } },
+      "0.00000000000000000000000010101"
+    ]
+  ])("%s", (_, details, price, expected) => {
+    expect(shown(costOf(details, price))).toBe(expected)
+  })
+
+  it("names no region that has no factor", () => {
+    const usd = { inputToken: "0.005", outputToken: "0.01" }
+    const details = { inputTokens: 100, outputTokens: 0, serviceTier: "batch", region: "eu" }
+    const { charges } = costOf(details, { usd: text, serviceTiers: { batch: { usd } }, regions: { us: 2 } })
+    expect(charges.map(({ price }) => [price.tier, "region" in price])).toEqual([["batch", false]])
+  })
+})
+
 describe("a price that holds under some conditions only", () => {
   check([
     [
@@ -688,7 +734,7 @@ describe("charges", () => {
 
   it("of a cost that the provider reports are one", () => {
     const { charges } = costOf({ usd: BigDecimal.make(62n, 2) }, {})
-    expect(charges).toMatchObject([{ meter: "usd", quantity: 1, price: { source: "provider" } }])
+    expect(charges).toMatchObject([{ meter: "usd", quantity: 1, unit: "usd", price: { source: "provider" } }])
   })
 
   it("of bytes and of computing are those of a gigabyte and of an hour", () => {
@@ -701,6 +747,11 @@ describe("charges", () => {
       ["1", "0.5"]
     ])
     expect(Cost.format(usd)).toBe("3.5")
+  })
+
+  it("are summed whatever their decimal places, in any order", () => {
+    const price = { usd: { inputAudioSecond: "0.001", webSearch: 1 } }
+    expect(shown(costOf({ inputAudioSeconds: 0.25, webSearches: 2 }, price))).toBe("2.00025")
   })
 
   it("of a fraction are exact, and rounded half up where a unit is no power of ten of the quantity", () => {

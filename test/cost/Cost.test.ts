@@ -21,6 +21,12 @@ describe("one cost over several runs", () => {
       { c: 1, a: 1, b: 1 },
       { a: "0.333333333334", b: "0.333333333333", c: "0.333333333333" }
     ],
+    [
+      "leaves it to who lost most, and not to who has most",
+      1,
+      { a: 16, b: 1 },
+      { a: "0.941176470588", b: "0.058823529412" }
+    ],
     ["gives nothing for no weight", "0.3", { a: 0, b: 5 }, { a: "0", b: "0.3" }],
     ["may be nothing", 0, { a: 1, b: 1 }, { a: "0", b: "0" }],
     ["has a single part", "0.1", { a: "0.0001" }, { a: "0.1" }],

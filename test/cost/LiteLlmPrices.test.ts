@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { DateTime, Either, FastCheck } from "effect"
+import { BigDecimal, DateTime, Either, FastCheck } from "effect"
 import { fromText, type LiteLlmOptions } from "../../src/cost/LiteLlmPrices.js"
 import { Cost, PriceBook, Usage } from "../../src/index.js"
 
@@ -665,5 +665,106 @@ describe("a file of LiteLLM's format", () => {
       const cost = book.priceOf(usageOf({ model: `model-${i}`, inputTokens: 2, outputTokens: 0 }), { customerId: "c" })
       expect(Cost.format(cost.usd)).toBe(String(2 * i))
     }
+  })
+})
+
+describe("an entry of LiteLLM's file", () => {
+  /** The price of an entry, without its name. */
+  const priceOf = (entry: object): PriceBook.Price => {
+    const [price] = pricesIn({ "quill-2": entry }).prices
+    if (price === undefined) throw new Error("The entry was left out")
+    return price
+  }
+
+  it("without a provider is loaded", () => {
+    expect(priceOf({ ...quill, litellm_provider: "" })).toMatchObject({ model: "quill-2", usd: { inputToken: 3e-5 } })
+    expect(priceOf({ ...quill, litellm_provider: "" }).provider).toBeUndefined()
+  })
+
+  it("has another provider only where its name ends in the way of calling", () => {
+    const providers = ["openai_chat", "acme_text_lab", "text-completion-openai", "acme-text-completion-lab"]
+    expect(providers.map((litellm_provider) => priceOf({ ...quill, litellm_provider }).provider)).toEqual([
+      "openai",
+      "acme_text_lab",
+      "openai",
+      "acme-text-completion-lab"
+    ])
+  })
+
+  it("has images at the price of text only where it says that it takes them", () => {
+    const vision = (supports_vision: unknown, more = {}) => priceOf({ ...quill, supports_vision, ...more }).usd
+    expect([true, false, "true", 1].map((flag) => vision(flag).inputImageToken)).toEqual([
+      3e-5,
+      undefined,
+      undefined,
+      undefined
+    ])
+    expect(vision(true, { mode: 7 }).inputImageToken).toBe(3e-5)
+  })
+
+  it("has video at the price of text where it takes it and has no price of its own", () => {
+    const video = (more: object) => priceOf({ ...quill, input_cost_per_token_above_200k_tokens: 6e-5, ...more })
+    const pricesOf = ({ tiers = [], usd }: PriceBook.Price) => [usd, ...tiers.map(({ usd }) => usd)]
+    const tokens = (price: PriceBook.Price) => pricesOf(price).map(({ inputVideoToken }) => inputVideoToken)
+    expect(tokens(video({}))).toEqual([undefined, undefined])
+    expect(tokens(video({ supports_video_input: true }))).toEqual([3e-5, 6e-5])
+    expect(tokens(video({ supports_video_input: true, input_cost_per_video_token: 1e-3 }))).toEqual([1e-3, undefined])
+  })
+
+  it("of a batch alone is loaded, whatever it takes", () => {
+    const { serviceTiers } = priceOf({
+      litellm_provider: "openai",
+      mode: "chat",
+      supports_vision: true,
+      supports_video_input: true,
+      input_cost_per_token_batches: 1e-5
+    })
+    expect(serviceTiers?.["batch"]?.usd.inputToken).toBe(1e-5)
+  })
+
+  it("has the price of image tokens for all that comes out only where the output has no price", () => {
+    const output = (output_cost_per_token: number | undefined) =>
+      priceOf({ ...quill, output_cost_per_token, output_cost_per_image_token: 4e-5 }).usd.outputToken
+    expect([undefined, 0, 1e-5].map(output)).toEqual([4e-5, 4e-5, 1e-5])
+  })
+
+  it("has seconds of computing, unless it is for audio or video", () => {
+    const computed = (mode: string, key: string) => priceOf({ mode, [key]: 0.5 }).usd.computeHour !== undefined
+    const modes = ["chat", "audio_transcription", "audio_speech", "realtime", "video_generation"]
+    expect(modes.map((mode) => computed(mode, "input_cost_per_second"))).toEqual([true, false, false, false, false])
+    expect(modes.map((mode) => computed(mode, "output_cost_per_second"))).toEqual([true, false, false, false, false])
+  })
+
+  it("has images that are looked at, which are tokens in a conversation", () => {
+    const looked = (mode: string) => {
+      const { inputImage, inputImageToken } = priceOf({ ...quill, mode, input_cost_per_image: 0.01 }).usd
+      return [inputImage, inputImageToken]
+    }
+    expect([looked("chat"), looked("realtime")]).toEqual([
+      [0.01, undefined],
+      [undefined, 0.01]
+    ])
+  })
+
+  it("has no price for a context of searches that it leaves open", () => {
+    const { usd } = priceOf({
+      ...quill,
+      search_context_cost_per_query: { search_context_size_low: null, search_context_size_high: 0.02 }
+    })
+    expect([usd.lowContextWebSearch, usd.highContextWebSearch]).toEqual([undefined, 0.02])
+  })
+
+  it("answers fast at a factor, in long requests too", () => {
+    const { serviceTiers } = priceOf({
+      ...quill,
+      input_cost_per_token_above_200k_tokens: 6e-5,
+      provider_specific_entry: { fast: 2 }
+    })
+    const fast = serviceTiers?.["fast"]
+    const shown = (usd: Cost.UsdInput | undefined) => (BigDecimal.isBigDecimal(usd) ? Cost.format(usd) : usd)
+    expect([shown(fast?.usd.inputToken), shown(fast?.usd.outputToken)]).toEqual(["0.00006", "0.00012"])
+    expect(fast?.tiers?.map(({ aboveInputTokens, usd }) => [aboveInputTokens, shown(usd.inputToken)])).toEqual([
+      [200_000, "0.00012"]
+    ])
   })
 })

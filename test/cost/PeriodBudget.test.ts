@@ -210,6 +210,25 @@ describe("whose cost counts together", () => {
     )
   )
 
+  it.effect("of a customer and of a workflow, each for itself, in the same period", () =>
+    Effect.gen(function* () {
+      yield* run("0.6")
+      yield* run("0.6", { customerId: "smallretail" })
+      const customers = ["bigretail", "smallretail", "newretail"].map((customerId) => run("0", { customerId }))
+      expect(yield* endings(...customers)).toEqual([exceeded, exceeded, exceeded])
+      const others = ["bigretail", "newretail"].map((customerId) => run("0", { customerId, workflow: "Import" }))
+      expect(yield* endings(...others)).toEqual(["success", "success"])
+    }).pipe(Effect.provide([observed, daily("customer"), daily("workflow")]))
+  )
+
+  it.effect("of a workflow and of a customer, where the work has no tenant", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
+      expect(yield* endings(run("2"), run("0"))).toEqual(["success", exceeded])
+      expect(lines).toEqual([])
+    }).pipe(Effect.provide([observed, daily("tenant"), daily("customer"), logging(lines)]))
+  })
+
   it.effect("once, whichever layers name the same", () =>
     Effect.gen(function* () {
       expect(yield* endings(run("0.6"), run("0.1"))).toEqual(["success", "success"])
@@ -235,7 +254,7 @@ describe("a period", () => {
     }).pipe(Effect.provide(observed))
   )
 
-  it.effect("that is over is forgotten", () =>
+  it.effect("that is over is forgotten, and no other", () =>
     Effect.gen(function* () {
       const store = yield* BudgetStore
       const period = (start: number) => ({
@@ -246,11 +265,15 @@ describe("a period", () => {
         end: DateTime.unsafeMake(start + 1000)
       })
       const spending = { usd: BigDecimal.unsafeFromString("1"), unpricedCalls: 0 }
-      for (let index = 0; index < 1000; index++) yield* store.add(period(index), spending)
+      for (let index = 0; index < 998; index++) yield* store.add(period(index), spending)
+      yield* store.add(period(59_000), spending)
+      yield* store.add(period(59_001), spending)
       expect(format((yield* store.spent(period(7))).usd)).toBe("1")
       yield* TestClock.adjust("1 minute")
       yield* store.add(period(60_000), spending)
       expect(format((yield* store.spent(period(7))).usd)).toBe("0")
+      expect(format((yield* store.spent(period(59_000))).usd)).toBe("0")
+      expect(format((yield* store.spent(period(59_001))).usd)).toBe("1")
       expect(format((yield* store.spent(period(60_000))).usd)).toBe("1")
     })
   )
@@ -273,6 +296,18 @@ describe("a period", () => {
 
 describe("a store that processes share", () => {
   const sharing = (store: BudgetStoreService) => Layer.provide(daily("customer"), Layer.succeed(BudgetStore, store))
+
+  it.effect("takes in each usage, and so does another one for the same budget", () => {
+    const added: Array<string> = []
+    const storeOf = (name: string): BudgetStoreService => ({
+      add: (_, { usd }) => Effect.sync(() => added.push(`${name} ${format(usd)}`)),
+      spent: () => Effect.succeed({ usd: BigDecimal.unsafeFromString("0"), unpricedCalls: 0 })
+    })
+    return Effect.gen(function* () {
+      yield* run("0.5")
+      expect(added.toSorted()).toEqual(["one 0.5", "other 0.5"])
+    }).pipe(Effect.provide([observed, sharing(storeOf("one")), sharing(storeOf("other"))]))
+  })
 
   it.effect("bounds them together", () =>
     Effect.gen(function* () {

@@ -234,3 +234,42 @@ it("one book prices each request by its size, its tier and its region, in any or
     }
   }
 })
+
+describe("the explanation of a price", () => {
+  const explained = (details: UsageFields, ...prices: ReadonlyArray<PriceBook.Price>) =>
+    Either.getOrThrow(PriceBook.make(prices)).explain(usageOf(details), payer).considered
+
+  it("has a price once, which has a name with its provider and one without", () => {
+    const considered = explained({ model: "openai/quill-2" }, listed(1, "openai", "openai/quill-2"))
+    expect(considered.map(({ why }) => why)).toEqual(["fits, and comes first"])
+  })
+
+  it("says when a price holds, and for whom", () => {
+    const of = (price: Partial<PriceBook.Price>) => priced(1, { model: "quill-2", ...price })
+    const whys = explained(
+      {},
+      of({ from: "2099-01-01" }),
+      of({ until: "2020-01-01" }),
+      of({ customerId: "smallretail", tenantId: "corner" }),
+      of({ tenantId: "corner" })
+    ).map(({ why }) => why)
+    expect(whys.toSorted()).toEqual([
+      "held up to 2020-01-01T00:00:00.000Z",
+      "holds for corner",
+      "holds for smallretail in corner",
+      "holds from 2099-01-01T00:00:00.000Z on"
+    ])
+  })
+})
+
+describe("a name with a provider in front", () => {
+  it("is that of a model without it only where the price names the provider", () => {
+    expect(costOf({}, [priced(1, { model: "openai/quill-2", source: "prices.json" })])).toBe("unknown_model")
+    expect(costOf({}, [listed(1, "openai", "openai/quill-2")])).toBe("1")
+  })
+
+  it("and nothing behind it is no name of any model", () => {
+    const prices = [priced(1, { model: "quill-2" }), priced(2, { provider: "openai" })]
+    expect(costOf({ model: "openai/", responseModel: "quill-2-20260806" }, prices)).toBe("1")
+  })
+})

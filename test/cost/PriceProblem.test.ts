@@ -24,6 +24,40 @@ describe("a price", () => {
     ["null", null, "price 0: price: expected a record, got null"],
     ["a text", "quill-2", 'price 0: price: expected a record, got "quill-2"'],
     ["a list", [], "price 0: price: expected a record, got a list"],
+    ["an operation that is no text", { ...good, operation: 7 }, 'price 0 ("quill-2"): operation: expected text, got 7'],
+    [
+      "an empty customer",
+      { ...good, customerId: "" },
+      'price 0 ("quill-2"): customerId: expected non-empty text, got ""'
+    ],
+    ["an empty source", { ...good, source: "" }, 'price 0 ("quill-2"): source: expected non-empty text, got ""'],
+    ["an empty provider", { ...good, provider: "" }, 'price 0 ("quill-2"): provider: expected non-empty text, got ""'],
+    [
+      "a wrong price beside tiers",
+      { ...good, usd: { inputToken: -1 }, tiers: [] },
+      `price 0 ("quill-2"): usd.inputToken: ${amount}, got -1`
+    ],
+    [
+      "a wrong price behind one that is right",
+      { ...good, usd: { inputToken: 1, outputToken: -1 } },
+      `price 0 ("quill-2"): usd.outputToken: ${amount}, got -1`
+    ],
+    [
+      "a wrong factor behind one that is right",
+      { ...good, regions: { eu: 1, us: -1 } },
+      'price 0 ("quill-2"): regions.us: expected a factor, zero or more, got -1'
+    ],
+    ["a tier above no token", { ...good, tiers: [{ aboveInputTokens: 0, usd }] }, "none"],
+    [
+      "a tier above fewer than none",
+      { ...good, tiers: [{ aboveInputTokens: -1, usd }] },
+      'price 0 ("quill-2"): tiers.0.aboveInputTokens: expected a whole number, zero or more'
+    ],
+    [
+      "an amount by the million that is none",
+      { ...good, usd: { inputToken: PriceBook.perMillion("much") } },
+      `price 0 ("quill-2"): usd.inputToken: ${amount}, got "much"`
+    ],
     ["nothing", {}, "price 0: model: expected a model, a provider or a kind"],
     ["an empty tenant", { ...good, tenantId: "" }, 'price 0 ("quill-2"): tenantId: expected non-empty text, got ""'],
     [
@@ -251,4 +285,23 @@ describe("anything", () => {
       if (Either.isLeft(read)) expect(read.left).toBeInstanceOf(InvalidPriceFile)
     }
   )
+})
+
+describe("a list of prices", () => {
+  it.each([
+    ["a text", "quill-2", '"quill-2"'],
+    ["a number", 7, "7"],
+    ["null", null, "null"]
+  ])("is none where it is %s", (_, prices, shown) => {
+    const error = Either.getOrThrow(Either.flip(PriceBook.make(prices as never)))
+    expect(error.message).toContain(`prices: expected a list of prices, got ${shown}`)
+  })
+
+  it("names a price by what it is of", () => {
+    const named = (price: object) => problemIn({ ...price, usd: { inputToken: -1 } }).split(": ")[0]
+    expect([{ provider: "openai", model: "quill-2" }, { provider: "openai" }, { kind: "database" }].map(named)).toEqual(
+      ['price 0 ("openai/quill-2")', 'price 0 ("openai")', 'price 0 ("database")']
+    )
+    expect(problemIn({ ...good, provider: "" })).toContain('price 0 ("quill-2"): ')
+  })
 })

@@ -28,6 +28,24 @@ describe("a usage", () => {
     expect(problems).toEqual([])
   })
 
+  it("has the step and the duration that are known, unless its details say otherwise", () => {
+    const known = { time: now, step: "draft", durationMs: 5 }
+    const of = (details: object) => {
+      const { durationMs, step } = make({ ...chat, ...details }, {}, known, () => {})
+      return [step, durationMs]
+    }
+    expect(of({})).toEqual(["draft", 5])
+    expect(of({ step: "review", durationMs: 7 })).toEqual(["review", 7])
+    expect(of({ step: undefined, durationMs: undefined })).toEqual([undefined, undefined])
+  })
+
+  it("has no list of names in which one is none", () => {
+    const { problems, usage } = made({ ...chat, uncounted: ["inputTokens", ""] })
+    expect(usage.uncounted).toBeUndefined()
+    expect(problems).toHaveLength(1)
+    expect(problems[0]).toContain("uncounted: expected a list of names")
+  })
+
   it("has the names of the conventions, and its amount as a decimal", () => {
     const { usage } = made({ ...chat, provider: "Azure OpenAI", usd: "0.10" })
     expect(usage.provider).toBe("azure.ai.openai")

@@ -50,6 +50,19 @@ describe("an amount", () => {
     }
   )
 
+  it("is none beyond its digits, to the last one", () => {
+    const limit = 10n ** 128n
+    expect([limit - 1n, 1n - limit, limit, -limit].map((value) => fromInput(value) !== undefined)).toEqual([
+      true,
+      true,
+      false,
+      false
+    ])
+    const decoded = (length: number) => Schema.decodeUnknownOption(Usd)("0".repeat(length))
+    expect([258, 259, 1000].map((length) => Option.isSome(decoded(length)))).toEqual([true, false, false])
+    expect(format(BigDecimal.make(0n, -3))).toBe("0")
+  })
+
   it.prop(
     "is the nearest number on a span",
     [
