@@ -42,7 +42,15 @@ const problemOf = (page: string, link: string): string | undefined => {
 }
 
 describe("the links", () => {
-  it.each(["README.md", "CONTRIBUTING.md", "CHANGELOG.md", ...pages])("of %s lead somewhere", (page) => {
+  it.each([
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "bench/README.md",
+    "test/MUTATION.md",
+    ...pages
+  ])("of %s lead somewhere", (page) => {
     const problems = linksOn(read(page)).map((link) => [link, problemOf(page, link)])
     expect(problems.filter(([, problem]) => problem !== undefined)).toEqual([])
   })

@@ -62,7 +62,7 @@ describe("the command that is installed", () => {
       project,
       installsOn(page)
         .flat()
-        .filter((name) => name.startsWith("tsx"))
+        .filter((name) => /^(tsx|typescript|@types\/)/.test(name))
     )
     await writeFile(join(project.folder, "answer.ts"), program?.code ?? "")
     await rm(join(project.folder, "botanu-ledger"), { recursive: true, force: true })
@@ -71,7 +71,11 @@ describe("the command that is installed", () => {
     )
     const [, shown = ""] = page.match(/^```text\n(\.\/botanu-ledger .*?)^```$/ms) ?? []
     expect(withoutTimes(await run(project.folder, bin("botanu", project.folder), "report"))).toBe(withoutTimes(shown))
-    expect(await run(project.folder, bin("botanu", project.folder), "event", "ticket-43")).toContain("Attempt 2")
+    const event = await run(project.folder, bin("botanu", project.folder), "event", "ticket-43")
+    expect(event).toContain("Attempt 2")
+    expect(event).toContain(page.match(/^Cost {6}.*$/m)?.[0])
+    const [, compilerLine = ""] = page.match(/^npx tsc (.*)$/m) ?? []
+    expect(await run(project.folder, bin("tsc", project.folder), ...compilerLine.split(" "))).toBe("")
   })
 
   it("holds nothing of the sources of the library", async () => {
