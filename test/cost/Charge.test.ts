@@ -5,6 +5,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Either, FastCheck, Schema } from "effect"
 import { RecordedUsage } from "../../src/cost/CostTotals.js"
 import { type MeterName, meterNames, meterOf, meters, type Unit } from "../../src/cost/Meter.js"
+import { make } from "../../src/cost/UsageRecord.js"
 import { Cost, PriceBook } from "../../src/index.js"
 import { type UsageFields, usageOf } from "../usages.js"
 
@@ -250,11 +251,11 @@ describe("only what is known is charged", () => {
       "inputTokens 1, outputTokens 1, toolCalls.code 1"
     ],
     [
-      "in the order of the meters, whatever the order of the usage",
-      { outputTokens: 1, citationTokens: 2, inputTokens: 3 },
-      { usd: { ...text, citationToken: 1 } },
-      "2.06",
-      "inputTokens 3, outputTokens 1, citationTokens 2"
+      "of additions, nothing that is not named where something else has a price",
+      { computeMs: 0 },
+      { usd: { computeHour: 1, citationToken: 1 } },
+      "0",
+      ""
     ],
     ["of no citation, nothing", { citationTokens: 0 }, { usd: { citationToken: 1 } }, "0", ""],
     ["of no request, nothing", { requests: 0 }, { usd: { request: 1 } }, "0", ""],
@@ -277,6 +278,15 @@ describe("only what is known is charged", () => {
     const cost = costOf(details, price)
     expect([shown(cost), charged(cost)]).toEqual([expected, meters])
   })
+})
+
+it("the charges of a usage that names its quantities in any order are in that of the meters", () => {
+  const details = { kind: "llm", provider: "openai", operation: "chat", model: "quill-2" } as const
+  const known = { time: DateTime.unsafeMake(1_770_000_000_000) }
+  const usage = make({ ...details, outputTokens: 1, citationTokens: 2, inputTokens: 3 }, {}, known, () => {})
+  const book = Either.getOrThrow(PriceBook.make([{ model: "quill-2", usd: { ...text, citationToken: 1 } }]))
+  const cost = book.priceOf(usage, { customerId: "bigretail" })
+  expect([shown(cost), charged(cost)]).toEqual(["2.06", "inputTokens 3, outputTokens 1, citationTokens 2"])
 })
 
 describe("measures of one thing", () => {

@@ -754,6 +754,12 @@ describe("an entry of LiteLLM's file", () => {
     expect([usd.lowContextWebSearch, usd.highContextWebSearch]).toEqual([undefined, 0.02])
   })
 
+  it("has no price for what a range of tokens leaves open", () => {
+    const range = { range: [0, 1000], input_cost_per_token: 1e-6, output_cost_per_token: null }
+    const { usd } = priceOf({ litellm_provider: "dashscope", mode: "chat", tiered_pricing: [range] })
+    expect([usd.inputToken, usd.outputToken]).toEqual([1e-6, undefined])
+  })
+
   it("answers fast at a factor, in long requests too", () => {
     const { serviceTiers } = priceOf({
       ...quill,

@@ -53,11 +53,6 @@ describe("a price", () => {
       { ...good, tiers: [{ aboveInputTokens: -1, usd }] },
       'price 0 ("quill-2"): tiers.0.aboveInputTokens: expected a whole number, zero or more'
     ],
-    [
-      "an amount by the million that is none",
-      { ...good, usd: { inputToken: PriceBook.perMillion("much") } },
-      `price 0 ("quill-2"): usd.inputToken: ${amount}, got "much"`
-    ],
     ["nothing", {}, "price 0: model: expected a model, a provider or a kind"],
     ["an empty tenant", { ...good, tenantId: "" }, 'price 0 ("quill-2"): tenantId: expected non-empty text, got ""'],
     [
@@ -285,6 +280,13 @@ describe("anything", () => {
       if (Either.isLeft(read)) expect(read.left).toBeInstanceOf(InvalidPriceFile)
     }
   )
+})
+
+describe("an amount by the million or by the thousand", () => {
+  it.each([PriceBook.perMillion, PriceBook.perThousand])("that is none is refused where the price is made", (by) => {
+    const problem = `price 0 ("quill-2"): usd.inputToken: ${amount}, got "much"`
+    expect(problemIn({ ...good, usd: { inputToken: by("much") } })).toBe(problem)
+  })
 })
 
 describe("a list of prices", () => {
