@@ -144,8 +144,12 @@ describe("a step", () => {
   ] as ReadonlyArray<readonly [string, Stream.Stream<number, string>]>) {
     it.effect(`ends once where its stream ${which}`, () =>
       Effect.gen(function* () {
-        const left = source.pipe(Botanu.step("retrieval"), Stream.take(1))
+        const closing = Usage.record(usage).pipe(Effect.ignore, Effect.withSpan("closed"))
+        const left = source.pipe(Stream.ensuring(closing), Botanu.step("retrieval"), Stream.take(1))
         yield* Effect.exit(Stream.runDrain(left)).pipe(inRun)
+        expect((yield* stepsOfSpans)[0]).toEqual(["closed", "retrieval"])
+        const [completed] = yield* completedRuns
+        expect(completed?.usages.map(({ usage }) => usage.step)).toEqual(["retrieval"])
         expect((yield* stepsOfSpans).filter(([name]) => name === "botanu.step/retrieval")).toHaveLength(1)
       }).pipe(Effect.provide(observed))
     )

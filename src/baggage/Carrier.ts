@@ -7,7 +7,7 @@ import { maxHeaderBytes } from "../wire/Wire.js"
 /**
  * Headers that came in: a record, an iterable of names and values such as a `Map` or the `Headers` of `fetch`, or names and values
  * in turns, as `rawHeaders` of Node. A value is text, bytes of UTF-8 (also a `Buffer` that went through JSON), an attribute of an
- * SQS or SNS message, or an array of these. Names are matched in any letter case.
+ * SQS or SNS message or event, or an array of these. Names are matched in any letter case.
  *
  * @example
  * ```ts
@@ -77,11 +77,28 @@ const addLines = (found: Array<string>, value: unknown): boolean => {
 
 /** What is inside of a `Buffer` that went through JSON, or of an attribute of an SQS or SNS message. */
 const insideOf = (value: NonNullable<unknown>): string | Uint8Array | undefined => {
-  const { BinaryValue, StringValue, Value, binaryValue, data, stringValue, type } = value as Record<string, unknown>
-  if (type === "Buffer" && Array.isArray(data)) return Uint8Array.from(data.slice(0, maxBytes))
-  return [StringValue, stringValue, Value, BinaryValue, binaryValue].find(
-    (inside) => typeof inside === "string" || inside instanceof Uint8Array
-  ) as string | Uint8Array | undefined
+  const { BinaryValue, StringValue, Type, Value, binaryValue, stringValue } = value as Record<string, unknown>
+  const text = [StringValue, stringValue, Type === "Binary" ? undefined : Value].find(
+    (text) => typeof text === "string"
+  )
+  return (text as string | undefined) ?? bytesOf(BinaryValue ?? binaryValue ?? Value) ?? bytesOf(value)
+}
+
+/** Bytes as they are, in base64, as events have them, or as JSON makes them of a `Buffer`. */
+const bytesOf = (value: unknown): Uint8Array | undefined => {
+  if (value instanceof Uint8Array) return value
+  if (typeof value === "string") return fromBase64(value)
+  const { data, type } = (value ?? {}) as Record<string, unknown>
+  return type === "Buffer" && Array.isArray(data) ? Uint8Array.from(data.slice(0, maxBytes)) : undefined
+}
+
+const fromBase64 = (text: string): Uint8Array | undefined => {
+  try {
+    // Four characters stand for three bytes.
+    return Uint8Array.from(atob(text.slice(0, 4 * Math.ceil(maxBytes / 3))), (byte) => byte.charCodeAt(0))
+  } catch {
+    return undefined
+  }
 }
 
 // A mark at the beginning is text like any other, as it is where a client gives text.

@@ -119,7 +119,20 @@ type Client<E, R> = HttpClient.HttpClient.With<E, R>
 type Request = HttpClientRequest.HttpClientRequest
 type Response = HttpClientResponse.HttpClientResponse
 
+/** What a client that propagates was made of. */
+const propagating = new WeakMap<object, { readonly client: object; readonly origins: Origins }>()
+
+/** A client that propagates already is made anew: only directly above what sends is the `fetch` of that one's layer seen. */
 const propagateToOrigins = <E, R>(client: Client<E, R>, origins: Origins): Client<E, R> => {
+  const known = propagating.get(client)
+  const below = (known?.client ?? client) as Client<E, R>
+  const ofBoth = known === undefined ? origins : { has: (url: URL) => known.origins.has(url) && origins.has(url) }
+  const made = propagateFrom(below, ofBoth)
+  propagating.set(made, { client: below, origins: ofBoth })
+  return made
+}
+
+const propagateFrom = <E, R>(client: Client<E, R>, origins: Origins): Client<E, R> => {
   const stages = stagesOf(client)
   const send = (request: Request): Effect.Effect<Response, E, R> =>
     Effect.withFiberRuntime((fiber) => {

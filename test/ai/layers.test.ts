@@ -181,6 +181,18 @@ describe("tracers", () => {
     })
   )
 
+  it.scopedLive("the step of a call is on its usage, also of a stream that is read outside of the step", () =>
+    Effect.gen(function* () {
+      const server = yield* anthropic.server
+      server.script({ tokens }, { tokens }, { tokens })
+      yield* Effect.gen(function* () {
+        const calls = [ask.pipe(Botanu.step("draft")), Stream.runDrain(stream.pipe(Botanu.step("review"))), ask]
+        yield* inRun(Effect.all(calls, { discard: true }))
+        expect((yield* recorded).map(({ step }) => step)).toEqual(["draft", "review", undefined])
+      }).pipe(Effect.provide(anthropic.modelOf(server)), Effect.provide(ours))
+    })
+  )
+
   it.scopedLive("two layers notice a call once", () =>
     Effect.gen(function* () {
       const server = yield* openAi.server

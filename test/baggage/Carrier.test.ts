@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, FastCheck, Logger, Option, Schema } from "effect"
+import { Effect, FastCheck, Logger, Option, Schema, TestClock } from "effect"
 import { lines } from "../../src/baggage/Carrier.js"
 import { Propagation, RunContext } from "../../src/index.js"
 import { anyRun, leanHeader } from "../runs.js"
@@ -23,7 +23,8 @@ describe("a header of a shape that is not known", () => {
         [{ baggage: 7 }, { baggage: { text: "a=1" } }, { baggage: null }, { baggage: undefined }, { baggage: [] }],
         (headers) => Propagation.extract(headers)
       )
-      const runs = yield* Effect.provide(extracted, Logger.replace(Logger.defaultLogger, logger))
+      const twice = Effect.zipLeft(extracted, Effect.zipRight(TestClock.adjust("1 hour"), extracted))
+      const runs = yield* Effect.provide(twice, Logger.replace(Logger.defaultLogger, logger))
       expect(runs.every(Option.isNone)).toBe(true)
       expect(lines).toHaveLength(1)
       expect(lines[0]).toContain("incoming baggage: the header is of a shape that cannot be read")
@@ -41,6 +42,7 @@ describe("a part of a header that cannot be read", () => {
     ["a number", 7, 1],
     ["a function", () => "a=1", 1],
     ["a line and a number", ["a=1", 7], 1],
+    ["bytes that are no base64", { dataType: "Binary", binaryValue: "a=1" }, 1],
     ["lines in lines", [["a=1"]], 1]
   ])("is reported once for each value that holds it: %s", (_, baggage, times) => {
     let reported = 0
@@ -103,6 +105,13 @@ describe("the lines of a header", () => {
     ["an attribute of an SQS event", { baggage: { dataType: "String", stringValue: "a=1" } }, one],
     ["bytes of an SQS message", { baggage: { DataType: "Binary", BinaryValue: bytes("a=1") } }, one],
     ["an attribute of an SNS event", { baggage: { Type: "String", Value: "a=1" } }, one],
+    ["bytes of an SQS event, in base64", { baggage: { dataType: "Binary", binaryValue: btoa("a=1") } }, one],
+    ["bytes of an SNS event, in base64", { baggage: { Type: "Binary", Value: btoa("a=1") } }, one],
+    [
+      "bytes of an SQS message that went through JSON",
+      JSON.parse(JSON.stringify({ baggage: { DataType: "Binary", BinaryValue: Buffer.from("a=1") } })),
+      one
+    ],
     ["a name that begins alike", { baggages: "a=1", baggag: "b=2" }, []]
   ]
 

@@ -4,7 +4,7 @@
 import { afterEach, describe, expect, it, vi } from "@effect/vitest"
 import { context, propagation, ROOT_CONTEXT, trace } from "@opentelemetry/api"
 import { BasicTracerProvider } from "@opentelemetry/sdk-trace-base"
-import { Duration, Effect, Exit } from "effect"
+import { ConfigProvider, Duration, Effect, Exit, Fiber, Layer, Option, Scope, TestClock } from "effect"
 import { Botanu } from "../../src/index.js"
 import { RunOpenTelemetry } from "../../src/opentelemetry/index.js"
 import { logging } from "../observed.js"
@@ -46,7 +46,9 @@ const exported = (
   Effect.gen(function* () {
     const received = yield* receiver
     yield* environment(variables(received.origin))
-    expect(yield* work.pipe(Effect.provide(layer(options)), Effect.provide(logging([])))).toBe(ids.eventId)
+    // The program has its configuration from elsewhere.
+    const exporting = layer(options).pipe(Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map()))))
+    expect(yield* work.pipe(Effect.provide(exporting), Effect.provide(logging([])))).toBe(ids.eventId)
     return received
   })
 
@@ -109,6 +111,27 @@ describe("layerNodeSdk", () => {
       }))
       expect(new Set(received.items.map(({ path }) => path))).toEqual(new Set(["/custom/traces"]))
       expect(received.items).toHaveLength(3)
+    })
+  )
+
+  it.scopedLive("prints each signal that is to be printed", () =>
+    Effect.gen(function* () {
+      const printed: Array<unknown> = []
+      const dir = vi.spyOn(console, "dir").mockImplementation((item) => void printed.push(item))
+      const received = yield* Effect.ensuring(
+        exported((origin) => ({
+          OTEL_EXPORTER_OTLP_ENDPOINT: origin,
+          OTEL_TRACES_EXPORTER: "Console",
+          OTEL_METRICS_EXPORTER: "console",
+          OTEL_LOGS_EXPORTER: "console"
+        })),
+        Effect.sync(() => dir.mockRestore())
+      )
+      expect(received.items).toEqual([])
+      const are = (fields: object) => expect(printed).toContainEqual(expect.objectContaining(fields))
+      are({ name: "botanu.run/Support" })
+      are({ body: `worked on ${ids.eventId}` })
+      are({ descriptor: expect.objectContaining({ name: "botanu_runs_total" }) })
     })
   )
 
@@ -201,6 +224,27 @@ describe("layerNodeSdk", () => {
         Effect.timed
       )
       expect(Duration.toSeconds(duration)).toBeLessThan(5)
+    })
+  )
+
+  it.scoped("waits for a receiver as long as its limit says", () =>
+    Effect.gen(function* () {
+      const received = yield* receiver
+      received.answers = false
+      yield* environment({ OTEL_EXPORTER_OTLP_ENDPOINT: received.origin, OTEL_EXPORTER_OTLP_TIMEOUT: "60000" })
+      const scope = yield* Scope.make()
+      const built = yield* Layer.build(layer({ shutdownTimeout: "1 hour" })).pipe(Scope.extend(scope))
+      yield* work.pipe(Effect.provide(built), Effect.provide(logging([])))
+      const released = yield* Effect.fork(Scope.close(scope, Exit.void))
+      const arrived = Effect.repeat(
+        Effect.promise(() => new Promise((resolve) => setImmediate(resolve))),
+        { until: () => new Set(received.items.map(({ path }) => path)).size === 3 }
+      )
+      yield* arrived
+      for (let minutes = 0; minutes < 59; minutes += 1) yield* TestClock.adjust("1 minute")
+      expect(yield* Fiber.poll(released)).toEqual(Option.none())
+      yield* TestClock.adjust("2 minutes")
+      yield* Fiber.join(released)
     })
   )
 

@@ -28,6 +28,8 @@ export interface Receiver {
   readonly items: Array<Item>
   /** How requests are answered. */
   status: number
+  /** Whether they are answered at all. */
+  answers: boolean
 }
 
 /** Receives for as long as the scope is open. */
@@ -45,13 +47,14 @@ export const receiver: Effect.Effect<Receiver, never, Scope.Scope> = Effect.acqu
         received.items.push(
           ...itemsOf(path, contentType, body).map((item) => ({ path, contentType, headers, ...item }))
         )
-        response.writeHead(received.status, { "content-type": contentType }).end()
+        if (received.answers) response.writeHead(received.status, { "content-type": contentType }).end()
       })
     })
     const received = {
       origin: "",
       items: [] as Array<Item>,
       status: 200,
+      answers: true,
       close: () => {
         server.close()
         server.closeAllConnections()

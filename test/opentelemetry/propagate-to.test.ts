@@ -19,12 +19,12 @@ import {
 } from "@opentelemetry/sdk-trace-base"
 import { Effect, Either, Layer } from "effect"
 import { Agent } from "undici"
-import { Botanu } from "../../src/index.js"
+import { Botanu, Propagation } from "../../src/index.js"
 import { RunOpenTelemetry } from "../../src/opentelemetry/index.js"
 import { RunHttpClient } from "../../src/platform/index.js"
 import { logging } from "../observed.js"
 import { linesOf, receiver } from "../platform/receiver.js"
-import { ids } from "../runs.js"
+import { ids, leanHeader } from "../runs.js"
 
 const instrumentations = [new HttpInstrumentation(), new UndiciInstrumentation()]
 registerInstrumentations({ tracerProvider: new BasicTracerProvider(), instrumentations })
@@ -93,12 +93,16 @@ describe("RunOpenTelemetry.layer", () => {
     Effect.gen(function* () {
       const [both, one] = yield* Effect.all([receiver(), receiver()])
       const call = (origin: string) => Effect.promise(() => fetch(origin).then((response) => response.text()))
-      yield* Effect.all([call(both.origin), call(one.origin)]).pipe(
-        run,
-        Effect.provide(RunOpenTelemetry.layer({ propagateTo: [both.origin] })),
-        Effect.provide(RunOpenTelemetry.layer({ propagateTo: [both.origin, one.origin] }))
-      )
-      expect([baggage(both.received), baggage(one.received)]).toEqual([[expect.stringContaining("botanu.")], [""]])
+      const calls = Effect.all([call(both.origin), call(one.origin)]).pipe(run)
+      const narrow = RunOpenTelemetry.layer({ propagateTo: [both.origin] })
+      const wide = RunOpenTelemetry.layer({ propagateTo: [both.origin, one.origin] })
+      yield* calls.pipe(Effect.provide(narrow), Effect.provide(wide))
+      yield* calls.pipe(Effect.provide(wide), Effect.provide(narrow))
+      const told = expect.stringContaining("botanu.")
+      expect([baggage(both.received), baggage(one.received)]).toEqual([
+        [told, told],
+        ["", ""]
+      ])
     })
   )
 
@@ -132,6 +136,24 @@ describe("RunOpenTelemetry.layer", () => {
     })
   )
 
+  it.live("takes off what came in with the run, too, and not what was there before", () =>
+    Effect.gen(function* () {
+      const incoming = yield* Propagation.extract({ baggage: `${leanHeader},tier=gold,region=eu` })
+      const layer = RunOpenTelemetry.layer({ propagateTo: ["https://billing.internal"] })
+      const program = Effect.all(
+        ["https://billing.internal/", "https://partner.example/"].map((url) => inject({ "url.full": url }))
+      ).pipe(Effect.zipLeft(Effect.yieldNow()), Botanu.resume(incoming), Effect.provide(layer))
+      const before = propagation.setBaggage(
+        ROOT_CONTEXT,
+        propagation.createBaggage({ theme: { value: "dark" }, region: { value: "us" } })
+      )
+      const sent = yield* Effect.promise(() => context.with(before, () => Effect.runPromise(program)))
+      const [told, untold] = sent.map((header) => header?.split(",").sort())
+      expect(told).toEqual([...leanHeader.split(","), "region=us", "theme=dark", "tier=gold"].sort())
+      expect(untold).toEqual(["region=us", "theme=dark"])
+    })
+  )
+
   it.live("takes members of a run off what a server outside of Effect received, too", () =>
     Effect.gen(function* () {
       const received = propagation.extract(ROOT_CONTEXT, { baggage: "Botanu.Customer_ID=bigretail,theme=dark" })
@@ -141,6 +163,26 @@ describe("RunOpenTelemetry.layer", () => {
         expect(yield* Effect.sync(sent)).toBe("theme=dark")
       }).pipe(Effect.provide(RunOpenTelemetry.layer({ propagateTo: ["https://billing.internal"] })))
       expect(sent()).toBe("Botanu.Customer_ID=bigretail,theme=dark")
+    })
+  )
+
+  it.live("takes a key for one of a run whatever its letter case, and with spaces before it", () =>
+    Effect.gen(function* () {
+      const members = { " Botanu.customer_id": { value: "bigretail" }, theme: { value: "dark" } }
+      const received = propagation.setBaggage(ROOT_CONTEXT, propagation.createBaggage(members))
+      const send = inject({ "url.full": "https://partner.example/" })
+      const sent = Effect.sync(() => context.with(received, () => Effect.runSync(send)))
+      expect(yield* Effect.provide(sent, RunOpenTelemetry.layer({ propagateTo: [] }))).toBe("theme=dark")
+    })
+  )
+
+  it.live("wraps the global propagator once, however often it is built", () =>
+    Effect.gen(function* () {
+      const api = propagation as unknown as { readonly _getGlobalPropagator: () => unknown }
+      const wrapped = Effect.sync(() => api._getGlobalPropagator()).pipe(
+        Effect.provide(RunOpenTelemetry.layer({ propagateTo: [] }))
+      )
+      expect(yield* wrapped).toBe(yield* wrapped)
     })
   )
 

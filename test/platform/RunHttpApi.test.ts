@@ -11,7 +11,7 @@ import {
   HttpServerRequest
 } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Layer, Option, Schema } from "effect"
+import { Cause, Context, Effect, Layer, Option, Schema } from "effect"
 import { RunContext } from "../../src/index.js"
 import { RunHttpApi, RunHttpServer } from "../../src/platform/index.js"
 import { completedRuns, observed } from "../observed.js"
@@ -136,6 +136,14 @@ describe("RunHttpApi.Middleware", () => {
       }).pipe(Effect.provide(observed))
     )
   }
+
+  it.effect("layerCurrent: says what is expected where a request has no run", () =>
+    Effect.gen(function* () {
+      const provided = yield* RunHttpApi.Middleware
+      const cause = yield* Effect.flip(Effect.sandbox(provided as unknown as Effect.Effect<unknown>))
+      expect(Cause.pretty(cause)).toContain("the request has no run; expected an edge with orElse outside of it")
+    }).pipe(Effect.provide(RunHttpApi.layerCurrent))
+  )
 
   it.scopedLive("answers with InvalidRunContext where orElse makes no run", () =>
     Effect.gen(function* () {

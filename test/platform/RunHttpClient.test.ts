@@ -703,6 +703,7 @@ describe("a client that RunAi observes", () => {
         const client = (yield* HttpClient.HttpClient).pipe(
           RunAi.observe,
           RunAi.observe,
+          RunHttpClient.propagateTo([provider.origin, partner.origin]),
           RunHttpClient.propagateTo([provider.origin])
         )
         yield* Effect.scoped(client.get(provider.origin))

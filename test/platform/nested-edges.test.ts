@@ -6,6 +6,7 @@ import {
   HttpApiBuilder,
   HttpApiEndpoint,
   HttpApiGroup,
+  HttpMiddleware,
   HttpRouter,
   HttpServer,
   HttpServerResponse
@@ -95,6 +96,16 @@ describe("a request", () => {
       }).pipe(Effect.provide([observed, logging(lines)]))
     })
   }
+
+  it.scopedLive("is not in the trace of its sender where the server opens no span", () =>
+    Effect.gen(function* () {
+      const server = HttpMiddleware.withTracerDisabledWhen(nested(trusting, distrusting), () => true)
+      yield* request(yield* serving(server), { headers })
+      const spans = yield* endedSpans
+      expect(spans.map(({ name }) => name)).toContain("work")
+      expect(spans.map((span) => span.spanContext().traceId)).not.toContain(traceId)
+    }).pipe(Effect.provide(observed))
+  )
 
   it.scopedLive("is joined where every edge trusts it, in one span", () =>
     Effect.gen(function* () {

@@ -101,6 +101,59 @@ const edges: Record<string, Options> = {
   "as a run of its own": { inbound: "untrusted", orElse: asRun }
 }
 
+describe("a handler with an edge of its own", () => {
+  for (const [which, options] of Object.entries(edges)) {
+    it.scopedLive(`is in the region of its route, for a request ${which}`, () =>
+      Effect.gen(function* () {
+        const handler = middleware(options)(
+          text(Effect.checkInterruptible((isInterruptible) => Effect.succeed(`${isInterruptible}`)))
+        )
+        const url = yield* serving(
+          HttpRouter.empty.pipe(
+            HttpRouter.post("/pay", handler, uninterruptible),
+            HttpRouter.post("/search", handler),
+            HttpServer.serve()
+          )
+        )
+        const answers = yield* Effect.forEach(["/pay", "/search"], (path) =>
+          request(`${url}${path}`, { method: "POST", headers: { baggage: leanHeader } })
+        )
+        expect(answers.map(({ text }) => text)).toEqual(["false", "true"])
+      })
+    )
+  }
+})
+
+describe("a request whose client went away while it was worked on to its end", () => {
+  for (const [which, options] of Object.entries(edges)) {
+    it.scopedLive(`is interrupted after that: ${which}`, () =>
+      Effect.gen(function* () {
+        const [started, charged, stopped] = yield* Effect.all([
+          Deferred.make<void>(),
+          Deferred.make<void>(),
+          Deferred.make<void>()
+        ])
+        const pay = Effect.as(Effect.zipRight(Deferred.succeed(started, undefined), Deferred.await(charged)), "paid")
+        const app = HttpRouter.empty.pipe(
+          HttpRouter.post("/pay", text(pay), uninterruptible),
+          Effect.orDie,
+          middleware(options),
+          Effect.tap(() =>
+            Effect.onInterrupt(Effect.interruptible(Effect.never), () => Deferred.succeed(stopped, undefined))
+          )
+        )
+        const url = yield* serving(HttpServer.serve(app))
+        const client = yield* Effect.fork(request(`${url}/pay`, { method: "POST", headers: { baggage: leanHeader } }))
+        yield* Deferred.await(started)
+        yield* Fiber.interrupt(client)
+        yield* Effect.sleep("30 millis")
+        yield* Deferred.succeed(charged, undefined)
+        yield* Deferred.await(stopped)
+      })
+    )
+  }
+})
+
 describe.each(Object.entries(routers))("an uninterruptible route of %s", (_, served) => {
   for (const [which, options] of Object.entries(edges)) {
     it.scopedLive(`goes on to its end when the client of a request ${which} goes away`, () =>
