@@ -110,8 +110,7 @@ const mutate = async (room) => {
   rmSync(files.coverageFile, { force: true })
   const resultsFile = resultsOf(room)
   const before = new Map(readResults(resultsFile).map((result) => [result.key, result]))
-  const isWanted = ({ key }) =>
-    values.survivors ? before.get(key)?.status === "Survived" : before.get(key)?.isDetected !== true
+  const isWanted = ({ key }) => (values.survivors ? isMissed(before.get(key)) : before.get(key)?.isDetected !== true)
   const draw = ({ key }) => sampleDraw(values.seed, key)
   let plan = mutants
     .filter((mutant) => draw(mutant) < Number(values.share) && isWanted(mutant))
@@ -157,12 +156,13 @@ const runTests = async (plan, resultsFile) => {
   process.off("exit", end)
 }
 
-const count = (results, ...statuses) => results.filter(({ status }) => statuses.includes(status)).length
+/** Whether no test failed, or none came to the place. */
+const isMissed = (result) => ["Survived", "NoCoverage"].includes(result?.status)
 
 /** Detected mutants of those that count, as Stryker reckons. */
 const row = (title, results) => {
   const detected = results.filter(({ isDetected }) => isDetected).length
-  const missed = count(results, "Survived", "NoCoverage")
+  const missed = results.filter(isMissed).length
   const score = detected + missed === 0 ? "-" : `${((100 * detected) / (detected + missed)).toFixed(1)} %`
   return `${title.padEnd(24)} ${score.padStart(8)}  ${detected} detected, ${missed} survived`
 }
@@ -188,8 +188,7 @@ const report = (room) => {
     return readResults(resultsOf(room)).filter((result) => result.text === text && basename(result.fileName) === file)
   })
   console.log()
-  for (const result of results.filter(({ status }) => ["Survived", "NoCoverage"].includes(status)))
-    console.log(describe(room, result))
+  for (const result of results.filter(isMissed)) console.log(describe(room, result))
   console.log()
   for (const [file, ofFile] of filesOf(room).map((file) => [
     file,
