@@ -16,7 +16,7 @@ import { W3CBaggagePropagator } from "@opentelemetry/core"
 import { Effect, FastCheck, Option, Schema } from "effect"
 import { Baggage, BotanuConfig, Propagation, type Run, RunContext } from "../../src/index.js"
 import { Key } from "../../src/wire/Wire.js"
-import { anyRun, fieldText, instant, makeRun } from "../runs.js"
+import { anyRun, fieldText, instant, makeRun, otherRunId } from "../runs.js"
 
 type Text = Pick<Run, "workflow" | "eventId" | "customerId">
 
@@ -158,6 +158,56 @@ describe("16 texts as event and as customer, beside a workflow with a space", ()
       Effect.forEach(texts.texts, (text, index) => expectRun(write(runOf(text), index), runOf(text)))
     )
   }
+
+  const encodeAsPython = (value: string) =>
+    encodeURIComponent(value)
+      .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
+      .replaceAll("%20", "+")
+  const encodeAsJava = (value: string) =>
+    encodeURIComponent(value).replace(/%(24|26|40)/g, (_, code: string) =>
+      String.fromCharCode(Number.parseInt(code, 16))
+    )
+  const rules: ReadonlyArray<readonly [language: string, encode: (value: string) => string]> = [
+    ["Python", encodeAsPython],
+    ["Java", encodeAsJava],
+    ["Go", encodeAsGo],
+    ["JavaScript", encodeURIComponent]
+  ]
+
+  it.each(rules.slice(0, 2))("are written by the rule of %s as it wrote them itself", (language, encode) => {
+    const [peer] = texts.written.filter((written) => written.language === language)
+    const sorted = (header: string | undefined) => header?.split(",").sort()
+    for (const [index, text] of texts.texts.entries()) {
+      expect(sorted(headerWith(encode, runOf(text)))).toEqual(sorted(peer?.headers[index]))
+    }
+  })
+
+  it.effect.each(rules)(
+    "came in full by the rule of %s, and go on in full, also where the mode is lean",
+    ([, encode]) =>
+      Effect.forEach(texts.texts, (text) =>
+        Effect.gen(function* () {
+          const run = makeRun({
+            ...runOf(text),
+            environment: text,
+            tenantId: text,
+            parentRunId: otherRunId,
+            rootRunId: otherRunId,
+            attempt: 3,
+            retryOfRunId: otherRunId
+          })
+          const entries = [
+            ...Baggage.entries(run.toBaggage("full")),
+            [Key.step, text],
+            ["botanu.region", text]
+          ] as const
+          const header = entries.map(([key, value]) => `${key}=${encode(value)}`).join(",")
+          const incoming = Option.getOrThrow(yield* Propagation.extract({ baggage: header }))
+          const sent = yield* injectFor(incoming, "lean")
+          expect(Baggage.entries(Baggage.decode(sent["baggage"] ?? "").baggage)).toEqual(entries)
+        })
+      )
+  )
 
   it.effect("in one header of two lines, of a writer in Python and of one in Go", () =>
     Effect.gen(function* () {

@@ -240,6 +240,20 @@ describe("@opentelemetry/api", () => {
 })
 
 describe("RunHttpClient over an instrumented client", () => {
+  it.scopedLive("has the last word: an origin that the layer lists and the client does not is not informed", () =>
+    Effect.gen(function* () {
+      const partner = yield* receiver()
+      for (const live of [FetchHttpClient.layer, NodeHttpClient.layerUndici, NodeHttpClient.layer]) {
+        const call = Effect.flatMap(HttpClient.HttpClient, (client) =>
+          Effect.scoped(RunHttpClient.propagateTo(client, []).get(partner.origin))
+        )
+        const inForce = RunOpenTelemetry.layer({ propagateTo: [partner.origin] })
+        yield* call.pipe(run, Effect.provide(Layer.mergeAll(inForce, tracer, live)))
+      }
+      expect(baggage(partner.received)).toEqual(["", "", ""])
+    })
+  )
+
   it.scopedLive("sends each run once, whatever shares its connections", () =>
     Effect.gen(function* () {
       const billing = yield* receiver((response) => {
