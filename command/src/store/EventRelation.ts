@@ -94,22 +94,32 @@ crowded_events AS (
   LEFT JOIN costs_before_final b ON b.event_id = s.event_id AND b.customer_id = s.customer_id
 )`
 
-/** Common table expressions that end with `events`: recorded events, each with its latest amendment. */
-export const amended = ({ last }: Dialect, recorded: string, amendments: string): string => `
-latest_amendments AS (
-  SELECT e.event_id, e.customer_id, ${last("a.id", ["a.amended_at", "a.id"])} AS id
-  FROM ${amendments} a
-  JOIN ${recorded} e ON e.event_id = a.event_id AND (a.customer_id IS NULL OR a.customer_id = e.customer_id)
-  GROUP BY e.event_id, e.customer_id
-),
-events AS (
-  SELECT e.event_id, e.customer_id, e.workflow, e.workflow_version, e.environment, e.tenant_id, e.start_time, e.end_time,
-    e.runs, e.attempts, e.durations, e.usd, e.calls, e.unpriced_calls, e.usd_before_final, e.run_status, e.recorded_status,
-    e.error_class, e.cancellation_reason, a.id IS NOT NULL AS is_amended,
-    CASE WHEN a.id IS NULL THEN e.recorded_status ELSE a.outcome_status END AS status,
-    CASE WHEN a.id IS NULL THEN e.outcome_value_type ELSE a.outcome_value_type END AS value_type,
-    CASE WHEN a.id IS NULL THEN e.outcome_value_amount ELSE a.outcome_value_amount END AS value_amount
-  FROM ${recorded} e
-  LEFT JOIN latest_amendments l ON l.event_id = e.event_id AND l.customer_id = e.customer_id
-  LEFT JOIN ${amendments} a ON a.id = l.id
-)`
+/** Of the amendments for one event and customer the latest, and of those for every customer of an event the latest. */
+export const latestAmendments = ({ last }: Dialect, amendments: string): string => `
+  SELECT a.* FROM ${amendments} a
+  JOIN (SELECT ${last("id", ["amended_at", "id"])} AS id FROM ${amendments} GROUP BY event_id, customer_id) l ON l.id = a.id`
+
+/** A query for `events`: recorded events, each with the latest of these amendments. The recorded events are read once. */
+export const amended = (recorded: string, latestAmendments: string): string => `
+  SELECT event_id, customer_id, workflow, workflow_version, environment, tenant_id, start_time, end_time,
+    runs, attempts, durations, usd, calls, unpriced_calls, usd_before_final, run_status, recorded_status,
+    error_class, cancellation_reason, customer_amendment IS NOT NULL OR event_amendment IS NOT NULL AS is_amended,
+    ${Object.entries({
+      status: "recorded_status",
+      value_type: "outcome_value_type",
+      value_amount: "outcome_value_amount"
+    })
+      .map(
+        ([name, recorded]) => `CASE WHEN is_of_customer THEN customer_${name}
+      WHEN event_amendment IS NOT NULL THEN event_${name} ELSE ${recorded} END AS ${name}`
+      )
+      .join(", ")}
+  FROM (
+    SELECT e.*, c.id AS customer_amendment, n.id AS event_amendment,
+      c.id IS NOT NULL AND (n.id IS NULL OR (c.amended_at, c.id) > (n.amended_at, n.id)) AS is_of_customer,
+      c.outcome_status AS customer_status, c.outcome_value_type AS customer_value_type, c.outcome_value_amount AS customer_value_amount,
+      n.outcome_status AS event_status, n.outcome_value_type AS event_value_type, n.outcome_value_amount AS event_value_amount
+    FROM ${recorded} e
+    LEFT JOIN ${latestAmendments} c ON c.event_id = e.event_id AND c.customer_id = e.customer_id
+    LEFT JOIN ${latestAmendments} n ON n.event_id = e.event_id AND n.customer_id IS NULL
+  ) candidates`

@@ -9,7 +9,7 @@ import type { CommandError } from "../CommandError.js"
 import * as CompactedFiles from "./CompactedFiles.js"
 import * as Dialect from "./Dialect.js"
 import * as DuckDb from "./DuckDb.js"
-import { amended, crowdedEvents, loneEvents } from "./EventRelation.js"
+import { amended, crowdedEvents, latestAmendments, loneEvents } from "./EventRelation.js"
 import * as Segments from "./Segments.js"
 
 /**
@@ -31,7 +31,8 @@ export const load = (database: DuckDb.DuckDb, files: Ledger.Files, depth: Depth)
   Effect.gen(function* () {
     yield* make(database, files, depth)
     const [row] = yield* database.query("SELECT count(*) AS left_out FROM read_lines WHERE NOT is_counted")
-    yield* database.query("DROP TABLE read_lines")
+    // Without calls `tail_runs` is a view of the lines, which takes half as long as a table.
+    if (hasCalls(depth)) yield* database.query("DROP TABLE read_lines")
     const cut = files.compacted.reduce((sum, { cutLines, problem }) => sum + (problem === undefined ? cutLines : 1), 0)
     return { files, depth, linesLeftOut: Number(row?.["left_out"] ?? 0) + cut }
   })
@@ -51,9 +52,9 @@ export const make = (database: DuckDb.DuckDb, files: Ledger.Files, depth: Depth)
         yield* database.query(
           `CREATE OR REPLACE TEMP TABLE read_lines AS ${readLines(readable, readable.segments, depth)}`
         )
-        const hasUnsettled = yield* findUnsettled(database, readable)
-        if (hasUnsettled) yield* database.query(unsettledRuns(readable, depth))
-        return hasUnsettled
+        const unsettled = yield* findUnsettled(database, readable)
+        if (unsettled.length > 0) yield* database.query(unsettledRuns(readable, depth, unsettled))
+        return unsettled.length > 0
       })
     )
     yield* database.query(repeatedRuns)
@@ -62,17 +63,20 @@ export const make = (database: DuckDb.DuckDb, files: Ledger.Files, depth: Depth)
     if (hasCalls(depth)) yield* all(callTables(compacted, depth, hasUnsettled))
   })
 
-/** Finds the compacted events that may have changed since. Gives whether there are any. */
+/** How many keys a statement names. With more it joins the table of them. */
+const maxNamedKeys = 500
+
+/** Finds the compacted events that may have changed since. Gives the keys of them, or some where there are many. */
 const findUnsettled = (
   database: DuckDb.DuckDb,
   { compacted, segments }: Ledger.Files
-): Effect.Effect<boolean, CommandError> =>
+): Effect.Effect<ReadonlyArray<string>, CommandError> =>
   Effect.gen(function* () {
-    if (compacted.length === 0) return false
+    if (compacted.length === 0) return []
     yield* database.query(unsettledEvents)
     if (segments.length > 0) yield* database.query(eventsOfReadRuns)
-    const [row] = yield* database.query("SELECT count(*) AS events FROM unsettled")
-    return Number(row?.["events"]) > 0
+    const rows = yield* database.query(`SELECT event_key::VARCHAR AS key FROM unsettled LIMIT ${maxNamedKeys + 1}`)
+    return rows.map(({ key }) => String(key))
   })
 
 /** Reads segments once more, in their order, in which that of two lines counts. A writer rarely makes such lines. */
@@ -179,8 +183,7 @@ const rank = (alias = ""): string =>
   `CASE WHEN ${alias}is_completed THEN (1::BIGINT << 60) + ${position(alias)} ELSE (1::BIGINT << 60) - 1 - ${position(alias)} END`
 
 /** A run without an end is lost where all processes that reported its start are gone. */
-const openStatus = `CASE WHEN run_id IN (SELECT run_id FROM read_lines WHERE is_counted AND is_alive AND NOT is_completed)
-  THEN 'running' ELSE 'lost' END`
+const openStatus = `CASE WHEN is_running THEN 'running' ELSE 'lost' END`
 
 const isAlive = (segments: ReadonlyArray<Ledger.Segment>): string =>
   segments.some(({ isAbandoned }) => !isAbandoned)
@@ -255,17 +258,24 @@ const eventsOfReadRuns = `INSERT INTO unsettled SELECT DISTINCT event_key FROM c
           WHERE run_id IN (SELECT run_id FROM read_lines WHERE is_counted AND run_id IS NOT NULL)
             AND event_key NOT IN (SELECT event_key FROM unsettled)`
 
-/** Adds the compacted runs of unsettled events to the lines. */
-const unsettledRuns = ({ segments }: Ledger.Files, depth: Depth): string => {
+/**
+ * Adds the compacted runs of unsettled events to the lines. Where the keys are in the statement, DuckDB reads only their column of
+ * the files that have none of them.
+ */
+const unsettledRuns = ({ segments }: Ledger.Files, depth: Depth, keys: ReadonlyArray<string>): string => {
   const alive = new Set(segments.filter(({ isAbandoned }) => !isAbandoned).map(({ writer }) => writer))
   const isAlive =
     alive.size === 0
       ? "false"
       : `coalesce(list_has_any(writers, [${Array.from(alive, DuckDb.literal).join(", ")}]), false)`
+  const isUnsettled =
+    keys.length > maxNamedKeys
+      ? "SEMI JOIN unsettled USING (event_key)"
+      : `WHERE event_key IN (${keys.map((key) => `${key}::UBIGINT`).join(", ")})`
   return `INSERT INTO read_lines BY NAME
     SELECT true AS is_counted, false AS is_amendment, is_completed, ${columnsOf(depth).join(", ")}, source, ${isAlive} AS is_alive
       ${nested(depth, "NULL AS usages, NULL AS annotations")}
-    FROM compacted_runs SEMI JOIN unsettled USING (event_key)`
+    FROM compacted_runs ${isUnsettled}`
 }
 
 /** Rows of compacted days and of the others. `columns` are of both. */
@@ -281,22 +291,35 @@ const together = (
     : `SELECT ${ofCompacted} FROM compacted_${name} ${hasUnsettled ? "ANTI JOIN unsettled USING (event_key)" : ""}
        UNION ALL BY NAME SELECT ${columns} FROM tail_${name}`
 
+/**
+ * Of each run the line that counts. A run is crowded where its event has others. Two events rarely have the same hash, which does
+ * no harm: what is made from several runs is right for one too.
+ */
+const countedRuns = `CREATE OR REPLACE TEMP TABLE counted_runs AS
+  WITH winners AS (
+    SELECT max(${rank()}) AS rank, arg_max(hash(event_id, customer_id), ${rank()}) AS event,
+      bool_or(is_alive AND NOT is_completed) AS is_running
+    FROM read_lines WHERE is_counted AND run_id IS NOT NULL GROUP BY run_id
+  )
+  SELECT rank, is_running, event IN (SELECT event FROM winners GROUP BY event HAVING count(*) > 1) AS is_crowded FROM winners`
+
+const tailRuns = (depth: Depth): string => `SELECT c.rank, source, is_completed, ${columnsOf(depth).join(", ")},
+    CASE WHEN is_completed THEN outcome_status ELSE ${openStatus} END AS report_status,
+    CASE WHEN is_completed THEN status ELSE ${openStatus} END AS run_status, is_crowded
+  FROM read_lines l JOIN counted_runs c ON c.rank = ${rank("l.")}`
+
 const runTables = (
   compacted: ReadonlyArray<Ledger.CompactedDay>,
   depth: Depth,
   hasUnsettled: boolean
 ): ReadonlyArray<string> => [
-  `CREATE OR REPLACE TEMP TABLE tail_runs AS
-    SELECT ${rank()} AS rank, source, is_completed, ${columnsOf(depth).join(", ")},
-      CASE WHEN is_completed THEN outcome_status ELSE ${openStatus} END AS report_status,
-      CASE WHEN is_completed THEN status ELSE ${openStatus} END AS run_status,
-      (event_id, customer_id) IN (
-        SELECT (event_id, customer_id) FROM read_lines WHERE is_counted AND run_id IS NOT NULL
-        GROUP BY event_id, customer_id HAVING min(run_id) <> max(run_id)
-      ) AS is_crowded
-    FROM read_lines SEMI JOIN (
-      SELECT max(${rank()}) AS winner FROM read_lines WHERE is_counted AND run_id IS NOT NULL GROUP BY run_id
-    ) ON winner = ${rank()}`,
+  countedRuns,
+  ...(hasCalls(depth)
+    ? [
+        `CREATE OR REPLACE TEMP TABLE kept_runs AS ${tailRuns(depth)}`,
+        "CREATE OR REPLACE TEMP VIEW tail_runs AS SELECT * FROM kept_runs"
+      ]
+    : [`CREATE OR REPLACE TEMP VIEW tail_runs AS ${tailRuns(depth)}`]),
   `CREATE OR REPLACE TEMP VIEW runs AS ${together(
     "runs",
     compacted,
@@ -316,8 +339,9 @@ const runTables = (
   `CREATE OR REPLACE TEMP VIEW tail_events AS
     SELECT * FROM crowded_events UNION ALL BY NAME ${loneEvents("tail_runs")} WHERE NOT is_crowded`,
   `CREATE OR REPLACE TEMP VIEW recorded_events AS ${together("events", compacted, hasUnsettled, "*", "* EXCLUDE (event_key, source)")}`,
-  `CREATE OR REPLACE TEMP VIEW events AS
-    WITH ${amended(Dialect.duckDb, "recorded_events", "amendments")} SELECT * FROM events`
+  // A table: a common table expression would have all columns of events be read.
+  `CREATE OR REPLACE TEMP TABLE latest_amendments AS ${latestAmendments(Dialect.duckDb, "amendments")}`,
+  `CREATE OR REPLACE TEMP VIEW events AS ${amended("recorded_events", "latest_amendments")}`
 ]
 
 /** The calls of lines whose run they say. */

@@ -10,7 +10,7 @@ import { Chunk, Context, DateTime, Effect, Layer, Redacted, type Scope, Stream }
 import { megabytes, plural } from "../Amounts.js"
 import { CommandError, exitCodes } from "../CommandError.js"
 import * as Dialect from "./Dialect.js"
-import { amended, recordedEvents } from "./EventRelation.js"
+import { amended, latestAmendments, recordedEvents } from "./EventRelation.js"
 import type { Parameter, Relation, Row, Selection, Statement, Store } from "./LedgerStore.js"
 import * as RunRow from "./RunRow.js"
 import * as Segments from "./Segments.js"
@@ -272,7 +272,9 @@ const tables = (s: string): Readonly<Record<string, string>> => ({
       workflow, workflow_version, environment, tenant_id, usd, calls, unpriced_calls, run_status, report_status, error_class,
       cancellation_reason, outcome_value_type, outcome_value_amount
     FROM runs
-  ), ${recordedEvents(Dialect.postgres, "event_runs")}, ${amended(Dialect.postgres, "recorded_events", "amendments")}`
+  ), ${recordedEvents(Dialect.postgres, "event_runs")},
+  latest_amendments AS (${latestAmendments(Dialect.postgres, "amendments")}),
+  events AS (${amended("recorded_events", "latest_amendments")})`
 })
 
 /** `invalid_schema_name`, and `undefined_table`. */
