@@ -16,7 +16,10 @@ export const merge = <Known extends object>(...known: ReadonlyArray<Known>): Kno
   return all as Known
 }
 
-/** Adds what another place of an answer reports: named quantities and what is not known add up, of all else the later replaces. */
+/**
+ * Adds what another place of an answer reports: further names of tools and quantities, and what else is not known. Of a name that both
+ * have, as of all else, the later one counts: both are of the same thing.
+ */
 export const add = (known: Types.Mutable<Consumption>, further: Consumption): void => {
   const all = known as Record<string, unknown>
   for (const key in further) {

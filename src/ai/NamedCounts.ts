@@ -4,22 +4,6 @@
 import type { Consumption } from "../cost/UsageRecord.js"
 import { quantity } from "./UnknownJson.js"
 
-/** Quantities that have no meter, by the provider's names: a call with them is not wholly priced. `known` names those that have one. */
-export const unmodelled = (
-  known: ReadonlySet<string>,
-  ...records: ReadonlyArray<Record<string, unknown>>
-): Readonly<Record<string, number>> | undefined => {
-  const found = new Map<string, number>()
-  for (const some of records) {
-    for (const [name, value] of Object.entries(some)) {
-      if (known.has(name) || name.endsWith("_time")) continue
-      const amount = quantity(value)
-      if (amount !== undefined && amount > 0) found.set(name, amount)
-    }
-  }
-  return found.size === 0 ? undefined : Object.fromEntries(found)
-}
-
 export class NamedCounts {
   private readonly counts = new Map<string, number>()
 
@@ -35,5 +19,32 @@ export class NamedCounts {
   /** The quantities as calls of tools that the provider runs. */
   get toolCalls(): Consumption {
     return this.record === undefined ? {} : { toolCalls: this.record }
+  }
+}
+
+/**
+ * Quantities that have no meter, by the provider's names: a call with them is not wholly priced. `known` names those that have one.
+ * A name in the details of input and in those of output is of both, which add up. What the usage itself has of it is the whole, and
+ * counts the details too.
+ */
+export const unmodelled = (
+  known: ReadonlySet<string>,
+  usage: Record<string, unknown>,
+  ...details: ReadonlyArray<Record<string, unknown>>
+): Readonly<Record<string, number>> | undefined => {
+  const whole = new NamedCounts()
+  addUnmodelled(whole, known, usage)
+  const parts = new NamedCounts()
+  for (const some of details) addUnmodelled(parts, known, some)
+  const found = new Map(Object.entries(whole.record ?? {}))
+  for (const [name, amount] of Object.entries(parts.record ?? {})) {
+    found.set(name, Math.max(amount, found.get(name) ?? 0))
+  }
+  return found.size === 0 ? undefined : Object.fromEntries(found)
+}
+
+const addUnmodelled = (counts: NamedCounts, known: ReadonlySet<string>, quantities: Record<string, unknown>): void => {
+  for (const [name, value] of Object.entries(quantities)) {
+    if (!known.has(name) && !name.endsWith("_time")) counts.add(name, quantity(value))
   }
 }

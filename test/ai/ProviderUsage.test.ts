@@ -398,6 +398,22 @@ describe("the tools of a response", () => {
   })
 })
 
+describe("quantities without a meter, in more than one place of a usage", () => {
+  const inputs = { prompt_tokens: 9, prompt_tokens_details: { smell_tokens: 3 } }
+  const outputs = { completion_tokens: 9, completion_tokens_details: { smell_tokens: 4 } }
+
+  it.each([
+    ["the details of input", inputs, 3],
+    ["the details of input and of output, which add up", { ...inputs, ...outputs }, 7],
+    ["the usage itself, which counts its details", { ...inputs, ...outputs, smell_tokens: 8 }, 8],
+    ["the usage itself, which says less than its details", { ...inputs, ...outputs, smell_tokens: 2 }, 7]
+  ])("%s", (_, usage, smells) => {
+    expect(openAiUsage({ completion_tokens: 9, ...usage }, "openai").other).toEqual({
+      smell_tokens: smells
+    })
+  })
+})
+
 describe("names that objects have of their own", () => {
   const named = JSON.parse('{"__proto__": 2, "constructor": 3}') as Record<string, number>
 
