@@ -223,6 +223,27 @@ describe("only what is known is charged", () => {
       "inputTokens 10"
     ],
     [
+      "of what was put into a cache, beside images, where tokens have no price",
+      { inputTokens: 100, cacheWriteTokens: 40, inputImageTokens: 50 },
+      { usd: { cacheWriteToken: "0.0125", inputImageToken: "0.01" } },
+      "0, no_price_for_kind of inputTokens,cacheWriteTokens",
+      ""
+    ],
+    [
+      "of the output, where parts of the input may be the same tokens",
+      { inputTokens: 100, cacheWriteTokens: 40, inputAudioTokens: 50, outputTokens: 10, reasoningTokens: 4 },
+      { usd: { ...claude, inputAudioToken, reasoningToken: "0.05" } },
+      "0.48, no_usage of cacheWriteTokens",
+      "inputTokens 10, outputTokens 6, reasoningTokens 4"
+    ],
+    [
+      "of two totals whose whole is not counted",
+      { cacheReadTokens: 40, inputAudioTokens: 50, outputTokens: 0 },
+      { usd: { ...text, cacheReadToken, inputAudioToken: "0.01", cacheReadAudioToken: cacheReadToken } },
+      "0.54, no_usage of inputTokens",
+      "cacheReadTokens 40, inputAudioTokens 50"
+    ],
+    [
       "of parts, without the total that they are in",
       { cacheWriteTokens: 60, cacheWrite1hTokens: 40 },
       { usd: { cacheWriteToken: "0.0125", cacheWrite1hToken: "0.02" } },
@@ -766,6 +787,9 @@ describe("charges", () => {
 
   it("of a fraction are exact, and rounded half up where a unit is no power of ten of the quantity", () => {
     expect(shown(costOf({ inputAudioSeconds: 0.5 }, { usd: { inputAudioSecond: "0.01" } }))).toBe("0.005")
+    expect(shown(costOf({ inputAudioSeconds: 1e-7 }, { usd: { inputAudioSecond: "1e-14" } }))).toBe(
+      "0.000000000000000000001"
+    )
     const computed = (computeMs: number) => shown(costOf({ computeMs }, { usd: { computeHour: "3.6" } }))
     expect([1_800_000, 1_800_000.5, 0.5].map(computed)).toEqual(["1.8", "1.8000005", "0.0000005"])
   })

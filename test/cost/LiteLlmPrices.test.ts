@@ -760,6 +760,11 @@ describe("an entry of LiteLLM's file", () => {
     expect([usd.inputToken, usd.outputToken]).toEqual([1e-6, undefined])
   })
 
+  it("has no price that holds under a condition only, however that is named", () => {
+    const input = (key: string) => priceOf({ ...quill, [key]: 1e-5 }).usd.inputToken
+    expect(["input_cost_per_token_at_night", "input_cost_per_tokens_at_night"].map(input)).toEqual([undefined, 3e-5])
+  })
+
   it("answers fast at a factor, in long requests too", () => {
     const { serviceTiers } = priceOf({
       ...quill,

@@ -266,6 +266,7 @@ describe("a name with a provider in front", () => {
   it("is that of a model without it only where the price names the provider", () => {
     expect(costOf({}, [priced(1, { model: "openai/quill-2", source: "prices.json" })])).toBe("unknown_model")
     expect(costOf({}, [listed(1, "openai", "openai/quill-2")])).toBe("1")
+    expect(costOf({ provider: "x" }, [listed(1, "x", "x/quill-2")])).toBe("1")
   })
 
   it("and nothing behind it is no name of any model", () => {

@@ -177,3 +177,8 @@ it("names that data makes up are taken as they come, again and again", () => {
   for (const name of ["__proto__", "constructor", "toString", ""])
     expect(normalizeProvider(name)).toBe(name.toLowerCase())
 })
+
+it("a name is not cut at a dot before what is no kind of model", () => {
+  const names = ["openai.eu", "openai.chat", "chat", ".chat"]
+  expect(names.map(normalizeProvider)).toEqual(["openai.eu", "openai", "chat", ".chat"])
+})

@@ -60,6 +60,7 @@ describe("an amount", () => {
     ])
     const decoded = (length: number) => Schema.decodeUnknownOption(Usd)("0".repeat(length))
     expect([258, 259, 1000].map((length) => Option.isSome(decoded(length)))).toEqual([true, false, false])
+    expect(() => Schema.decodeUnknownSync(Usd)("0".repeat(259))).toThrow("expected a decimal amount")
     expect(format(BigDecimal.make(0n, -3))).toBe("0")
   })
 
