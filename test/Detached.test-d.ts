@@ -1,6 +1,6 @@
 import { Context, Effect, Stream } from "effect"
 import { describe, expectTypeOf, it } from "vitest"
-import { Botanu, RunContext } from "../src/index.js"
+import { Botanu, RunContext, Usage } from "../src/index.js"
 
 class Database extends Context.Tag("Database")<Database, { readonly name: string }>() {}
 
@@ -17,6 +17,11 @@ describe("detached work", () => {
     Botanu.detached(RunContext)
     // @ts-expect-error there is none
     Effect.zipRight(Database, RunContext).pipe(Botanu.detached)
+  })
+
+  it("cannot be a part of a call", () => {
+    // @ts-expect-error there is none
+    Botanu.detached(Usage.report({ inputTokens: 1 }))
   })
 })
 
