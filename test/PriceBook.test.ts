@@ -2,7 +2,7 @@
  * Why a price won, and runs priced again.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { DateTime, Effect, Layer, Schema, TestClock } from "effect"
+import { BigDecimal, DateTime, Effect, Layer, Schema, TestClock } from "effect"
 import { Botanu, CompletedRun, Cost, PriceBook, Usage } from "../src/index.js"
 import { completedRuns, observed } from "./observed.js"
 import { ids } from "./runs.js"
@@ -70,6 +70,26 @@ describe("a run that is priced again", () => {
       for (const book of [[quill2("0.1")], [], [quill2("9", { from: "2030-01-01" })]]) {
         expect(yield* Effect.provide(PriceBook.reprice(run), PriceBook.layer(book))).toBe(run)
       }
+    }).pipe(Effect.provide(observed))
+  )
+
+  const usdOf = BigDecimal.unsafeFromString
+  const before = { reason: "no_usage", missing: ["outputTokens"], usd: usdOf("1") } as const
+
+  it.effect.each([
+    ["another reason", { ...before, reason: "no_price_for_kind" }, 1],
+    ["other meters", { ...before, missing: ["outputTokens", "pages"] }, 1],
+    ["another known part", { ...before, usd: usdOf("2") }, 1],
+    ["the same of all that", { ...before, usd: usdOf("1.0") }, undefined]
+  ] as const)("is unpriced, as these prices say it: %s", ([_, cost, calls]) =>
+    Effect.gen(function* () {
+      const bookOf = (fields: ConstructorParameters<typeof Cost.Unpriced>[0]) =>
+        Layer.succeed(PriceBook.PriceBook, { priceOf: () => new Cost.Unpriced(fields) })
+      yield* Usage.record(chat).pipe(Botanu.workflow("W", ids), Effect.provide(bookOf(before)))
+      const run = (yield* completedRuns).at(-1) as CompletedRun
+      const again = yield* Effect.provide(PriceBook.reprice(run), bookOf(cost))
+      expect(again.repriced?.calls).toBe(calls)
+      expect(again.usages[0]?.cost).toMatchObject({ reason: cost.reason, missing: cost.missing })
     }).pipe(Effect.provide(observed))
   )
 

@@ -38,6 +38,12 @@ const warning = expect.stringMatching(
 describe("a run that calls a model whose usage nothing records", () => {
   it.scoped("is logged, once: an answer", () => Effect.map(logged(ask), (lines) => expect(lines).toEqual([warning])))
   it.scoped("is logged, once: a stream", () => Effect.map(logged(stream), (lines) => expect(lines).toEqual([warning])))
+  it.scoped("is logged, also where the usage of something else is recorded", () =>
+    Effect.map(
+      logged(Effect.zipRight(ask, Usage.record({ kind: "database", provider: "pg", operation: "SELECT" }))),
+      (lines) => expect(lines).toEqual([warning])
+    )
+  )
   it.scoped("is not, where it calls none", () => Effect.map(logged(Effect.void), (lines) => expect(lines).toEqual([])))
   it.scoped("is not, with RunAi.layer", () =>
     Effect.map(logged(ask, RunAi.layer as unknown as Layer.Layer<never>), (lines) => expect(lines).toEqual([]))

@@ -2,7 +2,19 @@
  * What all runs of a customer, of a tenant or of a workflow may cost in a period.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { BigDecimal, DateTime, Deferred, Duration, Effect, Fiber, Layer, Schedule, Schema, TestClock } from "effect"
+import {
+  BigDecimal,
+  DateTime,
+  Deferred,
+  Duration,
+  Effect,
+  Fiber,
+  Layer,
+  Schedule,
+  Schema,
+  Stream,
+  TestClock
+} from "effect"
 import { format } from "../../src/cost/Usd.js"
 import { Botanu, Budget, BudgetExceeded, BudgetStore, type BudgetStoreService, Usage } from "../../src/index.js"
 import { completedRuns, logging, observed } from "../observed.js"
@@ -56,6 +68,23 @@ describe("a run that begins when its budget over time is exceeded", () => {
       const records = yield* completedRuns
       expect(records.map(({ errorClass, status }) => errorClass ?? status)).toEqual(["success", "success", exceeded])
       expect(records[2]?.run.runId).toBe((error as unknown as BudgetExceeded).runId)
+    }).pipe(Effect.provide([observed, daily("customer")]))
+  )
+
+  it.effect("fails as a stream too, which gives no element", () =>
+    Effect.gen(function* () {
+      yield* run("2")
+      const log: Array<string> = []
+      const error = yield* Stream.make("a", "b").pipe(
+        Stream.tap((element) => Effect.sync(() => log.push(element))),
+        Botanu.workflow("Support", { eventId: "ticket-43", customerId: "bigretail" }),
+        Stream.runDrain,
+        Effect.flip
+      )
+      expect(error).toBeInstanceOf(BudgetExceeded)
+      expect(log).toEqual([])
+      const records = yield* completedRuns
+      expect(records.map(({ errorClass, status }) => errorClass ?? status)).toEqual(["success", exceeded])
     }).pipe(Effect.provide([observed, daily("customer")]))
   )
 

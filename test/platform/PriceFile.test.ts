@@ -50,6 +50,8 @@ describe("a price file", () => {
       const path = yield* file(`{ "quill-2": ${quill} }`)
       const own = { model: "quill-2", provider: "openai", usd: { inputToken: "0.01", outputToken: "0.01" } }
       expect(yield* costWith(PriceFile.layer(path, { overrides: [own] }))).toBe("1.1")
+      const ofOtherFile = { model: "quill-2", source: "another file", usd: own.usd }
+      expect(yield* costWith(PriceFile.layer(path, { overrides: [ofOtherFile] }))).toBe("1.1")
       const ofAnother = { ...own, customerId: "smallretail" }
       expect(yield* costWith(PriceFile.layer(path, { overrides: [ofAnother] }))).toBe("0.00035")
     }).pipe(Effect.provide([observed, NodeFileSystem.layer]))
@@ -89,23 +91,19 @@ describe("a price file", () => {
     }).pipe(Effect.provide(NodeFileSystem.layer))
   )
 
+  const usage = new Usage.Usage({
+    kind: "llm",
+    provider: "openai",
+    operation: "chat",
+    model: "quill-2",
+    time: DateTime.unsafeMake(0),
+    status: "success",
+    requests: 1,
+    inputTokens: 1,
+    outputTokens: 0
+  })
   const cost = Effect.map(PriceBook.PriceBook, ({ priceOf }) =>
-    Cost.format(
-      priceOf(
-        new Usage.Usage({
-          kind: "llm",
-          provider: "openai",
-          operation: "chat",
-          model: "quill-2",
-          time: DateTime.unsafeMake(0),
-          status: "success",
-          requests: 1,
-          inputTokens: 1,
-          outputTokens: 0
-        }),
-        { customerId: "bigretail" }
-      ).usd
-    )
+    Cost.format(priceOf(usage, { customerId: "bigretail" }).usd)
   )
   const at = (price: number) =>
     JSON.stringify({ "quill-2": { litellm_provider: "openai", input_cost_per_token: price } })
@@ -121,6 +119,7 @@ describe("a price file", () => {
         yield* TestClock.adjust("59 minutes")
         expect(yield* cost).toBe("1")
         yield* passes("1 minute", "2")
+        expect(Cost.format((yield* PriceBook.explain(usage)).cost.usd)).toBe("2")
         for (const bad of ['{ "quill', "{}", '{ "quill-2": null }']) {
           const before = lines.length
           yield* write(bad)
@@ -154,20 +153,43 @@ describe("a price file", () => {
   const passes = (duration: Duration.DurationInput, expected: string) =>
     Effect.zipRight(TestClock.adjust(duration), eventually(Effect.map(cost, (usd) => usd === expected)))
 
+  /** A file system that counts what is read. */
+  const counter = () => {
+    const reads = { count: 0 }
+    const counting = Layer.map(NodeFileSystem.layer, (context) => {
+      const files = Context.get(context, FileSystem.FileSystem)
+      return Context.make(FileSystem.FileSystem, {
+        ...files,
+        readFileString: (...args) => {
+          reads.count += 1
+          return files.readFileString(...args)
+        }
+      })
+    })
+    return { counting, reads }
+  }
+
+  it.scoped("is not reported again as long as it is the same", () => {
+    const lines: Array<string> = []
+    const { counting, reads } = counter()
+    return Effect.gen(function* () {
+      const path = yield* file(`{ "quill-2": ${quill}, "quill-3": null }`)
+      yield* Effect.gen(function* () {
+        expect(lines).toHaveLength(1)
+        for (const read of [2, 3, 4]) {
+          yield* TestClock.adjust("1 hour")
+          yield* eventually(Effect.sync(() => reads.count === read))
+        }
+      }).pipe(Effect.provide(PriceFile.layer(path, { refresh: "1 hour" }).pipe(Layer.provide(counting))))
+      expect(lines).toHaveLength(1)
+      expect(lines[0]).toContain("quill-3")
+    }).pipe(Effect.provide([NodeFileSystem.layer, logging(lines)]))
+  })
+
   it.scoped("is read again no more after its layer is released", () =>
     Effect.gen(function* () {
       const path = yield* file(at(1))
-      const reads = { count: 0 }
-      const counting = Layer.map(NodeFileSystem.layer, (context) => {
-        const files = Context.get(context, FileSystem.FileSystem)
-        return Context.make(FileSystem.FileSystem, {
-          ...files,
-          readFileString: (...args) => {
-            reads.count += 1
-            return files.readFileString(...args)
-          }
-        })
-      })
+      const { counting, reads } = counter()
       yield* Effect.provide(cost, PriceFile.layer(path, { refresh: "1 hour" }).pipe(Layer.provide(counting)))
       expect(reads.count).toBe(1)
       yield* TestClock.adjust("10 hours")

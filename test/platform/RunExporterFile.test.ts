@@ -4,6 +4,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
 import { Botanu, CompletedRun, Usage } from "../../src/index.js"
 import { RunExporterFile } from "../../src/platform/index.js"
+import * as LineFile from "../../src/platform/LineFile.js"
 import { logging } from "../observed.js"
 import { spend } from "../usages.js"
 
@@ -113,6 +114,21 @@ describe("a file that has grown to its size", () => {
         yield* Effect.provide(run("b"), RunExporterFile.jsonLines(path, { maxBytes }))
         yield* Effect.provide(run("c"), RunExporterFile.jsonLines(path, { maxBytes }))
         expect([yield* eventsOf(files, `${path}.1`), yield* eventsOf(files, path)]).toEqual([["a", "b"], ["c"]])
+      })
+    )
+  )
+
+  it.live("may have exactly so many bytes", () =>
+    inDirectory((directory, files) =>
+      Effect.gen(function* () {
+        const path = `${directory}/lines`
+        yield* Effect.scoped(
+          Effect.flatMap(LineFile.open(path, { maxBytes: 6 }), ({ append }) =>
+            Effect.forEach(["ab", "cd", "e"], append, { discard: true })
+          )
+        )
+        expect(yield* files.readFileString(`${path}.1`)).toBe("ab\ncd\n")
+        expect(yield* files.readFileString(path)).toBe("e\n")
       })
     )
   )
