@@ -142,6 +142,12 @@ describe("deployments", () => {
     expect(costOf({ provider: "azure.ai.openai", model: "quill-3" }, prices, toUnknown)).toBe("unknown_model")
   })
 
+  it("come before the model that answered", () => {
+    const usage = { provider: "azure.ai.openai", responseModel: "quill-3" }
+    expect(costOf({ ...usage, model: "support-chat" }, prices, options)).toBe("1")
+    expect(costOf({ ...usage, model: "quill-2" }, prices)).toBe("3")
+  })
+
   it("may have a price of their own, and their model one", () => {
     const own = priced(7, { model: "support-chat" })
     const ofModel = priced(8, { model: "quill-2" })
