@@ -1,9 +1,9 @@
 /**
  * The directory that takes the lines which the database does not.
  */
-import { FileSystem, Path, Error as PlatformError } from "@effect/platform"
+import { FileSystem, Path, type Error as PlatformError } from "@effect/platform"
 import { Chunk, Clock, Effect, Stream } from "effect"
-import { orIfGone } from "../ledger/Gone.js"
+import { isGone, orIfGone } from "../ledger/Gone.js"
 import { dayOf, type Segment, segments } from "../ledger/Segment.js"
 import { size } from "./Batch.js"
 import { fromText, type IngestedLine } from "./Ingestion.js"
@@ -26,8 +26,6 @@ export const replay = <E>(
     )
     yield* orIfGone(files.remove(segment), undefined)
   })
-
-const isGone = (error: unknown): boolean => error instanceof PlatformError.SystemError && error.reason === "NotFound"
 
 /** The segments that processes have left behind which are gone. */
 export const abandoned = (

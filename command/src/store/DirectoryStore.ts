@@ -27,8 +27,10 @@ export const open = (
     const environment = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
     const path = yield* Path.Path
     const listed = Effect.provide(LedgerDirectory.files(directory), environment)
-    const found = yield* Ref.make(yield* listed)
-    const { connect } = yield* DuckDb.open({ memory: DuckDb.memoryOfCommand })
+    const [files, { connect }] = yield* Effect.all([listed, DuckDb.open({ memory: DuckDb.memoryOfCommand })], {
+      concurrency: "unbounded"
+    })
+    const found = yield* Ref.make(files)
     const database = yield* connect
     const state = yield* Ref.make<LedgerTables.Loaded | undefined>(undefined)
     // One statement at a time: tables are replaced while they are loaded.
