@@ -86,3 +86,9 @@ describe("an interval", () => {
     )
   })
 })
+
+it("is sure where the interval leaves out 0, on either side", () => {
+  const within = (low: number, high: number) => isSure({ before: 1, after: 1, difference: 0, interval: [low, high] })
+  expect([within(0.1, 0.2), within(-0.2, -0.1), within(-0.1, 0.1), within(0, 0.1)]).toEqual([true, true, false, false])
+  expect(isSure({ before: 1, after: 1, difference: 0, interval: undefined })).toBe(false)
+})
