@@ -239,12 +239,16 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
     for (const { name } of additions) if (usage[name] === undefined) this.refuse(this.uncounted, name)
   }
 
-  /** Characters are counted on both sides. */
+  /** Where text that comes out costs by the character, what went in does not say how much came out. */
   private expectCharacters(): void {
-    const { inputCharacters, outputCharacters, outputTokens } = this.usage
-    if (inputCharacters === undefined || outputCharacters !== undefined || outputTokens !== undefined) return
     const row = rowOf("outputCharacters")
-    if (this.isPaid(row) && !this.needsNoOutput(row.name)) this.refuse(this.uncounted, row.name)
+    if (!this.isPaid(row) || this.needsNoOutput(row.name) || this.uncounted.includes(outputs[0])) return
+    if (this.saysOf("input") && !this.saysOf("output")) this.refuse(this.uncounted, row.name)
+  }
+
+  /** Whether the usage says anything of what went in, or of what came out. */
+  private saysOf(side: Row["side"]): boolean {
+    return rows.some((row) => row.side === side && this.usage[row.name] !== undefined)
   }
 
   private needsNoOutput(name: MeterName): boolean {

@@ -509,6 +509,30 @@ describe("what is beside tokens", () => {
       "11"
     ],
     [
+      "characters of the output are expected beside input that is counted in tokens",
+      { inputTokens: 10 },
+      { usd: { inputToken: 1, outputCharacter: 2 } },
+      "10, no_usage of outputCharacters"
+    ],
+    [
+      "characters of the output are expected beside input that is counted in seconds",
+      { inputAudioSeconds: 3 },
+      { usd: { inputAudioSecond: 1, outputCharacter: 2 } },
+      "3, no_usage of outputCharacters"
+    ],
+    [
+      "characters of the output are not expected where output is counted",
+      { inputTokens: 10, outputAudioSeconds: 3 },
+      { usd: { inputToken: 1, outputCharacter: 2, outputAudioSecond: 4 } },
+      "22"
+    ],
+    [
+      "characters of the output are not expected beside tokens that are",
+      { inputTokens: 10 },
+      { usd: { inputToken: 1, outputToken: 3, outputCharacter: 2 } },
+      "10, no_usage of outputTokens"
+    ],
+    [
       "characters that went in say nothing of tokens that came out",
       { inputTokens: 1, inputCharacters: 5 },
       { usd: { inputToken: 1, inputCharacter: 1, outputToken: 2 } },
