@@ -42,6 +42,10 @@ describe("the run that the outer edge joined", () => {
     })
   )
 
+  it.effect("is left where no span is open", () =>
+    Effect.map(behind({ received }), (result) => expect(result).toEqual({ ...left, parent: undefined }))
+  )
+
   it.effect("is left, and a span of this process is not", () =>
     Effect.gen(function* () {
       const { span, ...result } = yield* Effect.useSpan("request", (span) =>

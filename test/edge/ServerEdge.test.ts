@@ -3,7 +3,7 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Data, Effect, Exit, Fiber, FiberRef, HashMap, HashSet, Logger, Option, TestClock, type Tracer } from "effect"
-import { type Inbound, isTrusted } from "../../src/edge/Trust.js"
+import { type Inbound, isDistrusted, isTrusted } from "../../src/edge/Trust.js"
 import { currentTracerWrappers, Untrusted } from "../../src/fiber/TracerWrapper.js"
 import {
   BotanuConfig,
@@ -49,6 +49,14 @@ describe("whether a request is believed", () => {
       expect(yield* believed("untrusted", "friend")).toBe(false)
       expect(yield* believed(friends, "friend")).toBe(true)
       expect(yield* believed(friends, "anyone")).toBe(false)
+    })
+  )
+
+  it.effect("is not known yet to its predicate, for which it is not trusted", () =>
+    Effect.gen(function* () {
+      const seen: Inbound<string> = () => Effect.withFiberRuntime((fiber) => Effect.succeed(isDistrusted(fiber)))
+      expect(yield* isTrusted(seen, "anyone")).toBe(true)
+      expect(yield* Effect.withFiberRuntime<boolean>((fiber) => Effect.succeed(isDistrusted(fiber)))).toBe(false)
     })
   )
 
@@ -98,6 +106,16 @@ describe("a request that is believed", () => {
       expect(yield* completedRuns).toEqual([])
     }).pipe(Effect.provide(observed))
   )
+
+  for (const region of ["interruptible", "uninterruptible"] as const) {
+    it.effect(`is worked on in the region of its edge, if that does not say otherwise (${region})`, () =>
+      Effect.gen(function* () {
+        const work = Effect.checkInterruptible((is) => Effect.succeed(is ? "interruptible" : "uninterruptible"))
+        const fiber = yield* Effect.fork(Effect[region](serve(work, arrive().arrival)))
+        expect(yield* Effect.flatten(Fiber.await(fiber))).toBe(region)
+      })
+    )
+  }
 
   it.effect("ends at the run's deadline", () =>
     Effect.gen(function* () {
