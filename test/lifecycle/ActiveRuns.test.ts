@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Layer, Schedule, TestClock } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Layer, Schedule, TestClock } from "effect"
 import { Botanu, type CompletedRun, RunExporter, RunId } from "../../src/index.js"
 import { completedRuns } from "../observed.js"
 import { ids } from "../runs.js"
@@ -185,6 +185,45 @@ describe("a workflow that waits for its next attempt", () => {
       }).pipe(Effect.provide(RunExporter.layerMemory))
     )
   }
+
+  it.effect("is over when what its schedule forked has ended, if it is cancelled", () =>
+    Effect.gen(function* () {
+      const release = yield* Deferred.make<void>()
+      const over = yield* Deferred.make<Exit.Exit<unknown, string>>()
+      const forked = Effect.onInterrupt(Effect.never, () => Deferred.await(release))
+      const policy = Schedule.tapOutput(Schedule.spaced("1 hour"), () => Effect.fork(forked))
+      yield* Effect.fork(Effect.flatMap(Effect.exit(failing([], policy)), (exit) => Deferred.succeed(over, exit)))
+      yield* TestClock.adjust("30 minutes")
+      const [waiting] = yield* Botanu.activeRuns
+      yield* Botanu.cancel(waiting?.runId ?? "", "operator")
+      yield* TestClock.adjust("1 minute")
+      const wasOver = yield* Deferred.isDone(over)
+      yield* Deferred.succeed(release, undefined)
+      expect(wasOver).toBe(false)
+      expect(Exit.isInterrupted(yield* Deferred.await(over))).toBe(true)
+    })
+  )
+
+  it.effect("leaves what its schedule forked at work, if it is not cancelled", () =>
+    Effect.gen(function* () {
+      const ended: Array<string> = []
+      const forked = Effect.onInterrupt(
+        Effect.delay(
+          Effect.sync(() => ended.push("done")),
+          "3 hours"
+        ),
+        () => Effect.sync(() => ended.push("interrupted"))
+      )
+      const policy = Schedule.tapOutput(Schedule.spaced("1 hour").pipe(Schedule.intersect(Schedule.recurs(1))), () =>
+        Effect.fork(forked)
+      )
+      yield* Effect.fork(Effect.zipRight(Effect.exit(failing([], policy)), Effect.never))
+      yield* TestClock.adjust("2 hours")
+      expect(ended).toEqual([])
+      yield* TestClock.adjust("3 hours")
+      expect(ended).toEqual(["done", "done"])
+    })
+  )
 
   it.effect("goes on where nobody cancels it, and is listed no more when it is over", () =>
     Effect.gen(function* () {
