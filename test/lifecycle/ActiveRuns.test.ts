@@ -189,7 +189,7 @@ describe("a workflow that waits for its next attempt", () => {
   it.effect("is over when what its schedule forked has ended, if it is cancelled", () =>
     Effect.gen(function* () {
       const release = yield* Deferred.make<void>()
-      const over = yield* Deferred.make<Exit.Exit<unknown, string>>()
+      const over = yield* Deferred.make<Exit.Exit<unknown, unknown>>()
       const forked = Effect.onInterrupt(Effect.never, () => Deferred.await(release))
       const policy = Schedule.tapOutput(Schedule.spaced("1 hour"), () => Effect.fork(forked))
       yield* Effect.fork(Effect.flatMap(Effect.exit(failing([], policy)), (exit) => Deferred.succeed(over, exit)))
