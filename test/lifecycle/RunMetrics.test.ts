@@ -67,6 +67,8 @@ it.effect("runs over their budget are counted, by workflow", () =>
     const workflow = unheard("over budget")
     const run = Botanu.workflow(workflow, { ...ids, budget: { usd: 1, children: false, retries: false } })
     yield* Effect.exit(run(Effect.zipRight(spend(2), Effect.never)))
+    yield* run(Effect.void)
+    yield* Effect.exit(run(Effect.fail("x")))
     const counter = Metric.tagged(RunMetrics.budgetExceededTotal, "workflow", workflow)
     expect((yield* Metric.value(counter)).count).toBe(1)
   })
