@@ -54,7 +54,10 @@ export const Manifest = Schema.Struct({
   lines: Schema.NonNegativeInt,
   cutLines: Schema.NonNegativeInt,
   lost: Schema.NonNegativeInt,
-  segments: Schema.Array(Schema.Struct({ name: Schema.String, bytes: Schema.NonNegativeInt })),
+  // Those of the day alone: the command removes them.
+  segments: Schema.Array(
+    Schema.Struct({ name: Schema.String.pipe(Schema.pattern(/^[\w.-]+\.jsonl$/)), bytes: Schema.NonNegativeInt })
+  ),
   /** The size of the other files. Absent: of an earlier version, which did not note it. */
   bytes: optional(Schema.NonNegativeInt)
 })

@@ -81,6 +81,32 @@ describe("a ledger", () => {
     )
   )
 
+  it.scopedLive("has no path that a text of the program is part of", () =>
+    inTemporary((top) =>
+      Effect.gen(function* () {
+        const files = yield* FileSystem.FileSystem
+        const hostile = ["../../escaped", "/tmp/botanu-escaped", "..\\..", "..", "a/../../b"]
+        const directory = `${top}/team/ledger`
+        yield* Effect.forEach(hostile, (text) =>
+          Effect.zipRight(
+            spend("0.01"),
+            Effect.flatMap(Ledger.Ledger, (ledger) =>
+              ledger.amendOutcome(text, { status: "failure", reason: text }, { by: text })
+            )
+          ).pipe(Botanu.workflow(text, { eventId: text, customerId: text, tenantId: text }))
+        ).pipe(Effect.provide(Ledger.layer({ directory })))
+        const contents = yield* Ledger.read(directory)
+        expect(contents.records.map(({ run }) => run.eventId).sort()).toEqual(hostile.toSorted())
+        expect(contents.amendments).toHaveLength(hostile.length)
+        const written = yield* files.readDirectory(top, { recursive: true })
+        expect(written.filter((name) => name.endsWith(".jsonl"))).toHaveLength(1)
+        for (const name of written) {
+          expect(name).toMatch(/^team(\/ledger(\/\d{4}-\d{2}-\d{2}(\/[0-9a-f-]{36}-\d+\.jsonl)?)?)?$/)
+        }
+      })
+    )
+  )
+
   it.scopedLive("knows a run that has started and not completed", () =>
     inTemporary((directory) =>
       Effect.gen(function* () {
