@@ -21,6 +21,8 @@ const { closes, ledgerOf, served } = fixture
 
 const day = 86_400_000
 
+const sorted = (numbers: ReadonlyArray<number>): ReadonlyArray<number> => numbers.toSorted((one, other) => one - other)
+
 /** A request with any headers, which `fetch` does not send. */
 const ask = (url: string, headers: Record<string, string> = {}, method = "GET", body = "") =>
   new Promise<{ status: number; headers: Record<string, string | Array<string> | undefined>; text: string }>(
@@ -35,6 +37,16 @@ const ask = (url: string, headers: Record<string, string> = {}, method = "GET", 
       request.on("error", reject).end(body)
     }
   )
+
+/** A request for a path as it is: an URL would be normalised. */
+const askPath = (port: number, path: string) =>
+  new Promise<{ status: number; text: string }>((resolve, reject) => {
+    const request = httpRequest({ host: "127.0.0.1", port, path }, async (response) => {
+      const chunks = await response.toArray()
+      resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() })
+    })
+    request.on("error", reject).end()
+  })
 
 describe("trust", () => {
   it("answers names of this machine only, so that a name that points here gets nothing", async () => {
@@ -60,6 +72,19 @@ describe("trust", () => {
     expect((await ask(fixture.shop.url, { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" })).status).toBe(
       200
     )
+  })
+
+  it("has no file but those of the page, whatever a path says", async () => {
+    const { port } = new URL(fixture.shop.url)
+    const page = (await ask(fixture.shop.url)).text
+    const up = ["..", "%2e%2e", "%252e%252e", "..%2f..", "..%5c..", "....//..", "page.js/..", "..\\.."]
+    for (const path of [...up.map((step) => `/${step}/${step}/${step}/${step}/etc/passwd`), "//etc/passwd", "/%00"]) {
+      const { status, text } = await askPath(Number(port), path)
+      expect([path, status, text === page ? "page" : text]).toEqual([path, 200, "page"])
+    }
+    for (const path of ["/api/../../package.json", "/api/%2e%2e/%2e%2e/etc/passwd", "/api/event/../../etc/passwd"]) {
+      expect([path, (await askPath(Number(port), path)).text].join(" ")).not.toMatch(/root:|"name":/)
+    }
   })
 
   it("lets the browser run its own files only, on every answer", async () => {
@@ -195,6 +220,31 @@ describe("the data API", () => {
       const { calls } = await fixture.shop.get<Page.Groups>(`groups?by=${by}&${period}`)
       expect(calls.slice(0, 6)).toEqual(groups)
     }
+    const usages = events.flatMap(({ runs }) => runs.flatMap(({ completed }) => completed?.usages ?? []))
+    for (const { name, p95Ms } of overview.steps) {
+      const durations = usages.flatMap(({ usage }) => (usage.step === name ? (usage.durationMs ?? []) : []))
+      expect([name, p95Ms]).toEqual([name, Summary.percentile(sorted(durations), 0.95)])
+    }
+    expect(overview.steps.length).toBeGreaterThan(2)
+  })
+
+  it("compares an event with what others of its workflow cost that are over", async () => {
+    const { amendments, records } = await contents()
+    const events = BusinessEvent.fromRecords(records, amendments)
+    const [event] = events
+    const amounts = sorted(
+      events
+        .filter(
+          ({ status, workflow }) =>
+            workflow === event?.workflow && status !== undefined && status !== "running" && status !== "lost"
+        )
+        .map(({ cost }) => Number(Cost.format(cost.usd)))
+    )
+    const { median, p95 } = await fixture.shop.get<Page.EventDetail>(
+      `event?eventId=${encodeURIComponent(event?.eventId ?? "")}&customerId=${encodeURIComponent(event?.customerId ?? "")}`
+    )
+    expect([Number(median), Number(p95)]).toEqual([Summary.percentile(amounts, 0.5), Summary.percentile(amounts, 0.95)])
+    expect(Number(p95)).toBeGreaterThan(Number(median))
   })
 
   it("shows decades without a bucket for each day", async () => {
