@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -47,6 +47,8 @@ const run = Effect.suspend(() => {
   events += 1
   return Botanu.workflow(spend("0.001"), "Support", { eventId: `ticket-${events}`, customerId: "bigretail" })
 })
+
+const files = (folder: string) => Effect.promise(() => readdir(folder, { recursive: true }))
 
 const isEmpty = (spill: string) => Effect.map(Ledger.segments(spill), (segments) => segments.length === 0)
 
@@ -195,6 +197,37 @@ describe("a database", () => {
     await runtime(program, url)
   })
 
+  it(
+    "that is gone for long gets the files of that time in their order, whatever they are named by",
+    patience,
+    async () => {
+      const { spill, url } = await place()
+      const program = Effect.gen(function* () {
+        yield* Effect.promise(() => server().stop())
+        yield* Effect.gen(function* () {
+          const { amendOutcome, flush } = yield* Ledger.Ledger
+          const said: Array<string> = []
+          // Each time that the database does not answer, what was written is left in a file, and the next one begins.
+          while ((yield* Ledger.segments(spill)).length < 3) {
+            const by = `../../${said.length}`
+            said.push(by)
+            yield* amendOutcome("../../ticket", { status: "partial" }, { by })
+            yield* flush
+            yield* Effect.sleep("20 millis")
+          }
+          expect(
+            (yield* files(spill)).every((name) => /^\d{4}-\d{2}-\d{2}(\/[0-9a-f-]{36}-\d+\.jsonl)?$/.test(name))
+          ).toBe(true)
+          yield* Effect.promise(() => server().resume())
+          yield* caughtUp
+          const found = yield* rows<{ by: string }>("SELECT amended_by AS by FROM botanu.amendments ORDER BY id")
+          expect(found.map(({ by }) => by)).toEqual(said)
+        }).pipe(Effect.provide(LedgerSql.layer({ spill, ...options })))
+      })
+      await runtime(program, url)
+    }
+  )
+
   it("that refuses a record gets all others; that one is kept", patience, async () => {
     const { spill, url } = await place()
     const lines: Array<string> = []
@@ -207,7 +240,12 @@ describe("a database", () => {
     // What a process has left behind that was killed.
     await mkdir(join(spill, "2026-02-02"), { recursive: true })
     const head = JSON.stringify({ v: 1, type: "writer", process: {}, at: "2026-02-02T00:00:00.000Z" })
-    const left = [head, texts[0], bad, "{cut", texts[1], texts[2], ""].join("\n")
+    const later = JSON.stringify({
+      v: 1,
+      type: "completed",
+      completed: record({ n: 1, end: 2, status: "failure" }).completed
+    })
+    const left = [head, texts[0], bad, "{cut", later, texts[1], texts[2], ""].join("\n")
     const segment = join(spill, "2026-02-02", `${idOf(9)}-1.jsonl`)
     await writeFile(segment, left)
     const { utimes } = await import("node:fs/promises")
@@ -215,6 +253,8 @@ describe("a database", () => {
     const program = Effect.gen(function* () {
       yield* Effect.repeat(isEmpty(spill), { until: (is) => is, schedule: Schedule.spaced("50 millis") })
       expect(idsIn(yield* LedgerSql.read())).toEqual([idOf(1), idOf(3), idOf(4)])
+      // Of two records of a run the later one counts.
+      expect(yield* rows("SELECT run_id FROM botanu.runs WHERE status = 'failure'")).toEqual([{ run_id: idOf(1) }])
       expect(idsIn(yield* Ledger.read(join(spill, "refused")))).toEqual([idOf(2)])
       expect(lines.join("\n")).toContain("the database refused a record")
     })
