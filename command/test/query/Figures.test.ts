@@ -15,7 +15,7 @@ import type { EventFilter } from "../../src/query/EventFilter.js"
 import * as GroupKey from "../../src/query/GroupKey.js"
 import { LedgerStore } from "../../src/store/LedgerStore.js"
 import { ledgerOf, linesOf, makeLedger } from "../botanu.js"
-import { reading, stores } from "../stores.js"
+import { directories, reading, stores } from "../stores.js"
 
 /** A ledger takes 100 ms to read, a second where other work uses the machine. */
 const timeout = 120_000
@@ -288,6 +288,48 @@ describe.each(stores())("the figures of $name", { timeout }, ({ ledgerOf, numRun
       ])
     }
   )
+})
+
+describe.each(directories)("the figures of many events in $name", { timeout }, ({ ledgerOf }) => {
+  it("are right where many go on after their days were compacted, and others do not", async () => {
+    const attempt = (number: number, event: number) =>
+      record({
+        n: number * 1000 + event,
+        root: event,
+        attempt: number,
+        event: `ticket-${event}`,
+        customer: event % 2 === 0 ? "bigretail" : "acme",
+        start: number * day + event,
+        end: number * day + event + (event % 7) + 1,
+        status: event % number === 0 ? "success" : "failure",
+        calls: [{ model: "quill-2", usd: `0.00${event}`, durationMs: number * 1000 + event }]
+      })
+    const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index)
+    // A third of the lines is in each compacted day, and a third in a segment, where 600 of the events go on.
+    const records = [
+      ...range(1, 701).map((event) => attempt(1, event)),
+      ...[...range(1, 601), ...range(701, 801)].map((event) => attempt(2, event)),
+      ...[...range(1, 601), ...range(801, 901)].map((event) => attempt(3, event))
+    ]
+    const ledger = await ledgerOf(linesOf(records))
+    const events = BusinessEvent.fromRecords(records)
+    const by = ["customer", "outcome"]
+    expect(sorted((await reading(ledger, eventFigures(by.map(GroupKey.fromName)))).map(plain))).toEqual(
+      sorted(grouped(events, by).map(({ group, keys }) => figuresOf(keys, Summary.of(group))))
+    )
+    const [{ calls, p95Ms, usd } = {}] = await reading(ledger, callFigures([]))
+    const durations = records.flatMap(({ completed }) =>
+      (completed?.usages ?? []).map(({ usage }) => usage.durationMs ?? 0)
+    )
+    expect([calls, p95Ms, usd && BigDecimal.format(usd)]).toEqual([
+      2100,
+      Summary.percentile(
+        durations.toSorted((one, other) => one - other),
+        0.95
+      ),
+      BigDecimal.format(Summary.of(events).cost.usd)
+    ])
+  })
 })
 
 describe("a segment", () => {
