@@ -156,7 +156,7 @@ describe("a ledger in a database", () => {
           end: 2,
           errorClass: "Corrected",
           status: "failure",
-          calls: [{ usd: "3" }]
+          calls: [{ usd: "3.000000000000000001" }]
         })
         yield* LedgerSql.write({ records: [moved] })
         // Its start comes late, as it was said first.
@@ -166,9 +166,9 @@ describe("a ledger in a database", () => {
         )
         expect(found).toEqual([{ now: "Corrected", first: "success" }])
         expect(yield* rows("SELECT error_class, usd::text FROM botanu.runs")).toEqual([
-          { error_class: "Corrected", usd: "3" }
+          { error_class: "Corrected", usd: "3.000000000000000001" }
         ])
-        expect(yield* rows("SELECT count(*)::int AS count FROM botanu.usages")).toEqual([{ count: 1 }])
+        expect(yield* rows("SELECT usd::text FROM botanu.usages")).toEqual([{ usd: "3.000000000000000001" }])
       })
     ))
 
