@@ -55,6 +55,13 @@ describe("a run at its deadline", () => {
     return scope
   }
 
+  it("has timed out, whatever its finalizers fail with", () => {
+    const died = Exit.failCause(Cause.parallel(Cause.interrupt(FiberId.none), Cause.die("in a finalizer")))
+    for (const exit of [died, Exit.fail("x")]) {
+      expect(runExitOf(late(), exit, Context.empty())).toEqual({ status: "timeout" })
+    }
+  })
+
   it("keeps defects of its finalizers, whatever its type allows", () => {
     const died = Exit.failCause(Cause.parallel(Cause.interrupt(FiberId.none), Cause.die("in a finalizer")))
     for (const mayFail of [true, false]) {

@@ -61,6 +61,17 @@ describe("a run span that is full", () => {
     })
   )
 
+  it.effect("has an unknown outcome while the run is at work", () => {
+    let atWork: unknown
+    const look = Effect.map(Effect.currentSpan, (span) => {
+      atWork = span.attributes.get("botanu.outcome.status")
+    })
+    return Effect.map(attributesOf(Effect.orDie(look)), (attributes) => {
+      expect(atWork).toBe("unknown")
+      expect(attributes).toMatchObject({ "botanu.outcome.status": "success" })
+    })
+  })
+
   it.effect("has the status of a run that failed", () =>
     Effect.gen(function* () {
       const attributes = yield* attributesOf(Effect.zipRight(flood, Effect.fail("down")))
