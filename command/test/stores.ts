@@ -24,6 +24,10 @@ export interface TestStore {
 
 /** The directory and, where it is installed, a PostgreSQL server, which runs while the tests of the file do. */
 export const stores = (): ReadonlyArray<TestStore> => {
+  const directories: ReadonlyArray<TestStore> = [
+    { name: "a directory", numRuns: 24, ledgerOf },
+    { name: "a directory of which days are compacted", numRuns: 4, ledgerOf: partlyCompactedOf }
+  ]
   if (!isInstalled) return directories
   const server = useServer()
   return [...directories, { name: "PostgreSQL", numRuns: 12, ledgerOf: (lines) => databaseOf(server(), lines) }]
@@ -47,12 +51,6 @@ const partlyCompactedOf = async (lines: ReadonlyArray<string>): Promise<string> 
   }
   return directory
 }
-
-/** Both kinds of a directory. */
-export const directories: ReadonlyArray<TestStore> = [
-  { name: "a directory", numRuns: 24, ledgerOf },
-  { name: "a directory of which days are compacted", numRuns: 4, ledgerOf: partlyCompactedOf }
-]
 
 const textOf = (lines: ReadonlyArray<string>): string => lines.map((line) => `${line}\n`).join("")
 

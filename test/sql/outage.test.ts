@@ -206,20 +206,25 @@ describe("a database", () => {
         yield* Effect.promise(() => server().stop())
         yield* Effect.gen(function* () {
           const { amendOutcome, flush } = yield* Ledger.Ledger
+          const { isSpilling } = yield* LedgerSql.LedgerSql
           const said: Array<string> = []
-          // Each time that the database does not answer, what was written is left in a file, and the next one begins.
-          while ((yield* Ledger.segments(spill)).length < 3) {
+          const amended = Effect.suspend(() => {
             const by = `../../${said.length}`
             said.push(by)
-            yield* amendOutcome("../../ticket", { status: "partial" }, { by })
-            yield* flush
+            return Effect.zipRight(amendOutcome("../../ticket", { status: "partial" }, { by }), flush)
+          })
+          // Each time that the database does not answer, what was written is left in a file, and the next one begins.
+          while ((yield* Ledger.segments(spill)).length < 3) {
+            yield* amended
             yield* Effect.sleep("20 millis")
           }
           expect(
             (yield* files(spill)).every((name) => /^\d{4}-\d{2}-\d{2}(\/[0-9a-f-]{36}-\d+\.jsonl)?$/.test(name))
           ).toBe(true)
-          yield* Effect.promise(() => server().resume())
-          yield* caughtUp
+          const resumed = yield* Effect.fork(Effect.promise(() => server().resume()))
+          // What comes while it is there again, and has not got all that it missed, waits for its turn.
+          while (yield* isSpilling) yield* Effect.delay(amended, "5 millis")
+          yield* Fiber.join(resumed)
           const found = yield* rows<{ by: string }>("SELECT amended_by AS by FROM botanu.amendments ORDER BY id")
           expect(found.map(({ by }) => by)).toEqual(said)
         }).pipe(Effect.provide(LedgerSql.layer({ spill, ...options })))
