@@ -17,6 +17,8 @@ export interface Dialect {
   readonly gathered: (lists: string) => string
   /** The smallest of the gathered numbers that is not below a share of them. */
   readonly percentile: (gathered: string, share: number) => string
+  /** Before a common table expression that is read for each of many rows: it is made once. DuckDB decides well by itself. */
+  readonly materialized: string
   /** The milliseconds from one instant to another. */
   readonly elapsedMillis: (from: string, to: string) => string
 }
@@ -30,6 +32,7 @@ export const duckDb: Dialect = {
   gathered: (lists) => `flatten(list(${lists}))`,
   percentile: (gathered, share) =>
     `list_extract(list_sort(${gathered}), ceil(len(${gathered})::DOUBLE * ${share}::DOUBLE)::BIGINT)`,
+  materialized: "",
   elapsedMillis: (from, to) => `(epoch_ms(${to}) - epoch_ms(${from}))`
 }
 
@@ -43,6 +46,7 @@ export const postgres: Dialect = {
   percentile: (gathered, share) =>
     `(SELECT percentile_disc(${share}) WITHIN GROUP (ORDER BY one::double precision)
       FROM unnest(string_to_array(${gathered}, ',')) AS each(one))`,
+  materialized: "MATERIALIZED ",
   elapsedMillis: (from, to) => `(extract(epoch FROM ${to} - ${from}) * 1000)`
 }
 

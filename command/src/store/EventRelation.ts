@@ -33,11 +33,11 @@ export const loneEvents = (runs: string): string => `
   FROM ${runs} r`
 
 /** Common table expressions that end with `crowded_events`, over all runs of events that may have several. */
-export const crowdedEvents = ({ first, last }: Dialect, runs: string): string => `
+export const crowdedEvents = ({ first, last, materialized }: Dialect, runs: string): string => `
 crowded_runs AS (
   ${runs}
 ),
-nested_runs AS (
+nested_runs AS ${materialized}(
   SELECT r.run_id FROM crowded_runs r
   JOIN crowded_runs p ON p.run_id = r.parent_run_id AND p.event_id = r.event_id AND p.customer_id = r.customer_id
 ),
@@ -68,11 +68,11 @@ event_ends AS (
     ${last("final_id", ["first_start", "first_id"])} AS final_id
   FROM chains GROUP BY event_id, customer_id
 ),
-event_durations AS (
+event_durations AS ${materialized}(
   SELECT event_id, customer_id, array_agg(duration_ms) AS durations
   FROM chained_runs WHERE is_completed GROUP BY event_id, customer_id
 ),
-costs_before_final AS (
+costs_before_final AS ${materialized}(
   SELECT r.event_id, r.customer_id, sum(r.usd) AS usd
   FROM event_sums s
   JOIN event_ends e ON e.event_id = s.event_id AND e.customer_id = s.customer_id

@@ -15,7 +15,7 @@ import type { EventFilter } from "../../src/query/EventFilter.js"
 import * as GroupKey from "../../src/query/GroupKey.js"
 import { LedgerStore } from "../../src/store/LedgerStore.js"
 import { ledgerOf, linesOf, makeLedger } from "../botanu.js"
-import { directories, reading, stores } from "../stores.js"
+import { reading, stores } from "../stores.js"
 
 /** A ledger takes 100 ms to read, a second where other work uses the machine. */
 const timeout = 120_000
@@ -177,7 +177,9 @@ const callsOf = ({ completed, run }: RunRecord.RunRecord) =>
 /** As JSON, where the order of keys says nothing. */
 const plainly = (value: unknown): unknown => JSON.parse(JSON.stringify(value))
 
-describe.each(stores())("the figures of $name", { timeout }, ({ ledgerOf, numRuns }) => {
+const all = stores()
+
+describe.each(all)("the figures of $name", { timeout }, ({ ledgerOf, numRuns }) => {
   it("of events are those of the functions in memory, to the last digit", () =>
     FastCheck.assert(
       FastCheck.asyncProperty(anyContents, anyBy, async ({ amendments, records }, by) => {
@@ -290,7 +292,7 @@ describe.each(stores())("the figures of $name", { timeout }, ({ ledgerOf, numRun
   )
 })
 
-describe.each(directories)("the figures of many events in $name", { timeout }, ({ ledgerOf }) => {
+describe.each(all)("the figures of many events in $name", { timeout }, ({ ledgerOf }) => {
   it("are right where many go on after their days were compacted, and others do not", async () => {
     const attempt = (number: number, event: number) =>
       record({
