@@ -60,6 +60,8 @@ describe("the schema", () => {
         yield* ingested
         const { amendments, lost, problems, records } = yield* LedgerSql.read()
         expect([records.length, amendments.length, lost, problems.length]).toEqual([3, 1, 3, 0])
+        const [least] = yield* rows("SELECT unit_price::text AS price, usd::text FROM botanu.charges ORDER BY usd")
+        expect(least).toEqual({ price: "0.000000000000000000001", usd: "0.000000000000000001" })
         expect(yield* LedgerSql.migrate()).toEqual([])
         // By which those who follow the ledger find what came last, in each month.
         expect(latest.filter((item) => item.includes("USING brin (recorded_at)"))).toHaveLength(1)
