@@ -247,6 +247,14 @@ describe("botanu compact", { timeout }, () => {
     expect(await eventsIn(ledger)).toEqual(["b", "c", "d"])
   })
 
+  it("is pruned by day where it is not compacted yet: the day of the limit stays", async () => {
+    const ledger = await ledgerOfDays()
+    const days = Math.floor(Date.now() / 86_400_000) - Date.parse("2026-02-03") / 86_400_000
+    const { out } = await botanu(["prune", "--older-than", `${days}d`, "--ledger", ledger])
+    expect(out).toContain("removed 1 days before 2026-02-03: 2 segments")
+    expect(segmentsIn(ledger)).toEqual(["2026-02-03/a-2.jsonl", "2026-02-04/c-1.jsonl"])
+  })
+
   it("of a later version is counted, and its segments are read as long as they are there", async () => {
     const ledger = await ledgerOfDays()
     await compact(ledger)
