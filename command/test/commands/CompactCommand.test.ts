@@ -131,6 +131,8 @@ describe("botanu compact", { timeout }, () => {
     expect(doctor).toMatch(/warn {3}lines cut by a crash +1 +skipped, in 2026-02-03, compacted/)
     expect(doctor).toMatch(/warn {3}records lost by writers +3/)
     expect(doctor).toMatch(/warn {3}lines of a later version +1/)
+    const { err, out: report } = await botanu(["report", "--ledger", ledger])
+    expect(report + err).toContain("lines that cannot be read, and are in no sum: 2.")
   })
 
   it("knows runs that were running: they are lost when their writer is, and end with a later segment", async () => {

@@ -302,7 +302,7 @@ describe.each(all)("the figures of many events in $name", { timeout }, ({ ledger
         event: `ticket-${event}`,
         customer: event % 2 === 0 ? "bigretail" : "acme",
         start: number * day + event,
-        end: number * day + event + (event % 7) + 1,
+        end: number * day + 2 * event,
         status: event % number === 0 ? "success" : "failure",
         calls: [{ model: "quill-2", usd: `0.00${event}`, durationMs: number * 1000 + event }]
       })
