@@ -48,12 +48,17 @@ class Comparison {
     private readonly edge: Edge
   ) {}
 
-  // By requests: a machine that is busy serves few in a given time.
-  readonly warmUp: Effect.Effect<void> = Effect.gen(this, function* () {
-    for (const sampling of [this.ours, this.theirs]) {
-      for (let count = 0; count < plan.warmUpRequests; ) count += (yield* sampling(plan.sliceMillis)).count
-    }
-  })
+  /**
+   * By requests: a machine that is busy serves few in a given time. The server without the middleware is that of all comparisons,
+   * so ours serves as many at once as that one does in all of them.
+   */
+  warmUp(comparisons: number): Effect.Effect<void> {
+    const serve = (sampling: Sampling, requests: number) =>
+      Effect.gen(function* () {
+        for (let count = 0; count < requests; ) count += (yield* sampling(plan.sliceMillis)).count
+      })
+    return Effect.zipRight(serve(this.ours, plan.warmUpRequests * comparisons), serve(this.theirs, plan.warmUpRequests))
+  }
 
   readonly round: Effect.Effect<void> = Effect.gen(this, function* () {
     // Who goes first changes, so that it is nobody's advantage.
@@ -131,7 +136,7 @@ const sampling =
 const compare = (appName: string, app: App, load: Load): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
     const comparisons = yield* comparisonsOf(appName, app, load)
-    for (const { warmUp } of comparisons) yield* warmUp
+    for (const comparison of comparisons) yield* comparison.warmUp(comparisons.length)
     for (let round = 0; round < plan.rounds; round++) {
       for (const comparison of yield* Random.shuffle(comparisons)) yield* comparison.round
     }
