@@ -6,6 +6,7 @@ import { type Error, FileSystem, Path } from "@effect/platform"
 import { Effect, Option, Schema } from "effect"
 import { optional } from "../schema/SchemaRecord.js"
 import { orIfGone } from "./Gone.js"
+import { segmentName } from "./SegmentName.js"
 
 /**
  * Segments of a day that `botanu compact` has written to Parquet files.
@@ -56,7 +57,7 @@ export const Manifest = Schema.Struct({
   lost: Schema.NonNegativeInt,
   // Those of the day alone: the command removes them.
   segments: Schema.Array(
-    Schema.Struct({ name: Schema.String.pipe(Schema.pattern(/^[\w.-]+\.jsonl$/)), bytes: Schema.NonNegativeInt })
+    Schema.Struct({ name: Schema.String.pipe(Schema.pattern(segmentName)), bytes: Schema.NonNegativeInt })
   ),
   /** The size of the other files. Absent: of an earlier version, which did not note it. */
   bytes: optional(Schema.NonNegativeInt)

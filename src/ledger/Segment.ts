@@ -7,6 +7,7 @@ import * as CompactedDay from "./CompactedDay.js"
 import { orIfGone } from "./Gone.js"
 import { decode } from "./LedgerLine.js"
 import * as ProcessIdentity from "./ProcessIdentity.js"
+import { segmentName } from "./SegmentName.js"
 
 /**
  * A file of a ledger.
@@ -57,11 +58,7 @@ export const silenceMillis = 60_000
 /** The name of the folder for an instant, in milliseconds since the epoch. */
 export const dayOf = (epochMillis: number): string => new Date(epochMillis).toISOString().slice(0, 10)
 
-/** The name of a segment. `writer` is unique to a process, so that processes never write to one file. */
-export const nameOf = (writer: string, number: number): string => `${writer}-${number}.jsonl`
-
 const dayFolder = /^\d{4}-\d{2}-\d{2}$/
-const segmentName = /^([\w.-]+?)(?:-\d+)?\.jsonl$/
 
 /**
  * The segments of a ledger, by day and name. Other files are left out, and segments that were compacted. A directory that is not

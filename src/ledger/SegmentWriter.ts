@@ -9,6 +9,7 @@ import { encode, type LedgerLine, lineVersion } from "./LedgerLine.js"
 import { type LineBatch, LineQueue } from "./LineQueue.js"
 import * as ProcessIdentity from "./ProcessIdentity.js"
 import * as Segment from "./Segment.js"
+import { nameOf } from "./SegmentName.js"
 
 /** How a writer works. */
 export interface WriterOptions {
@@ -78,7 +79,7 @@ export const make = (
         yield* files.makeDirectory(folder, { recursive: true })
         const scope = yield* Scope.make()
         number += 1
-        const segment = path.join(folder, Segment.nameOf(writer, number))
+        const segment = path.join(folder, nameOf(writer, number))
         const file = yield* Scope.extend(files.open(segment, { flag: "a" }), scope)
         written.push(segment)
         latest = segment
