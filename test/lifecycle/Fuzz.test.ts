@@ -38,15 +38,19 @@ type Unary = (typeof unary)[number]
 type Binary = (typeof binary)[number]
 
 const leaves = ["succeed", "fail", "die", "interrupt", "yield", "long", "sleep"] as const
-const unary = [
-  "run",
+/** What is a run where the program has runs. */
+const asRuns = [
   "run",
   "underDeadline",
   "restoredRun",
   "boundedRun",
   "retriedRun",
   "runOfStream",
-  "abandonedRun",
+  "abandonedRun"
+] as const
+const unary = [
+  "run",
+  ...asRuns,
   "joinedAlive",
   "exit",
   "finalizer",
@@ -379,16 +383,7 @@ const fuzz = (
     600_000
   )
 
-/** What is a run where the program has runs. */
-const runs: ReadonlySet<Program["_tag"]> = new Set<Unary>([
-  "run",
-  "underDeadline",
-  "restoredRun",
-  "boundedRun",
-  "retriedRun",
-  "runOfStream",
-  "abandonedRun"
-])
+const runTags: ReadonlySet<Program["_tag"]> = new Set(asRuns)
 
 /**
  * Whether work joins a run that may be stopped without it: in a fiber that outlives the run. It is stopped with the run; bare, nothing
@@ -396,10 +391,10 @@ const runs: ReadonlySet<Program["_tag"]> = new Set<Unary>([
  */
 const joinsFromOutside = (program: Program, isInRun = false, isOutside = false): boolean => {
   if (program._tag === "joinedAlive" && isOutside) return true
-  const isRun = runs.has(program._tag)
-  const leaves = isInRun && (program._tag === "daemon" || program._tag === "disconnect")
+  const isRun = runTags.has(program._tag)
+  const outlives = isInRun && (program._tag === "daemon" || program._tag === "disconnect")
   const bodies = "body" in program ? [program.body] : "left" in program ? [program.left, program.right] : []
-  return bodies.some((body) => joinsFromOutside(body, isInRun || isRun, !isRun && (isOutside || leaves)))
+  return bodies.some((body) => joinsFromOutside(body, isInRun || isRun, !isRun && (isOutside || outlives)))
 }
 
 fuzz("do with runs what they do bare, and have each run recorded once", (program, which) =>
