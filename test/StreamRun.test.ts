@@ -219,6 +219,19 @@ describe("a stream that is a run", () => {
     )
   }
 
+  it.effect("is canceled when its consumer stops, and not when it began, nor when its finalizers are done", () =>
+    Effect.gen(function* () {
+      const source = Stream.ensuring(Stream.make(1, 2), Effect.sleep("2 seconds"))
+      const slow = Stream.runForEach(inRun(source), () => Effect.delay(Effect.fail("consumer"), "3 seconds"))
+      const consumer = yield* Effect.fork(Effect.flip(slow))
+      yield* TestClock.adjust("5 seconds")
+      yield* Fiber.join(consumer)
+      const { durationMs, run } = (yield* onlyRun).completed
+      expect([run.startTime, run.cancelledAt].map((at) => at?.epochMillis)).toEqual([0, 3000])
+      expect(durationMs).toBe(5000)
+    }).pipe(Effect.provide(observed))
+  )
+
   it.effect("is canceled once when its consumer is interrupted in a pull", () =>
     Effect.gen(function* () {
       const consumer = yield* Effect.fork(Stream.runDrain(inRun(Stream.never)))
