@@ -1,7 +1,7 @@
 /**
  * A runner of vitest for `scripts/test-mutation.mjs`. It loads the tests of a room once and runs them for one mutant after the other, in
- * one process: only those that come to the mutant's place, the quick ones first, until one fails. To start vitest anew for each mutant
- * takes a hundred times as long.
+ * one process: only those that come to the mutant's place, until one fails. Those that failed for mutants nearby come first, then the quick
+ * ones. To start vitest anew for each mutant takes a hundred times as long.
  *
  * A test that failed must pass again without the mutant. If it does not, the mutant left something behind, or it was the test; then the
  * mutant is tried again as the first of a new process.
@@ -9,6 +9,7 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync, writeSync } from "node:fs"
 import { VitestTestRunner } from "vitest/runners"
 import { getFn, getHooks } from "vitest/suite"
+import { readResults } from "./MutationResults.mjs"
 
 /** Tests may put others in their place. */
 const { clearTimeout, performance, setTimeout } = globalThis
@@ -55,32 +56,36 @@ export default class MutantRunner extends VitestTestRunner {
   }
 
   async tryMutants(tests, coverage, plan) {
+    const kills = readResults(resultsFile).filter(({ status }) => status === "Killed")
     let tried = 0
     for (const mutant of plan) {
-      writeFileSync(progressFile, mutant.key)
-      const { isSure, ...result } = await this.tryMutant(mutant, tests, coverage)
+      const { isSure, ...result } = await this.tryMutant(mutant, tests, coverage, kills)
       if (!isSure) log(`Left something behind: ${mutant.key} in ${result.test}`)
       if (!isSure && tried > 0) return
-      appendFileSync(resultsFile, `${JSON.stringify({ key: mutant.key, ...mutant.result, ...result })}\n`)
+      const line = { key: mutant.key, ...mutant.result, ...result }
+      appendFileSync(resultsFile, `${JSON.stringify(line)}\n`)
+      if (line.status === "Killed") kills.push(line)
       tried++
-      if (!isSure || result.status === "Timeout" || tried === mutantsOfProcess) return
+      if (!isSure || tried === mutantsOfProcess) return
     }
   }
 
-  async tryMutant({ id }, tests, { atLoad, hits, millis }) {
+  async tryMutant({ id, key, result }, tests, { atLoad, hits, millis }, kills) {
+    const chances = chancesAt(result, kills)
+    const worth = (name) => (chances.get(name) ?? 0) / millis[name]
     const covering = Object.keys(millis)
       .filter((name) => hits[name]?.[id] !== undefined)
-      .sort((a, b) => millis[a] - millis[b])
+      .sort((a, b) => worth(b) - worth(a) || millis[a] - millis[b])
     if (covering.length === 0) return { isSure: true, status: id in atLoad ? "Ignored" : "NoCoverage" }
     for (const name of covering) {
       const test = tests.get(name)
+      writeFileSync(progressFile, key)
       Object.assign(state, { activeMutant: id, hitCount: 0, hitLimit: hitFactor * hits[name][id] })
       const failure = await this.run(test, patienceMillis(millis[name]))
       state.activeMutant = undefined
-      if (failure === hung) return { isSure: true, status: "Timeout", test: name }
       if (failure === undefined && state.hitCount <= state.hitLimit) continue
       const isSure = (await this.run(test, patienceMillis(millis[name]))) === undefined
-      return { isSure, status: "Killed", test: name }
+      return { isSure, status: failure === hung ? "Timeout" : "Killed", test: name }
     }
     return { isSure: true, status: "Survived" }
   }
@@ -134,6 +139,19 @@ const failureOf = async (part) => {
     return error ?? new Error("Nothing was thrown")
   }
 }
+
+/** How much speaks for each test that it fails for a mutant at this place: each mutant that it failed for, the nearer the more. */
+const chancesAt = ({ fileName, location: { start } }, kills) => {
+  const chances = new Map()
+  for (const kill of kills) {
+    const distance = kill.fileName === fileName ? Math.abs(kill.location.start.line - start.line) : farLines
+    chances.set(kill.test, (chances.get(kill.test) ?? 0) + 1 / (1 + distance))
+  }
+  return chances
+}
+
+/** How far apart two files of a room count as. */
+const farLines = 200
 
 /** The tests in a suite by their names, each with the suites that it is in, the outermost first. */
 const testsIn = (suite, outer = []) =>

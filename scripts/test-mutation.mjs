@@ -53,7 +53,7 @@ if (rooms.length === 0 || unknown.length > 0) {
 /** What mutants leave behind adds up. */
 const mutantsOfProcess = values.alone ? 1 : 500
 
-/** A mutant that is tried for longer than this has a loop that no test ends. */
+/** A test that blocks the process for longer than this has a loop that does not end. */
 const patienceMillis = 120_000
 
 const folder = values.report ? folderWith("mutation", packages) : projectWith("mutation", packages)
