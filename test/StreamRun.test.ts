@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Chunk, Deferred, Effect, Exit, Fiber, Option, Scope, Stream, TestClock } from "effect"
+import { Cause, Chunk, Deferred, Effect, Exit, Fiber, Option, Stream, TestClock } from "effect"
 import { Botanu, Llm } from "../src/index.js"
 import { completedRuns, endedSpans, observed, onlyRun } from "./observed.js"
 import { ids } from "./runs.js"
@@ -94,13 +94,14 @@ describe("a stream that is a run", () => {
 
   it.effect("is stopped by Botanu.cancel between two pulls", () =>
     Effect.gen(function* () {
-      const scope = yield* Scope.make()
-      const pull = yield* Scope.extend(Stream.toPull(inRun(Stream.rechunk(Stream.make(1, 2, 3), 1))), scope)
-      expect(Chunk.toReadonlyArray(yield* pull)).toEqual([1])
-      const [run] = yield* Botanu.activeRuns
-      expect(yield* Botanu.cancel(run?.runId ?? "", "closed")).toBe(true)
-      expect(Exit.isInterrupted(yield* Effect.exit(pull))).toBe(true)
-      yield* Scope.close(scope, Exit.void)
+      const cancelled = Effect.gen(function* () {
+        const pull = yield* Stream.toPull(inRun(Stream.rechunk(Stream.make(1, 2, 3), 1)))
+        expect(Chunk.toReadonlyArray(yield* pull)).toEqual([1])
+        const [run] = yield* Botanu.activeRuns
+        expect(yield* Botanu.cancel(run?.runId ?? "", "closed")).toBe(true)
+        expect(Exit.isInterrupted(yield* Effect.exit(pull))).toBe(true)
+      })
+      yield* Effect.scoped(cancelled)
       expect(yield* ends).toEqual([["canceled", "closed"], 0])
     }).pipe(Effect.provide(observed))
   )

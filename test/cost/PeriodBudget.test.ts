@@ -16,7 +16,15 @@ import {
   TestClock
 } from "effect"
 import { format } from "../../src/cost/Usd.js"
-import { Botanu, Budget, BudgetExceeded, BudgetStore, type BudgetStoreService, Usage } from "../../src/index.js"
+import {
+  Botanu,
+  Budget,
+  BudgetExceeded,
+  BudgetStore,
+  type BudgetStoreService,
+  InvalidBudget,
+  Usage
+} from "../../src/index.js"
 import { completedRuns, logging, observed } from "../observed.js"
 import { spend, unpriced } from "../usages.js"
 
@@ -400,7 +408,8 @@ describe("a budget over time that is not as it should be", () => {
       Effect.gen(function* () {
         const options = { scope: "customer", usd: 1, per: "1 day", ...budget } as Parameters<typeof Budget.layer>[0]
         const error = yield* Effect.flip(Effect.scoped(Layer.build(Budget.layer(options))))
-        expect([error._tag, error.message]).toEqual(["InvalidBudget", expect.stringContaining(message)])
+        expect(error).toBeInstanceOf(InvalidBudget)
+        expect(error.message).toContain(message)
       })
     )
   }
@@ -410,6 +419,6 @@ it.effect("a budget may be for a millisecond, and no shorter", () =>
   Effect.gen(function* () {
     const layer = (per: string) => Effect.scoped(Layer.build(Budget.layer({ scope: "customer", usd: 1, per } as never)))
     yield* layer("1 millis")
-    expect((yield* Effect.flip(layer("999 micros")))._tag).toBe("InvalidBudget")
+    expect(yield* Effect.flip(layer("999 micros"))).toBeInstanceOf(InvalidBudget)
   })
 )
