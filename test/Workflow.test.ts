@@ -645,6 +645,17 @@ describe("retry", () => {
     }).pipe(Effect.provide(observed))
   )
 
+  it.effect("ends in the interruption of a policy that is interrupted, as with Effect.retry", () =>
+    Effect.gen(function* () {
+      const retry = { while: () => Effect.interrupt }
+      const failing = Effect.fail("x")
+      const bare = yield* Effect.exit(Effect.retry(failing, retry))
+      const exit = yield* Effect.exit(Botanu.workflow(failing, "W", { ...ids, retry }))
+      expect([Exit.isInterrupted(bare), Exit.isInterrupted(exit)]).toEqual([true, true])
+      expect(yield* completedRuns).toHaveLength(1)
+    }).pipe(Effect.provide(observed))
+  )
+
   const notRetried: ReadonlyArray<readonly [what: string, body: Effect.Effect<never, InvalidRunContext>]> = [
     ["interruption", Effect.interrupt],
     ["a defect", Effect.die("x")],

@@ -2,7 +2,7 @@
  * The record of a run as plain JSON.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Arbitrary, Effect, FastCheck, Schema } from "effect"
+import { Arbitrary, Effect, FastCheck, Schema, type Tracer } from "effect"
 import { CostTotals, none, RecordedUsage } from "../../src/cost/CostTotals.js"
 import { Botanu, CompletedRun, Cost, Data, Llm, Outcome, Usage } from "../../src/index.js"
 import { completedRuns, endedSpans, observed, onlyRun } from "../observed.js"
@@ -114,6 +114,15 @@ it.effect("a completed run names the trace of its span", () =>
 it.effect("a completed run that was not traced names none", () =>
   Effect.gen(function* () {
     yield* Botanu.workflow(Effect.void, "Customer Support", ids).pipe(Effect.withTracerEnabled(false))
+    expect((yield* completedRuns).map(({ traceId }) => traceId)).toEqual([undefined])
+  }).pipe(Effect.provide(observed))
+)
+
+it.effect.each(["z".repeat(32), "0af7651916cd43dd"])("a completed run does not name a trace by %s", (traceId) =>
+  Effect.gen(function* () {
+    const tracer = yield* Effect.tracer
+    const named: Tracer.Tracer = { ...tracer, span: (...args) => Object.assign(tracer.span(...args), { traceId }) }
+    yield* Effect.withTracer(Botanu.workflow(Effect.void, "Customer Support", ids), named)
     expect((yield* completedRuns).map(({ traceId }) => traceId)).toEqual([undefined])
   }).pipe(Effect.provide(observed))
 )
