@@ -2,9 +2,9 @@
  * The record of a run as plain JSON.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Arbitrary, Effect, FastCheck, Schema, type Tracer } from "effect"
+import { Arbitrary, Clock, Effect, FastCheck, Schema, type Tracer } from "effect"
 import { CostTotals, none, RecordedUsage } from "../../src/cost/CostTotals.js"
-import { Botanu, CompletedRun, Cost, Data, Llm, Outcome, Usage } from "../../src/index.js"
+import { Botanu, CompletedRun, Cost, Data, Llm, Outcome, RunExporter, Usage } from "../../src/index.js"
 import { completedRuns, endedSpans, observed, onlyRun } from "../observed.js"
 import { anyRun, ids, instant, makeRun } from "../runs.js"
 import { usd } from "../usages.js"
@@ -125,4 +125,29 @@ it.effect.each(["z".repeat(32), "0af7651916cd43dd"])("a completed run does not n
     yield* Effect.withTracer(Botanu.workflow(Effect.void, "Customer Support", ids), named)
     expect((yield* completedRuns).map(({ traceId }) => traceId)).toEqual([undefined])
   }).pipe(Effect.provide(observed))
+)
+
+it.effect("a completed run has no field of which nothing is known", () =>
+  Effect.gen(function* () {
+    yield* Effect.withTracerEnabled(Botanu.workflow(Effect.void, "W", { ...ids, autoOutcome: false }), false)
+    expect((yield* completedRuns).map((completed) => Object.keys(completed).sort())).toEqual([
+      ["durationMs", "endTime", "run", "status", "totals", "usages"]
+    ])
+  }).pipe(Effect.provide(observed))
+)
+
+it.effect("the duration of a run has the parts of a millisecond that its clock has", () =>
+  Effect.gen(function* () {
+    let nanos = 1_500_000n
+    const clock: Clock.Clock = {
+      ...Clock.make(),
+      unsafeCurrentTimeMillis: () => Number(nanos / 1_000_000n),
+      unsafeCurrentTimeNanos: () => nanos
+    }
+    const work = Effect.sync(() => {
+      nanos += 1_750_000n
+    })
+    yield* Effect.withClock(Botanu.workflow(work, "W", ids), clock)
+    expect((yield* completedRuns).map(({ durationMs }) => durationMs)).toEqual([1.75])
+  }).pipe(Effect.provide(RunExporter.layerMemory))
 )

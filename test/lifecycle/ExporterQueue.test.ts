@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Logger, Metric, Option, TestClock } from "effect"
+import { Clock, Effect, Fiber, Layer, Logger, Metric, Option, TestClock } from "effect"
 import { Botanu, RunContext, RunExporter, RunMetrics } from "../../src/index.js"
 import { completedRuns, logging, unheard } from "../observed.js"
 import { ids } from "../runs.js"
@@ -257,6 +257,7 @@ describe("an exporter that hangs", () => {
         expect(lines[0]).toMatch(
           /^run exporter "slow \d+": has not finished run [0-9a-f-]{36} within 30s, is paused for 10s$/
         )
+        expect(lines[1]).toMatch(/^run exporter "slow \d+": interrupted on run [0-9a-f-]{36}/)
         expect(yield* lostBy(name, "timeout")).toBe(2)
         yield* TestClock.adjust("10 seconds")
         expect(log.slice(4)).toEqual(["begin c"])
@@ -307,6 +308,37 @@ describe("an exporter that hangs", () => {
     }).pipe(Effect.provide(logging([])))
   )
 })
+
+it.scoped("the time of an exporter is taken only while it is at work", () =>
+  Effect.gen(function* () {
+    let sleeps = 0
+    const clock = yield* Effect.clock
+    const counting: Clock.Clock = {
+      [Clock.ClockTypeId]: Clock.ClockTypeId,
+      currentTimeMillis: clock.currentTimeMillis,
+      currentTimeNanos: clock.currentTimeNanos,
+      unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis(),
+      unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+      sleep: (duration) =>
+        Effect.acquireUseRelease(
+          Effect.sync(() => sleeps++),
+          () => clock.sleep(duration),
+          () => Effect.sync(() => sleeps--)
+        )
+    }
+    const { exporter, open } = gatedExporter()
+    yield* Effect.withClock(Layer.build(RunExporter.layer(exporter)), counting)
+    const atWork: Array<number> = []
+    for (const name of ["a", "b"]) {
+      yield* run(name)
+      yield* settle
+      atWork.push(sleeps)
+      yield* open(name)
+      atWork.push(sleeps)
+    }
+    expect(atWork).toEqual([1, 0, 1, 0])
+  })
+)
 
 describe("the release of an exporter", () => {
   it.effect("delivers what is in delivery and what waits, then releases the exporter", () => {

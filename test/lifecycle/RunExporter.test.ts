@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Logger, Option, Schema, TestClock } from "effect"
+import { Cause, Effect, Fiber, Layer, Logger, Option, Schema, TestClock } from "effect"
 import { Botanu, CompletedRun, Run, RunContext, RunExporter, Usage } from "../../src/index.js"
 import { flushFor, record } from "../../src/lifecycle/ActiveExporters.js"
 import { brokenTracer } from "../brokenTracer.js"
@@ -89,6 +89,19 @@ describe("an exporter", () => {
       }).pipe(Effect.provide([RunExporter.layer({ export: exported }), observed, capturing(lines)]))
     })
   }
+
+  it.effect.each(["export", "started", "flush"] as const)("whose %s gives no effect is named by it", (hook) => {
+    const causes: Array<string> = []
+    const logger = Logger.make(({ cause }) => void causes.push(Cause.pretty(cause)))
+    const exporter = { export: () => Effect.void, [hook]: hook === "flush" ? 1 : () => 1 }
+    return Effect.gen(function* () {
+      yield* run
+      yield* Effect.withFiberRuntime(flushFor)
+      expect(causes.map((cause) => cause.split("\n")[0])).toEqual([
+        `TypeError: run exporter: ${hook}: expected an Effect, got 1`
+      ])
+    }).pipe(Effect.provide([RunExporter.layer(exporter as never), Logger.replace(Logger.defaultLogger, logger)]))
+  })
 
   it.effect("receives a run that was interrupted, before the interruption is over", () =>
     Effect.gen(function* () {

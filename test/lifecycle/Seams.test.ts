@@ -2,8 +2,22 @@
  * Whatever throws on the way, the program's own result comes through, and the run is recorded once.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Clock, ConfigProvider, Effect, Exit, Layer, Logger, Option, Stream, Tracer } from "effect"
+import {
+  Cause,
+  Clock,
+  ConfigProvider,
+  Effect,
+  Exit,
+  FiberRef,
+  Layer,
+  Logger,
+  MetricLabel,
+  Option,
+  Stream,
+  Tracer
+} from "effect"
 import { Botanu, InvalidRunContext, RunExporter } from "../../src/index.js"
+import { record } from "../../src/lifecycle/ActiveExporters.js"
 import { brokenTracer, tracerDown } from "../brokenTracer.js"
 import { completedRuns, logging } from "../observed.js"
 import { ids } from "../runs.js"
@@ -124,6 +138,27 @@ it.effect.each([
     const tracer = withTracer(Tracer.make({ span, context: (run) => run() }))
     yield* Botanu.workflow(Effect.void, "W", ids).pipe(Effect.provide(tracer))
     expect(lines).toEqual([`opening the span of a run failed: ${text}`])
+  }).pipe(Effect.provide(logging(lines)))
+})
+
+const unreadable = MetricLabel.make("team", { toJSON: throwing } as never)
+
+it.effect.each([
+  [
+    "receives runs",
+    Layer.scopedDiscard(record({ started: throwing, completed: throwing, flush: Effect.void }, "down")),
+    ["exporting the start of a run", "exporting a run"]
+  ],
+  [
+    "labels metrics",
+    Layer.scopedDiscard(Effect.locallyScoped(FiberRef.currentMetricLabels, [unreadable])),
+    ["registering the metrics of a workflow", "recording a run in the metrics"]
+  ]
+] as const)("what %s and throws is reported by what it did not record", ([, layer, parts]) => {
+  const lines: Array<string> = []
+  return Effect.gen(function* () {
+    yield* Botanu.workflow(Effect.void, "W", ids).pipe(Effect.provide(layer))
+    expect(lines).toEqual([parts.map((part) => `${part} failed: Error: down`).join("; ")])
   }).pipe(Effect.provide(logging(lines)))
 })
 
