@@ -109,20 +109,20 @@ describe("a run that is joined where it is alive", () => {
     ["its caller is interrupted", Fiber.interrupt]
   ]
   for (const [what, stop] of stops) {
-    it.effect(`ends the work when ${what}`, () =>
+    it.effect(`ends the work when ${what}, which the fiber of the run interrupts`, () =>
       Effect.gen(function* () {
         const inPromise = yield* promised
-        const ended = yield* Deferred.make<string>()
+        const ended = yield* Deferred.make<Cause.Cause<never>>()
         const body = Effect.flatMap(RunContext, (run) => {
-          const caller = Effect.exit(Botanu.resume(Effect.never, run)).pipe(
-            Effect.flatMap((exit) => Deferred.succeed(ended, exit._tag))
+          const caller = Effect.flip(Effect.sandbox(Botanu.resume(Effect.never, run))).pipe(
+            Effect.flatMap((cause) => Deferred.succeed(ended, cause))
           )
           return Effect.zipRight(Effect.forkDaemon(inPromise(caller)), Effect.never)
         })
         const fiber = yield* Effect.fork(Botanu.workflow(body, "W", { ...ids, deadline: "5 seconds" }))
         yield* TestClock.adjust("1 second")
         yield* stop(fiber)
-        expect(yield* Deferred.await(ended)).toBe("Failure")
+        expect(Array.from(Cause.interruptors(yield* Deferred.await(ended)))).toEqual([fiber.id()])
       })
     )
   }

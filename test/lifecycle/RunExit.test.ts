@@ -6,6 +6,7 @@ import { Cause, Context, Exit, FiberId } from "effect"
 import { DeadlineExceeded } from "../../src/index.js"
 import { errorClass, exitForCaller, runExitOf } from "../../src/lifecycle/RunExit.js"
 import { RunScope } from "../../src/lifecycle/RunScope.js"
+import { deadlineExceeded } from "../../src/run/Deadline.js"
 import { forwardedWith } from "../../src/run/RemoteContext.js"
 import { instant, makeRun, otherRunId } from "../runs.js"
 
@@ -74,6 +75,15 @@ describe("a run at its deadline", () => {
     expect(Exit.isInterrupted(exitForCaller(late(), Exit.void, { fiberId, mayFail: false }))).toBe(true)
     expect(runExitOf(late(), interrupted, Context.empty())).toEqual({ status: "timeout" })
   })
+})
+
+it.each([
+  ["its own", childRun, "timeout"],
+  ["one that it shares", parentRun, "timeout"],
+  ["that of another run", makeRun({ deadline: instant(6_000) }), "failure"]
+] as const)("a run whose work fails at a deadline, %s, has its status", (_, run, status) => {
+  const exit = Exit.fail(deadlineExceeded(run, run.deadline ?? deadline))
+  expect(runExitOf(scopeOf(childRun), exit, Context.empty()).status).toBe(status)
 })
 
 it("a run that came in cancelled, and is interrupted, says so", () => {

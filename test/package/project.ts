@@ -11,8 +11,8 @@ import { promisify } from "node:util"
 import { vi } from "vitest"
 import manifest from "../../package.json" with { type: "json" }
 
-const patienceMillis = 60_000
-vi.setConfig({ testTimeout: 5 * patienceMillis, hookTimeout: 2 * patienceMillis })
+const patienceMillis = 120_000
+vi.setConfig({ testTimeout: 5 * patienceMillis, hookTimeout: 3 * patienceMillis })
 
 /** The folder of this repository. */
 export const root = fileURLToPath(new URL("../..", import.meta.url))
