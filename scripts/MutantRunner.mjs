@@ -3,10 +3,11 @@
  * one process: only those that come to the mutant's place, until one fails. Those that failed for mutants nearby come first, then the quick
  * ones. To start vitest anew for each mutant takes a hundred times as long.
  *
- * A test that failed must pass again without the mutant. If it does not, the mutant left something behind, or it was the test; then the
- * mutant is tried again as the first of a new process.
+ * A test that failed must pass again without the mutant, when the runs that it left active are forgotten. If it does not, the mutant left
+ * something else behind, or it was the test; then the mutant is tried again as the first of a new process.
  */
 import { appendFileSync, existsSync, readFileSync, writeFileSync, writeSync } from "node:fs"
+import { GlobalValue } from "effect"
 import { VitestTestRunner } from "vitest/runners"
 import { getFn, getHooks } from "vitest/suite"
 import { readResults } from "./MutationResults.mjs"
@@ -84,6 +85,7 @@ export default class MutantRunner extends VitestTestRunner {
       const failure = await this.run(test, patienceMillis(millis[name]))
       state.activeMutant = undefined
       if (failure === undefined && state.hitCount <= state.hitLimit) continue
+      forgetActiveRuns()
       const isSure = (await this.run(test, patienceMillis(millis[name]))) === undefined
       return { isSure, status: failure === hung ? "Timeout" : "Killed", test: name }
     }
@@ -125,6 +127,12 @@ export default class MutantRunner extends VitestTestRunner {
     if (task.fails) return failure === undefined ? new Error("It was to fail") : undefined
     return failure
   }
+}
+
+/** Tests that expect no active run would fail for those of a test that failed before its end. */
+const forgetActiveRuns = () => {
+  const registry = GlobalValue.globalValue("botanu/ActiveRuns", () => ({}))
+  for (const list of Object.values(registry)) list.clear()
 }
 
 /** Console output of tests is silenced. */

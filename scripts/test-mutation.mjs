@@ -9,7 +9,7 @@
  * - `--alone` gives each mutant a process of its own: what tests leave in a process, such as a full cache, may hide a mutant;
  * - `--report` prints the results that there are, and runs nothing.
  *
- * Mutants are tried in a random order: what a stopped run has tried is a sample of the room. What is evaluated once, as a module is loaded,
+ * Mutants are tried in a random order, those that were never tried first: what a stopped run has tried is a sample of the room. What is evaluated once, as a module is loaded,
  * is not mutated.
  */
 import { spawn } from "node:child_process"
@@ -114,7 +114,7 @@ const mutate = async (room) => {
   const draw = ({ key }) => sampleDraw(values.seed, key)
   let plan = mutants
     .filter((mutant) => draw(mutant) < Number(values.share) && isWanted(mutant))
-    .sort((a, b) => draw(a) - draw(b))
+    .sort((a, b) => before.has(a.key) - before.has(b.key) || draw(a) - draw(b))
   const linesBefore = linesIn(resultsFile).length
   while (plan.length > 0) {
     console.log(`${room}: ${plan.length} mutants to try`)

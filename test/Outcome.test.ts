@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Data, Effect, Either, Fiber, Logger, Schema, TestClock } from "effect"
-import { Botanu, Outcome, RunContext, RunStatus } from "../src/index.js"
+import { Botanu, Outcome, Propagation, RunContext, RunStatus } from "../src/index.js"
 import { unknownDetails } from "../src/run/OutcomeRecord.js"
-import { endedSpans, eventsOf, logging, observed, onlyRun } from "./observed.js"
-import { fromAfar, ids, makeRun } from "./runs.js"
+import { completedRuns, endedSpans, eventsOf, logging, observed, onlyRun } from "./observed.js"
+import { fromAfar, ids, leanHeader, makeRun } from "./runs.js"
 
 class Broken extends Data.TaggedError("Broken") {}
 
@@ -246,6 +246,12 @@ describe("without an emitted outcome", () => {
     }).pipe(Effect.provide(observed))
   )
 
+  it.effect("the outcome option is logged only where something of it is wrong", () => {
+    const lines: Array<string> = []
+    const work = Effect.succeed(1).pipe(Botanu.workflow("W", { ...ids, outcome: ofResult }))
+    return Effect.map(Effect.provide(work, logging(lines)), () => expect(lines).toEqual([]))
+  })
+
   it.effect("the outcome option is not asked where one was emitted, or there is no result", () =>
     Effect.gen(function* () {
       yield* Effect.as(Outcome.emit("canceled"), 5).pipe(Botanu.workflow("W", { ...ids, outcome: ofResult }))
@@ -345,6 +351,24 @@ describe("in a joined run", () => {
 
   it.effect("an outcome without any span is no failure", () =>
     Effect.provide(Outcome.emit("success", { valueAmount: 1 }), RunContext.layer(makeRun()))
+  )
+
+  it.effect("an outcome of a run that came in with a span of its sender alone is no trouble", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
+      const headers = { baggage: leanHeader, traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01` }
+      const received = yield* Effect.flatten(Propagation.extract(headers))
+      yield* Effect.provide(Outcome.emit("success"), RunContext.layer(received))
+      expect(lines).toEqual([])
+    }).pipe(Effect.provide(logging(lines)))
+  })
+
+  it.effect("an outcome of a run that is provided by hand in another is not that one's", () =>
+    Effect.gen(function* () {
+      const byHand = Effect.provideService(Outcome.emit("partial"), RunContext, makeRun())
+      yield* Botanu.workflow(byHand, "W", ids)
+      expect((yield* completedRuns).map(({ outcome }) => outcome?.status)).toEqual(["success"])
+    }).pipe(Effect.provide(observed))
   )
 
   it.effect("an outcome goes to the current span where RunContext was provided by hand", () =>

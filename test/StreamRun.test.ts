@@ -133,6 +133,31 @@ describe("a stream that is a run", () => {
     }).pipe(Effect.provide(observed))
   )
 
+  it.effect("leaves at work what a pull forks, as it is alone", () =>
+    Effect.gen(function* () {
+      const done = (stream: (source: Stream.Stream<number>) => Stream.Stream<number, unknown>) =>
+        Effect.gen(function* () {
+          const log: Array<number> = []
+          const forking = Stream.tap(Stream.rechunk(Stream.make(1, 2), 1), (n) =>
+            Effect.fork(
+              Effect.delay(
+                Effect.sync(() => log.push(n)),
+                "1 second"
+              )
+            )
+          )
+          const slow = Stream.runForEach(stream(forking), () => Effect.sleep("3 seconds"))
+          const consumer = yield* Effect.fork(slow)
+          yield* TestClock.adjust("6 seconds")
+          yield* Fiber.join(consumer)
+          return log
+        })
+      const bare = yield* done((source) => source)
+      expect(yield* done(inRun)).toEqual(bare)
+      expect(bare).toEqual([1, 2])
+    }).pipe(Effect.provide(observed))
+  )
+
   it.effect("has ended for good when it has ended", () =>
     Effect.gen(function* () {
       let ends = 0

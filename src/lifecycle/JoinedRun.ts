@@ -67,12 +67,8 @@ export const whileItLasts = <A, E, R>(
     if (run.cancelled) return Effect.fail(new RunCancelled({ runId: run.runId, workflow: run.workflow }))
     const { deadline } = run
     if (deadline !== undefined && run.isPastDeadline(nowOf(fiber))) return Effect.fail(deadlineExceeded(run, deadline))
-    if (deadline === undefined && values === undefined) {
-      // Nothing here stops the work.
-      scope.work = { fiber, isInterruptible: RuntimeFlags.interruptible(runtimeFlags) }
-      const ended = Effect.onExit(withWrappedTracer(fiber, work), () => letGo(scope))
-      return yieldAfter(fiber, ended)
-    }
+    // Nothing here stops the work: without references of its own it is done where no interruption reaches it.
+    if (deadline === undefined && values === undefined) return yieldAfter(fiber, withWrappedTracer(fiber, work))
     const region = new FiberRegion(fiber)
     scope.work = { fiber, region, isInterruptible: RuntimeFlags.interruptible(runtimeFlags) }
     const timer = deadline && new Timer(fiber, deadline.epochMillis, () => scope.reachDeadline())
@@ -93,12 +89,6 @@ export const whileItLasts = <A, E, R>(
       })
     )
     return yieldAfter(fiber, worked)
-  })
-
-/** Daemons that join runs, and start daemons that do, would keep the fibers of all of them. */
-const letGo = (scope: RunScope): Effect.Effect<void> =>
-  Effect.sync(() => {
-    scope.work = undefined
   })
 
 /** `work` on a joined run, where another fiber does it than the one that waits for it. */

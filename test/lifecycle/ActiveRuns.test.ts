@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, Layer, Schedule, TestClock } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, GlobalValue, Layer, Schedule, TestClock } from "effect"
 import { Botanu, type CompletedRun, RunExporter, RunId } from "../../src/index.js"
 import { completedRuns } from "../observed.js"
 import { ids } from "../runs.js"
@@ -186,6 +186,24 @@ describe("a workflow that waits for its next attempt", () => {
     )
   }
 
+  it.effect("does not begin to wait where it was cancelled before, also in an uninterruptible region", () =>
+    Effect.gen(function* () {
+      const decided = yield* Effect.makeLatch()
+      const policy = { schedule: Schedule.spaced("1 hour"), while: () => Effect.as(decided.await, true) }
+      const fiber = yield* Effect.fork(Effect.uninterruptible(Effect.exit(failing([], policy))))
+      yield* TestClock.adjust(0)
+      const [deciding] = yield* Botanu.activeRuns
+      yield* Botanu.cancel(deciding?.runId ?? "", "operator")
+      yield* decided.open
+      yield* TestClock.adjust("1 minute")
+      expect((yield* Fiber.poll(fiber))._tag).toBe("Some")
+      expect(yield* recorded).toEqual([
+        ["W", 1, "failure", undefined],
+        ["W", 2, "canceled", "operator"]
+      ])
+    }).pipe(Effect.provide(RunExporter.layerMemory))
+  )
+
   it.effect("is over when what its schedule forked has ended, if it is cancelled", () =>
     Effect.gen(function* () {
       const release = yield* Deferred.make<void>()
@@ -262,6 +280,21 @@ describe("a workflow that waits for its next attempt", () => {
 })
 
 describe("awaitIdle", () => {
+  it.effect("leaves nothing behind, at its limit too", () =>
+    Effect.gen(function* () {
+      const { onEnd } = GlobalValue.globalValue("botanu/ActiveRuns", () => ({ onEnd: new Set() }))
+      const before = onEnd.size
+      const run = yield* Effect.fork(Botanu.workflow(Effect.never, "W", ids))
+      yield* Effect.yieldNow()
+      const idle = yield* Effect.fork(Botanu.awaitIdle("1 second"))
+      yield* TestClock.adjust(0)
+      expect(onEnd.size).toBe(before + 1)
+      yield* TestClock.adjust("1 second")
+      expect([yield* Fiber.join(idle), onEnd.size]).toEqual([false, before])
+      yield* Fiber.interrupt(run)
+    })
+  )
+
   it.effect("gives true at once where no run is active", () =>
     Effect.map(Botanu.awaitIdle(0), (isIdle) => expect(isIdle).toBe(true))
   )

@@ -288,6 +288,18 @@ describe("an exporter that hangs", () => {
     }).pipe(Effect.provide(logging([])))
   )
 
+  it.scoped("on one record is interrupted though another was delivered meanwhile", () =>
+    Effect.gen(function* () {
+      const { exporter, log, open } = gatedExporter()
+      yield* Layer.build(RunExporter.layer(exporter, { concurrency: 2, name: "half" }))
+      yield* runs("a", "b")
+      yield* settle
+      yield* open("b")
+      yield* TestClock.adjust("30 seconds")
+      expect(log).toEqual(["begin a", "begin b", "end b", "interrupted a"])
+    }).pipe(Effect.provide(logging([])))
+  )
+
   it.scoped("and cannot be interrupted keeps its place, and nothing more", () =>
     Effect.gen(function* () {
       const name = unheard("stubborn")
@@ -414,6 +426,29 @@ describe("the release of an exporter", () => {
       expect(log.slice(3)).toEqual(["end b", "begin c", "end c"])
     }).pipe(Effect.provide(logging([])))
   )
+
+  it.effect("delivers to one that is paused as much at the same time as it may", () =>
+    Effect.gen(function* () {
+      const { exporter, log, open } = gatedExporter()
+      const body = Effect.zipRight(runs("a", "b", "c", "d"), Effect.sleep("31 seconds"))
+      const fiber = yield* Effect.fork(Effect.provide(body, RunExporter.layer(exporter, { concurrency: 2 })))
+      yield* TestClock.adjust("31 seconds")
+      expect(log).toEqual(["begin a", "begin b", "interrupted a", "interrupted b", "begin c", "begin d"])
+      yield* Effect.all([open("c"), open("d")])
+      yield* Fiber.join(fiber)
+    }).pipe(Effect.provide(logging([])))
+  )
+
+  it.effect("reports what was lost before, and no more, where all else was delivered", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
+      const name = unheard("once down")
+      const layer = RunExporter.layer({ export: () => Effect.fail("down") }, { name })
+      yield* Effect.provide(run("W"), layer)
+      yield* settle
+      expect(lines.at(-1)).toMatch(/^run exporter "once down \d+": 1 record lost in all \(failed 1\)$/)
+    }).pipe(Effect.provide(logging(lines)))
+  })
 
   it.effect("reports to the loggers of the program, wherever those come from", () => {
     const lines: Array<string> = []

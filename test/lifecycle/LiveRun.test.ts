@@ -43,6 +43,21 @@ describe("a run that is joined where it is alive", () => {
     }).pipe(Effect.provide(observed))
   )
 
+  it.effect("puts only the keys of the run on spans where it has no business context", () =>
+    Effect.gen(function* () {
+      const inPromise = yield* promised
+      const work = Effect.withSpan(Effect.void, "inside")
+      yield* workflow(Effect.flatMap(RunContext, (run) => inPromise(Botanu.resume(work, run))))
+      const inside = (yield* endedSpans).find(({ name }) => name === "inside")
+      expect(Object.keys(inside?.attributes ?? {}).sort()).toEqual([
+        "botanu.customer_id",
+        "botanu.event_id",
+        "botanu.run_id",
+        "botanu.workflow"
+      ])
+    }).pipe(Effect.provide(observed))
+  )
+
   it.effect("is found by what activeRuns gives, and by a layer", () =>
     Effect.gen(function* () {
       const inPromise = yield* promised

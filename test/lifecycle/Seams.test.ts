@@ -162,6 +162,18 @@ it.effect.each([
   }).pipe(Effect.provide(logging(lines)))
 })
 
+it.effect("a span whose trace cannot be read leaves it out of the record, and is reported", () => {
+  const lines: Array<string> = []
+  return Effect.gen(function* () {
+    const tracer = yield* Effect.tracer
+    const span: Tracer.Tracer["span"] = (...args) =>
+      Object.defineProperty(tracer.span(...args), "traceId", { get: throwing })
+    yield* Effect.withTracer(Botanu.workflow(Effect.void, "W", ids), Tracer.make({ span, context: (run) => run() }))
+    expect(lines).toEqual(["reading the trace of a run failed: Error: down"])
+    expect((yield* completedRuns).map(({ traceId }) => traceId)).toEqual([undefined])
+  }).pipe(Effect.provide([RunExporter.layerMemory, logging(lines)]))
+})
+
 /** A clock whose `nth` reading throws, and those after it. */
 const clockDownFrom = (nth: number): Clock.Clock => {
   const live = Clock.make()
@@ -213,6 +225,22 @@ describe("a clock", () => {
       expect(lines).toEqual([["reading the clock at the end of a run failed: Error: down"]])
     }).pipe(Effect.provide(RunExporter.layerMemory))
   )
+
+  it.effect("is named by what it was read for", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
+      for (const nth of clockReadings) {
+        const ran = Botanu.workflow(Effect.void, "W", { ...ids, deadline: "1 hour" })
+        yield* Effect.withClock(ran, clockDownFrom(nth))
+      }
+      const named = lines.flatMap((line) => line.match(/reading the clock [\w ]+ failed/g) ?? [])
+      expect(Array.from(new Set(named)).sort()).toEqual([
+        "reading the clock at the end of a run failed",
+        "reading the clock at the start of a run failed",
+        "reading the clock for the deadline of a run failed"
+      ])
+    }).pipe(Effect.provide(logging(lines)))
+  })
 
   it.effect("that fails from the start makes no run, and is named", () =>
     Effect.gen(function* () {
