@@ -9,8 +9,8 @@
  * - `--alone` gives each mutant a process of its own: what tests leave in a process, such as a full cache, may hide a mutant;
  * - `--report` prints the results that there are, and runs nothing.
  *
- * Mutants are tried in a random order, those that were never tried first: what a stopped run has tried is a sample of the room. What is evaluated once, as a module is loaded,
- * is not mutated.
+ * Mutants are tried in a random order, those that were never tried first: what a stopped run has tried is a sample of the room. What is
+ * evaluated once, as a module is loaded, is not mutated.
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
