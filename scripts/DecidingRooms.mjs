@@ -33,7 +33,8 @@ export const decidingRooms = {
     "Propagation",
     "promises",
     "cost/Budget",
-    "edge"
+    "edge",
+    "baggage/Carrier"
   ],
   cost: ["cost", "PriceBook", "Usage", "Llm", "Data", "Step", "tracking"]
 }
