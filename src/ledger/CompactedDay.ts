@@ -36,6 +36,13 @@ export interface CompactedDay {
   readonly cutLines: number
   /** How many records its writers have reported as lost. */
   readonly lost: number
+  /** How many amendments it has. `undefined` where the manifest does not say: an earlier version did not note it. */
+  readonly amendments: number | undefined
+  /**
+   * How many runs it notes of events that are in other days too, or that have a run without an end. `undefined` where it notes
+   * none of them though there may be some.
+   */
+  readonly unsettledRuns: number | undefined
   /** The segments that are in it, with their sizes. One that is still there, and has not grown, is not read again. */
   readonly segments: ReadonlyArray<{ readonly name: string; readonly bytes: number }>
   /** Why it cannot be read, if so: a later version wrote it, or its manifest is not valid. */
@@ -60,7 +67,10 @@ export const Manifest = Schema.Struct({
     Schema.Struct({ name: Schema.String.pipe(Schema.pattern(segmentName)), bytes: Schema.NonNegativeInt })
   ),
   /** The size of the other files. Absent: of an earlier version, which did not note it. */
-  bytes: optional(Schema.NonNegativeInt)
+  bytes: optional(Schema.NonNegativeInt),
+  /** Absent: not known, as of an earlier version. */
+  amendments: optional(Schema.NonNegativeInt),
+  unsettledRuns: optional(Schema.NonNegativeInt)
 })
 
 const folderName = /^[\w-]+\.compacted$/
@@ -83,6 +93,7 @@ export const read = (
     return Option.map(bytes, (bytes) => ({
       path: folder,
       day,
+      ...nothing,
       ...Option.getOrElse(manifest, () => nothing),
       bytes,
       problem: Option.isSome(manifest) ? undefined : text !== undefined && isNewer(text) ? "newer_version" : "invalid"
@@ -108,7 +119,15 @@ const bytesOf = (
     return Option.some(bytes)
   })
 
-const nothing = { runs: 0, lines: 0, cutLines: 0, lost: 0, segments: [] }
+const nothing = {
+  runs: 0,
+  lines: 0,
+  cutLines: 0,
+  lost: 0,
+  amendments: undefined,
+  unsettledRuns: undefined,
+  segments: []
+}
 
 const decodeManifest = Schema.decodeOption(Schema.parseJson(Manifest))
 

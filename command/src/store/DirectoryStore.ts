@@ -27,11 +27,11 @@ export const open = (
     const environment = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
     const path = yield* Path.Path
     const listed = Effect.provide(LedgerDirectory.files(directory), environment)
-    const [files, { connect }] = yield* Effect.all([listed, DuckDb.open({ memory: DuckDb.memoryOfCommand })], {
-      concurrency: "unbounded"
-    })
+    const opened = Effect.flatMap(DuckDb.open({ memory: DuckDb.memoryOfCommand }), ({ connect }) =>
+      Effect.map(connect, (database) => ({ connect, database }))
+    )
+    const [files, { connect, database }] = yield* Effect.all([listed, opened], { concurrency: "unbounded" })
     const found = yield* Ref.make(files)
-    const database = yield* connect
     const state = yield* Ref.make<LedgerTables.Loaded | undefined>(undefined)
     // One statement at a time: tables are replaced while they are loaded.
     const lock = yield* Effect.makeSemaphore(1)

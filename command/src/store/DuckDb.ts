@@ -156,7 +156,11 @@ const rowsOf = async (
   statement: string,
   parameters: Readonly<Record<string, Parameter>>
 ): Promise<ReadonlyArray<Row>> => {
-  const reader = await connection.runAndReadAll(statement, ...bound(parameters))
+  // Without parameters nothing has to be prepared, and there may be several statements.
+  const reader =
+    Object.keys(parameters).length === 0
+      ? await connection.runAndReadAll(statement)
+      : await connection.runAndReadAll(statement, ...bound(parameters))
   return reader.getRowObjectsJson()
 }
 

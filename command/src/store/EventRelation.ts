@@ -94,16 +94,24 @@ crowded_events AS (
   LEFT JOIN costs_before_final b ON b.event_id = s.event_id AND b.customer_id = s.customer_id
 )`
 
+const eventColumns = `event_id, customer_id, workflow, workflow_version, environment, tenant_id, start_time, end_time,
+    runs, attempts, durations, usd, calls, unpriced_calls, usd_before_final, run_status, recorded_status,
+    error_class, cancellation_reason`
+
 /** Of the amendments for one event and customer the latest, and of those for every customer of an event the latest. */
 export const latestAmendments = ({ last }: Dialect, amendments: string): string => `
   SELECT a.* FROM ${amendments} a
   JOIN (SELECT ${last("id", ["amended_at", "id"])} AS id FROM ${amendments} GROUP BY event_id, customer_id) l ON l.id = a.id`
 
+/** A query for `events` where there are no amendments. */
+export const unamended = (recorded: string): string => `
+  SELECT ${eventColumns}, false AS is_amended,
+    recorded_status AS status, outcome_value_type AS value_type, outcome_value_amount AS value_amount
+  FROM ${recorded}`
+
 /** A query for `events`: recorded events, each with the latest of these amendments. The recorded events are read once. */
 export const amended = (recorded: string, latestAmendments: string): string => `
-  SELECT event_id, customer_id, workflow, workflow_version, environment, tenant_id, start_time, end_time,
-    runs, attempts, durations, usd, calls, unpriced_calls, usd_before_final, run_status, recorded_status,
-    error_class, cancellation_reason, customer_amendment IS NOT NULL OR event_amendment IS NOT NULL AS is_amended,
+  SELECT ${eventColumns}, customer_amendment IS NOT NULL OR event_amendment IS NOT NULL AS is_amended,
     ${Object.entries({
       status: "recorded_status",
       value_type: "outcome_value_type",

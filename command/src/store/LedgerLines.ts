@@ -60,7 +60,8 @@ export const sharedRuns = (database: DuckDb, { compacted }: Ledger.Files): Effec
     return {
       open: new Set(yield* idsOf("SELECT run_id::VARCHAR AS run_id FROM runs WHERE NOT is_completed")),
       several: new Set([
-        ...(yield* idsOf("SELECT run_id::VARCHAR AS run_id FROM repeated_runs WHERE is_completed")),
+        ...(yield* idsOf(`SELECT run_id::VARCHAR AS run_id FROM read_lines WHERE is_counted AND is_completed
+            GROUP BY run_id HAVING count(*) > 1`)),
         ...(readable.length === 0
           ? []
           : yield* idsOf(

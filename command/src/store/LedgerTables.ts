@@ -9,8 +9,9 @@ import type { CommandError } from "../CommandError.js"
 import * as CompactedFiles from "./CompactedFiles.js"
 import * as Dialect from "./Dialect.js"
 import * as DuckDb from "./DuckDb.js"
-import { amended, crowdedEvents, latestAmendments, loneEvents } from "./EventRelation.js"
+import { amended, crowdedEvents, latestAmendments, loneEvents, unamended } from "./EventRelation.js"
 import * as Segments from "./Segments.js"
+import * as UnsettledRuns from "./UnsettledRuns.js"
 
 /**
  * How much of the lines is read: what events are made of, or all of the runs, or their calls too, or all quantities of those. Each
@@ -29,68 +30,118 @@ export interface Loaded {
 /** Makes the tables, or replaces them. */
 export const load = (database: DuckDb.DuckDb, files: Ledger.Files, depth: Depth): Effect.Effect<Loaded, CommandError> =>
   Effect.gen(function* () {
-    yield* make(database, files, depth)
-    const [row] = yield* database.query("SELECT count(*) AS left_out FROM read_lines WHERE NOT is_counted")
+    const leftOut = yield* make(database, files, depth)
     // Without calls `tail_runs` is a view of the lines, which takes half as long as a table.
     if (hasCalls(depth)) yield* database.query("DROP TABLE read_lines")
     const cut = files.compacted.reduce((sum, { cutLines, problem }) => sum + (problem === undefined ? cutLines : 1), 0)
-    return { files, depth, linesLeftOut: Number(row?.["left_out"] ?? 0) + cut }
+    return { files, depth, linesLeftOut: leftOut + cut }
   })
 
-/** Makes the tables, and keeps `read_lines`: what was read of each line, with the place of its segment as `source`. */
-export const make = (database: DuckDb.DuckDb, files: Ledger.Files, depth: Depth): Effect.Effect<void, CommandError> =>
+/**
+ * Makes the tables, and keeps `read_lines`: what was read of each line, with the place of its segment as `source`. Gives how many
+ * lines are not counted.
+ */
+export const make = (database: DuckDb.DuckDb, files: Ledger.Files, depth: Depth): Effect.Effect<number, CommandError> =>
   Effect.gen(function* () {
     const readable = { ...files, compacted: files.compacted.filter(({ problem }) => problem === undefined) }
-    const { compacted } = readable
-    const all = (statements: ReadonlyArray<string>) =>
-      Effect.forEach(statements, (statement) => database.query(statement), { discard: true })
-    yield* all(compactedViews(readable, depth))
-    // A table of lines in their order takes several times as long where there are many segments.
-    const hasUnsettled = yield* DuckDb.unordered(
-      database,
-      Effect.gen(function* () {
-        yield* database.query(
-          `CREATE OR REPLACE TEMP TABLE read_lines AS ${readLines(readable, readable.segments, depth)}`
-        )
-        const unsettled = yield* findUnsettled(database, readable)
-        if (unsettled.length > 0) yield* database.query(unsettledRuns(readable, depth, unsettled))
-        return unsettled.length > 0
-      })
-    )
-    yield* database.query(repeatedRuns)
-    yield* ordered(database, readable, depth)
-    yield* all(runTables(compacted, depth, hasUnsettled))
-    if (hasCalls(depth)) yield* all(callTables(compacted, depth, hasUnsettled))
+    yield* all(database, compactedViews(readable, depth))
+    const hasUnsettled = yield* readAll(database, readable, depth)
+    const found = yield* countRuns(database)
+    const isSorted = found.hasTies && (yield* ordered(database, readable, depth))
+    const contents = { ...(isSorted ? yield* countRuns(database) : found), hasUnsettled }
+    yield* all(database, runTables(readable, depth, contents))
+    if (hasCalls(depth)) yield* all(database, callTables(readable.compacted, depth, hasUnsettled))
+    return contents.leftOut
   })
 
-/** How many keys a statement names. With more it joins the table of them. */
+/** Runs statements one after the other, whose results nobody reads. */
+const all = (database: DuckDb.DuckDb, statements: ReadonlyArray<string>): Effect.Effect<void, CommandError> =>
+  statements.length === 0 ? Effect.void : Effect.asVoid(database.query(statements.join(";\n")))
+
+/** Reads the lines, and the compacted runs of events that may have changed since. Gives whether there are such events. */
+const readAll = (database: DuckDb.DuckDb, files: Ledger.Files, depth: Depth): Effect.Effect<boolean, CommandError> =>
+  Effect.gen(function* () {
+    const { compacted, segments } = files
+    const create = database.query(`CREATE OR REPLACE TEMP TABLE read_lines AS ${readLines(files, segments, depth)}`)
+    // A table of lines in their order takes several times as long where there are many segments.
+    yield* segments.length === 0 ? create : DuckDb.unordered(database, create)
+    if (compacted.length === 0) return false
+    const isNoted = UnsettledRuns.areNoted(compacted)
+    const hasNoted = isNoted && compacted.some(({ unsettledRuns }) => unsettledRuns !== 0)
+    yield* all(database, [
+      ...(hasNoted ? [notedRuns(files, depth)] : []),
+      unsettledEvents(hasNoted ? "noted_runs" : isNoted ? undefined : "compacted_unsettled", isNoted),
+      ...(segments.length > 0 ? eventsOfReadRuns : []),
+      ...(hasNoted ? [unsettledRuns(files, depth, "noted_runs")] : [])
+    ])
+    if (isNoted && segments.length === 0) return hasNoted
+    const rows = yield* database.query(
+      `SELECT event_key::VARCHAR AS key FROM unsettled WHERE NOT is_noted LIMIT ${maxNamedKeys + 1}`
+    )
+    if (rows.length === 0) return hasNoted
+    const isUnsettled =
+      rows.length > maxNamedKeys
+        ? "SEMI JOIN (SELECT event_key FROM unsettled WHERE NOT is_noted) USING (event_key)"
+        : `WHERE event_key IN (${rows.map(({ key }) => `${String(key)}::UBIGINT`).join(", ")})`
+    yield* database.query(unsettledRuns(files, depth, `compacted_runs ${isUnsettled}`))
+    return true
+  })
+
+/**
+ * How many keys a statement names. With more it joins the table of them. Where the keys are in the statement, DuckDB reads only
+ * their column of the files that have none of them.
+ */
 const maxNamedKeys = 500
 
-/** Finds the compacted events that may have changed since. Gives the keys of them, or some where there are many. */
-const findUnsettled = (
-  database: DuckDb.DuckDb,
-  { compacted, segments }: Ledger.Files
-): Effect.Effect<ReadonlyArray<string>, CommandError> =>
+/** What the tables are made of. */
+interface Contents {
+  readonly leftOut: number
+  readonly hasAmendments: boolean
+  /** Whether there are events of several runs. */
+  readonly hasCrowds: boolean
+  /** Whether the order of lines may count that are in one segment: of one kind for a run, or amendments of one time. */
+  readonly hasTies: boolean
+  /** Whether there are events that cannot be taken from compacted days. */
+  readonly hasUnsettled: boolean
+}
+
+/** Finds of each run the line that counts. */
+const countRuns = (database: DuckDb.DuckDb): Effect.Effect<Omit<Contents, "hasUnsettled">, CommandError> =>
   Effect.gen(function* () {
-    if (compacted.length === 0) return []
-    yield* database.query(unsettledEvents)
-    if (segments.length > 0) yield* database.query(eventsOfReadRuns)
-    const rows = yield* database.query(`SELECT event_key::VARCHAR AS key FROM unsettled LIMIT ${maxNamedKeys + 1}`)
-    return rows.map(({ key }) => String(key))
+    yield* database.query(countedRuns)
+    const [row] = yield* database.query(`SELECT count(*) FILTER (WHERE NOT is_counted) AS left_out,
+        count(*) FILTER (WHERE ${isAmendment}) AS amendments,
+        count(DISTINCT (source, amendment."eventId", amendment."at")) FILTER (WHERE ${isAmendment}) AS times,
+        (SELECT count(*) FROM counted_runs WHERE is_crowded) AS crowded,
+        (SELECT count(*) FROM counted_runs WHERE is_repeated) AS repeated
+      FROM read_lines`)
+    const count = (name: string) => Number(row?.[name])
+    return {
+      leftOut: count("left_out"),
+      hasAmendments: count("amendments") > 0,
+      hasCrowds: count("crowded") > 0,
+      hasTies: count("repeated") > 0 || count("times") < count("amendments")
+    }
   })
 
-/** Reads segments once more, in their order, in which that of two lines counts. A writer rarely makes such lines. */
-const ordered = (database: DuckDb.DuckDb, files: Ledger.Files, depth: Depth): Effect.Effect<void, CommandError> =>
+const isAmendment = "is_counted AND is_amendment"
+
+/**
+ * Reads segments once more, in their order, in which that of two lines counts. A writer rarely makes such lines. Gives whether there
+ * were any.
+ */
+const ordered = (database: DuckDb.DuckDb, files: Ledger.Files, depth: Depth): Effect.Effect<boolean, CommandError> =>
   Effect.gen(function* () {
-    if (files.segments.length === 0) return
+    if (files.segments.length === 0) return false
     const places = placesOf(files)
     const tied = new Set((yield* database.query(tiedSources)).map(({ source }) => Number(source)))
     const segments = files.segments.filter(({ path }) => tied.has(places.get(path) ?? -1))
-    if (segments.length === 0) return
+    if (segments.length === 0) return false
     yield* database.query(
       `DELETE FROM read_lines WHERE source IN (${segments.map(({ path }) => places.get(path)).join(", ")})`
     )
     yield* database.query(`INSERT INTO read_lines BY NAME ${readLines(files, segments, depth)}`)
+    return true
   })
 
 /** Whether a line is a run that can be counted. */
@@ -156,8 +207,11 @@ const notOfEvents: ReadonlySet<string> = new Set([
   "repriced_at"
 ])
 
+/** All columns of a run. */
+export const columns: ReadonlyArray<string> = Object.keys(runColumns)
+
 const columnsOf = (depth: Depth): ReadonlyArray<string> =>
-  Object.keys(runColumns).filter((name) => depth !== "events" || !notOfEvents.has(name))
+  columns.filter((name) => depth !== "events" || !notOfEvents.has(name))
 
 const hasCalls = (depth: Depth): boolean => depth === "calls" || depth === "quantities"
 
@@ -204,39 +258,49 @@ const readLines = (files: Ledger.Files, segments: ReadonlyArray<Ledger.Segment>,
       ${nested(depth, "completed.usages AS usages, completed.annotations AS annotations")}
       ${depth === "quantities" ? `, v IS NULL AS is_cut, CASE WHEN v = 1 AND type = 'lost' THEN "count" END AS lost` : ""}
     FROM (
-      SELECT *, ${segments.length === 0 ? "" : "file_index,"} CASE type WHEN 'started' THEN run ELSE completed.run END AS r
+      SELECT * REPLACE (CASE WHEN type = 'amended' THEN ${Segments.amendmentOf("amendment")} END AS amendment),
+        ${segments.length === 0 ? "" : "file_index,"} CASE type WHEN 'started' THEN run ELSE completed.run END AS r
       FROM ${Segments.lines(
         segments.map(({ path }) => path),
         depth
       )}
     )`
 
-/** Tables of compacted days that a depth needs. */
-const compactedNames = (depth: Depth): ReadonlyArray<(typeof CompactedFiles.names)[number]> =>
-  CompactedFiles.names.filter(
-    (name) => hasCalls(depth) || !(CompactedFiles.namesOfCalls as ReadonlyArray<string>).includes(name)
-  )
+/** Compacted days that have amendments, or may have. */
+const withAmendments = (compacted: ReadonlyArray<Ledger.CompactedDay>): ReadonlyArray<Ledger.CompactedDay> =>
+  compacted.filter(({ amendments }) => amendments !== 0)
+
+/** Compacted days of which a table is read, at a depth. */
+const daysWith = (
+  { compacted, segments }: Ledger.Files,
+  depth: Depth,
+  name: (typeof CompactedFiles.names)[number]
+): ReadonlyArray<Ledger.CompactedDay> => {
+  const isNoted = UnsettledRuns.areNoted(compacted)
+  if (name === "events") return compacted
+  if (name === "amendments") return withAmendments(compacted)
+  if (name === "unsettled") return isNoted ? [] : compacted
+  if (name === "runs") return isNoted && segments.length === 0 && depth === "events" ? [] : compacted
+  return hasCalls(depth) ? compacted : []
+}
 
 const compactedViews = (files: Ledger.Files, depth: Depth): ReadonlyArray<string> =>
-  files.compacted.length === 0
-    ? []
-    : compactedNames(depth).map(
-        (
-          name
-        ) => `CREATE OR REPLACE TEMP VIEW compacted_${name} AS SELECT *, ${placeIn(files, files.compacted)} AS source
-          FROM read_parquet([${CompactedFiles.paths(files.compacted, name).map(Segments.literalPath).join(", ")}])`
-      )
-
-/** Runs of which a line is not the only one of its kind. */
-const repeatedRuns = `CREATE OR REPLACE TEMP TABLE repeated_runs AS SELECT run_id, is_completed FROM read_lines
-  WHERE is_counted AND run_id IS NOT NULL GROUP BY run_id, is_completed HAVING count(*) > 1`
+  CompactedFiles.names.flatMap((name) => {
+    const days = daysWith(files, depth, name)
+    if (days.length === 0) return []
+    return `CREATE OR REPLACE TEMP VIEW compacted_${name} AS SELECT *, ${placeIn(files, days)} AS source
+      FROM read_parquet([${CompactedFiles.paths(days, name).map(Segments.literalPath).join(", ")}])`
+  })
 
 /** Segments that have several lines of one kind for a run, or amendments of one event that were made at one time. */
 const tiedSources = `SELECT DISTINCT source FROM (
-    SELECT source FROM read_lines SEMI JOIN repeated_runs USING (run_id, is_completed) WHERE is_counted
-    GROUP BY run_id, is_completed, source HAVING count(*) > 1
+    SELECT source FROM read_lines SEMI JOIN (
+      SELECT run_id, is_completed FROM read_lines WHERE is_counted AND run_id IS NOT NULL
+      GROUP BY run_id, is_completed HAVING count(*) > 1
+    ) USING (run_id, is_completed)
+    WHERE is_counted GROUP BY run_id, is_completed, source HAVING count(*) > 1
     UNION ALL
-    SELECT source FROM read_lines WHERE is_counted AND is_amendment
+    SELECT source FROM read_lines WHERE ${isAmendment}
     GROUP BY source, amendment."eventId", amendment."at" HAVING count(*) > 1
   )`
 
@@ -245,37 +309,42 @@ export const eventKey = (alias = ""): string => `md5_number_lower(${alias}event_
 
 /**
  * Events whose runs are in several places: in segments, or in more than one compacted day; and those that have a run without an
- * end. A day notes which of its events that is known of when it is compacted.
+ * end. A day notes which of its events that is known of when it is compacted, here those of a table.
  */
-const unsettledEvents = `CREATE OR REPLACE TEMP TABLE unsettled AS
-    SELECT DISTINCT event_key FROM (
-      SELECT event_key FROM compacted_unsettled
-      UNION ALL SELECT ${eventKey()} FROM read_lines WHERE is_counted AND run_id IS NOT NULL
-    )`
+const unsettledEvents = (table: string | undefined, isNoted: boolean): string =>
+  `CREATE OR REPLACE TEMP TABLE unsettled AS ${
+    table === undefined
+      ? "SELECT 0::UBIGINT AS event_key, true AS is_noted WHERE false"
+      : `SELECT DISTINCT event_key, ${isNoted} AS is_noted FROM ${table}`
+  }`
 
-/** The run may have been of another event, where a record was wrong. */
-const eventsOfReadRuns = `INSERT INTO unsettled SELECT DISTINCT event_key FROM compacted_runs
-          WHERE run_id IN (SELECT run_id FROM read_lines WHERE is_counted AND run_id IS NOT NULL)
-            AND event_key NOT IN (SELECT event_key FROM unsettled)`
+/** Adds the events of the runs that were read. A run may have been of another event, where a record was wrong. */
+const eventsOfReadRuns: ReadonlyArray<string> = [
+  `SELECT ${eventKey()} AS event_key FROM read_lines WHERE is_counted AND run_id IS NOT NULL`,
+  `SELECT event_key FROM compacted_runs
+    WHERE run_id IN (SELECT run_id FROM read_lines WHERE is_counted AND run_id IS NOT NULL)`
+].map(
+  (keys) => `INSERT INTO unsettled SELECT DISTINCT event_key, false FROM (${keys})
+    WHERE event_key NOT IN (SELECT event_key FROM unsettled)`
+)
 
-/**
- * Adds the compacted runs of unsettled events to the lines. Where the keys are in the statement, DuckDB reads only their column of
- * the files that have none of them.
- */
-const unsettledRuns = ({ segments }: Ledger.Files, depth: Depth, keys: ReadonlyArray<string>): string => {
+const notedRuns = (files: Ledger.Files, depth: Depth): string => {
+  const places = placesOf(files)
+  return `CREATE OR REPLACE TEMP TABLE noted_runs AS
+    ${UnsettledRuns.select(files.compacted, columnsOf(depth), ({ path }) => places.get(path) ?? 0)}`
+}
+
+/** Adds compacted runs to the lines. */
+const unsettledRuns = ({ segments }: Ledger.Files, depth: Depth, from: string): string => {
   const alive = new Set(segments.filter(({ isAbandoned }) => !isAbandoned).map(({ writer }) => writer))
   const isAlive =
     alive.size === 0
       ? "false"
       : `coalesce(list_has_any(writers, [${Array.from(alive, DuckDb.literal).join(", ")}]), false)`
-  const isUnsettled =
-    keys.length > maxNamedKeys
-      ? "SEMI JOIN unsettled USING (event_key)"
-      : `WHERE event_key IN (${keys.map((key) => `${key}::UBIGINT`).join(", ")})`
   return `INSERT INTO read_lines BY NAME
     SELECT true AS is_counted, false AS is_amendment, is_completed, ${columnsOf(depth).join(", ")}, source, ${isAlive} AS is_alive
       ${nested(depth, "NULL AS usages, NULL AS annotations")}
-    FROM compacted_runs ${isUnsettled}`
+    FROM ${from}`
 }
 
 /** Rows of compacted days and of the others. `columns` are of both. */
@@ -298,10 +367,13 @@ const together = (
 const countedRuns = `CREATE OR REPLACE TEMP TABLE counted_runs AS
   WITH winners AS (
     SELECT max(${rank()}) AS rank, arg_max(hash(event_id, customer_id), ${rank()}) AS event,
-      bool_or(is_alive AND NOT is_completed) AS is_running
+      bool_or(is_alive AND NOT is_completed) AS is_running,
+      greatest(count(*) FILTER (WHERE is_completed), count(*) FILTER (WHERE NOT is_completed)) > 1 AS is_repeated
     FROM read_lines WHERE is_counted AND run_id IS NOT NULL GROUP BY run_id
   )
-  SELECT rank, is_running, event IN (SELECT event FROM winners GROUP BY event HAVING count(*) > 1) AS is_crowded FROM winners`
+  SELECT rank, is_running, is_repeated,
+    event IN (SELECT event FROM winners GROUP BY event HAVING count(*) > 1) AS is_crowded
+  FROM winners`
 
 const tailRuns = (depth: Depth): string => `SELECT c.rank, source, is_completed, ${columnsOf(depth).join(", ")},
     CASE WHEN is_completed THEN outcome_status ELSE ${openStatus} END AS report_status,
@@ -309,40 +381,55 @@ const tailRuns = (depth: Depth): string => `SELECT c.rank, source, is_completed,
   FROM read_lines l JOIN counted_runs c ON c.rank = ${rank("l.")}`
 
 const runTables = (
-  compacted: ReadonlyArray<Ledger.CompactedDay>,
+  { compacted }: Ledger.Files,
   depth: Depth,
-  hasUnsettled: boolean
-): ReadonlyArray<string> => [
-  countedRuns,
-  ...(hasCalls(depth)
-    ? [
-        `CREATE OR REPLACE TEMP TABLE kept_runs AS ${tailRuns(depth)}`,
-        "CREATE OR REPLACE TEMP VIEW tail_runs AS SELECT * FROM kept_runs"
-      ]
-    : [`CREATE OR REPLACE TEMP VIEW tail_runs AS ${tailRuns(depth)}`]),
-  `CREATE OR REPLACE TEMP VIEW runs AS ${together(
-    "runs",
-    compacted,
-    hasUnsettled,
-    `is_completed, ${columnsOf(depth).join(", ")}, report_status, run_status`,
-    `is_completed, ${columnsOf(depth).join(", ")}, outcome_status AS report_status, status AS run_status`
-  )}`,
-  `CREATE OR REPLACE TEMP TABLE amendments AS
-    SELECT ${position()} AS id, amendment."eventId" AS event_id, amendment."customerId" AS customer_id,
-      amendment.outcome.status AS outcome_status, amendment.outcome."valueType" AS outcome_value_type,
-      amendment.outcome."valueAmount" AS outcome_value_amount, amendment.outcome.confidence AS outcome_confidence,
-      amendment.outcome.reason AS outcome_reason, amendment."by" AS amended_by, amendment."at" AS amended_at
-    FROM read_lines WHERE is_amendment AND is_counted
-    ${compacted.length === 0 ? "" : "UNION ALL BY NAME SELECT (source::BIGINT << 40) + id AS id, * EXCLUDE (id, source) FROM compacted_amendments"}`,
-  `CREATE OR REPLACE TEMP TABLE crowded_events AS
-    WITH ${crowdedEvents(Dialect.duckDb, "SELECT * FROM tail_runs WHERE is_crowded")} SELECT * FROM crowded_events`,
-  `CREATE OR REPLACE TEMP VIEW tail_events AS
-    SELECT * FROM crowded_events UNION ALL BY NAME ${loneEvents("tail_runs")} WHERE NOT is_crowded`,
-  `CREATE OR REPLACE TEMP VIEW recorded_events AS ${together("events", compacted, hasUnsettled, "*", "* EXCLUDE (event_key, source)")}`,
-  // A table: a common table expression would have all columns of events be read.
-  `CREATE OR REPLACE TEMP TABLE latest_amendments AS ${latestAmendments(Dialect.duckDb, "amendments")}`,
-  `CREATE OR REPLACE TEMP VIEW events AS ${amended("recorded_events", "latest_amendments")}`
-]
+  { hasAmendments, hasCrowds, hasUnsettled }: Contents
+): ReadonlyArray<string> => {
+  const hasCompactedAmendments = withAmendments(compacted).length > 0
+  return [
+    ...(hasCalls(depth)
+      ? [
+          `CREATE OR REPLACE TEMP TABLE kept_runs AS ${tailRuns(depth)}`,
+          "CREATE OR REPLACE TEMP VIEW tail_runs AS SELECT * FROM kept_runs"
+        ]
+      : [`CREATE OR REPLACE TEMP VIEW tail_runs AS ${tailRuns(depth)}`]),
+    ...(depth === "events"
+      ? []
+      : [
+          `CREATE OR REPLACE TEMP VIEW runs AS ${together(
+            "runs",
+            compacted,
+            hasUnsettled,
+            `is_completed, ${columnsOf(depth).join(", ")}, report_status, run_status`,
+            `is_completed, ${columnsOf(depth).join(", ")}, outcome_status AS report_status, status AS run_status`
+          )}`
+        ]),
+    `CREATE OR REPLACE TEMP TABLE amendments AS
+      SELECT ${position()} AS id, amendment."eventId" AS event_id, amendment."customerId" AS customer_id,
+        amendment.outcome.status AS outcome_status, amendment.outcome."valueType" AS outcome_value_type,
+        amendment.outcome."valueAmount" AS outcome_value_amount, amendment.outcome.confidence AS outcome_confidence,
+        amendment.outcome.reason AS outcome_reason, amendment."by" AS amended_by, amendment."at" AS amended_at
+      FROM read_lines WHERE ${isAmendment}
+      ${hasCompactedAmendments ? "UNION ALL BY NAME SELECT (source::BIGINT << 40) + id AS id, * EXCLUDE (id, source) FROM compacted_amendments" : ""}`,
+    ...(hasCrowds
+      ? [
+          `CREATE OR REPLACE TEMP TABLE crowded_events AS
+            WITH ${crowdedEvents(Dialect.duckDb, "SELECT * FROM tail_runs WHERE is_crowded")} SELECT * FROM crowded_events`,
+          `CREATE OR REPLACE TEMP VIEW tail_events AS
+            SELECT * FROM crowded_events UNION ALL BY NAME ${loneEvents("tail_runs")} WHERE NOT is_crowded`
+        ]
+      : [`CREATE OR REPLACE TEMP VIEW tail_events AS ${loneEvents("tail_runs")}`]),
+    `CREATE OR REPLACE TEMP VIEW recorded_events AS
+      ${together("events", compacted, hasUnsettled, "*", "* EXCLUDE (event_key, source)")}`,
+    ...(hasAmendments || hasCompactedAmendments
+      ? [
+          // A table: a common table expression would have all columns of events be read.
+          `CREATE OR REPLACE TEMP TABLE latest_amendments AS ${latestAmendments(Dialect.duckDb, "amendments")}`,
+          `CREATE OR REPLACE TEMP VIEW events AS ${amended("recorded_events", "latest_amendments")}`
+        ]
+      : [`CREATE OR REPLACE TEMP VIEW events AS ${unamended("recorded_events")}`])
+  ]
+}
 
 /** The calls of lines whose run they say. */
 const isWinner = `SEMI JOIN tail_runs r ON r.rank = (1::BIGINT << 60) + ${position("l.")}`

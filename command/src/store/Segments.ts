@@ -69,14 +69,15 @@ const eventCompletedType = struct({
   totals: struct({ usd: "VARCHAR", calls: "BIGINT", unpricedCalls: "BIGINT" })
 })
 
-const outcomeType = struct({
+const outcomeFields = {
   status: "VARCHAR",
   valueType: "VARCHAR",
   valueAmount: "DOUBLE",
   confidence: "DOUBLE",
   reason: "VARCHAR",
   errorType: "VARCHAR"
-})
+}
+const outcomeType = struct(outcomeFields)
 
 const priceType = struct({
   source: "VARCHAR",
@@ -146,23 +147,22 @@ const completedType = struct(completed)
 const completedWith = (callType: string): string =>
   struct({ ...completed, usages: `${callType}[]`, annotations: "MAP(VARCHAR, VARCHAR)" })
 
-const amendmentType = struct({
-  eventId: "VARCHAR",
-  customerId: "VARCHAR",
-  outcome: outcomeType,
-  by: "VARCHAR",
-  at: "TIMESTAMPTZ"
-})
+const amendmentFields = { eventId: "VARCHAR", customerId: "VARCHAR", by: "VARCHAR", at: "TIMESTAMPTZ" }
+const amendmentType = struct({ ...amendmentFields, outcome: outcomeType })
+
+/** The amendment of a line for which it is read as JSON. Few lines have one: to read all of its fields of each takes longer. */
+export const amendmentOf = (json: string): string =>
+  `from_json(${json}, ${literal(JSON.stringify({ ...amendmentFields, outcome: outcomeFields }))})`
 
 /** What a line has besides its version and its type, by what is read of it. */
 const columns = {
-  events: { run: eventRunType, completed: eventCompletedType, amendment: amendmentType, filename: "VARCHAR" },
-  runs: { run: runType, completed: completedType, amendment: amendmentType, filename: "VARCHAR" },
-  calls: { run: runType, completed: completedWith(callType), amendment: amendmentType, filename: "VARCHAR" },
+  events: { run: eventRunType, completed: eventCompletedType, amendment: "JSON", filename: "VARCHAR" },
+  runs: { run: runType, completed: completedType, amendment: "JSON", filename: "VARCHAR" },
+  calls: { run: runType, completed: completedWith(callType), amendment: "JSON", filename: "VARCHAR" },
   quantities: {
     run: runType,
     completed: completedWith(callWithQuantitiesType),
-    amendment: amendmentType,
+    amendment: "JSON",
     count: "BIGINT",
     filename: "VARCHAR"
   },

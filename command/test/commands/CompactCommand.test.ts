@@ -3,7 +3,7 @@
  * every command, of which one store is compacted.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
-import { utimes, writeFile } from "node:fs/promises"
+import { rm, utimes, writeFile } from "node:fs/promises"
 import { hostname } from "node:os"
 import { join } from "node:path"
 import { FileSystem, Error as PlatformError } from "@effect/platform"
@@ -11,7 +11,9 @@ import { NodeContext } from "@effect/platform-node"
 import { Ledger } from "botanu-effect/ledger"
 import { Effect, Exit } from "effect"
 import { describe, expect, it } from "vitest"
+import { Outcome } from "../../../src/index.js"
 import { record } from "../../../test/report/records.js"
+import { instant } from "../../../test/runs.js"
 import * as Compaction from "../../src/store/Compaction.js"
 import * as DuckDb from "../../src/store/DuckDb.js"
 import * as LedgerDirectory from "../../src/store/LedgerDirectory.js"
@@ -58,6 +60,32 @@ const daysIn = (ledger: string): ReadonlyArray<string> =>
     .filter((name) => String(name).endsWith(".compacted"))
     .map((name) => String(name).slice(0, 10))
     .sort()
+
+/** The folders of compacted days. */
+const foldersIn = (ledger: string): ReadonlyArray<string> =>
+  readdirSync(ledger, { recursive: true })
+    .map((name) => join(ledger, String(name)))
+    .filter((name) => name.endsWith(".compacted"))
+    .sort()
+
+/** Leaves the keys of events in a file, without their runs. */
+const keysAlone = (file: string): Promise<unknown> =>
+  Effect.runPromise(
+    Effect.scoped(
+      Effect.flatMap(DuckDb.make, ({ query }) =>
+        query(`CREATE TABLE keys AS SELECT DISTINCT event_key FROM read_parquet(${DuckDb.literal(file)});
+          COPY keys TO ${DuckDb.literal(file)} (FORMAT parquet)`)
+      )
+    )
+  )
+
+const amendment = (event: string, status: "failure" | "partial"): Ledger.OutcomeAmendment =>
+  new Ledger.OutcomeAmendment({
+    eventId: event,
+    outcome: new Outcome.Outcome({ status }),
+    by: "crm",
+    at: instant(3 * day)
+  })
 
 const compact = (ledger: string, ...more: ReadonlyArray<string>) => botanu(["compact", "--ledger", ledger, ...more])
 
@@ -247,6 +275,50 @@ describe("botanu compact", { timeout }, () => {
     expect((await prune()).out).toContain("removed 1 days before 2026-02-03")
     expect(readdirSync(ledger).sort()).toEqual(["2026-02-03", "2026-02-04"])
     expect(await eventsIn(ledger)).toEqual(["b", "c", "d"])
+  })
+
+  it("has copies of runs of other days, which go with those days", async () => {
+    const ledger = await ledgerOfDays()
+    await compact(ledger)
+    const runsOfB = async () =>
+      (
+        await botanu([
+          "sql",
+          "select runs, attempts, usd from events where event_id = 'b'",
+          "--format",
+          "csv",
+          "--ledger",
+          ledger
+        ])
+      ).out
+    expect(await runsOfB()).toMatch(/\n2,2,0\.03/)
+    await rm(join(ledger, "2026-02-02"), { recursive: true })
+    expect(await runsOfB()).toMatch(/\n1,1,0\.02/)
+  })
+
+  it("may have days that note no runs of other days, as an earlier version wrote them", async () => {
+    const ledger = await ledgerOfDays()
+    await writeFile(
+      join(ledger, "2026-02-04/c-2.jsonl"),
+      `${linesOf([], [amendment("a", "failure"), amendment("d", "partial")]).join("\n")}\n`
+    )
+    await abandon(ledger)
+    const before = await answers(ledger)
+    await compact(ledger)
+    expect(await answers(ledger)).toEqual(before)
+    for (const folder of foldersIn(ledger)) {
+      const manifest = join(folder, "manifest.json")
+      const text = readFileSync(manifest, "utf8")
+      await writeFile(manifest, text.replace(/"amendments":\d+,"unsettledRuns":\d+,/, ""))
+      expect(readFileSync(manifest, "utf8").length).toBeLessThan(text.length)
+      await keysAlone(join(folder, "unsettled.parquet"))
+      expect(await answers(ledger)).toEqual(before)
+    }
+    const correction = record({ n: 2, event: "b", start: 1, end: 5, status: "failure", calls: [{ usd: "0.5" }] })
+    await writeFile(join(ledger, "2026-02-04/z-1.jsonl"), `${linesOf([correction]).join("\n")}\n`)
+    expect(
+      (await botanu(["sql", "select usd from events where event_id = 'b'", "--format", "csv", "--ledger", ledger])).out
+    ).toMatch(/\n0\.52/)
   })
 
   it("is pruned by day where it is not compacted yet: the day of the limit stays", async () => {

@@ -44,7 +44,7 @@ it("reads a segment in its order only where that counts: of two records, or two 
           return yield* database.query(statement, parameters)
         })
     }
-    yield* LedgerTables.load(watched, yield* LedgerDirectory.files(directory), "events")
+    yield* LedgerTables.load(watched, yield* LedgerDirectory.files(directory), "runs")
     expect(inOrder).toHaveLength(1)
     expect(inOrder[0]).toContain("twice-1.jsonl")
     expect(inOrder[0]).toContain("amended-1.jsonl")
