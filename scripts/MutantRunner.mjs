@@ -4,7 +4,8 @@
  * ones. To start vitest anew for each mutant takes a hundred times as long.
  *
  * A test that failed must pass again without the mutant, when the runs that it left active are forgotten. If it does not, the mutant left
- * something else behind, or it was the test; then the mutant is tried again as the first of a new process.
+ * something else behind, or it was the test. Then this process has no use for the test any more, and mutants that other tests do not detect
+ * are tried again in a new process, one of them as its first.
  */
 import { appendFileSync, existsSync, readFileSync, writeFileSync, writeSync } from "node:fs"
 import { GlobalValue } from "effect"
@@ -21,6 +22,9 @@ const state = Object.assign(globalThis.__stryker__, { mutantCoverage: { static: 
 
 /** As with Stryker: a test that comes to the place of a mutant a hundred times as often does not end. */
 const hitFactor = 100
+
+/** So many tests of a process may have become useless. */
+const maxSpoiled = 20
 
 /** A test that takes longer than this hangs. */
 const patienceMillis = (usualMillis) => 5000 + 10 * usualMillis
@@ -58,27 +62,30 @@ export default class MutantRunner extends VitestTestRunner {
 
   async tryMutants(tests, coverage, plan) {
     const kills = readResults(resultsFile).filter(({ status }) => status === "Killed")
+    const spoiled = new Set()
     let tried = 0
     for (const mutant of plan) {
-      const { isSure, ...result } = await this.tryMutant(mutant, tests, coverage, kills)
-      if (!isSure) log(`Left something behind: ${mutant.key} in ${result.test}`)
-      if (!isSure && tried > 0) return
-      const line = { key: mutant.key, ...mutant.result, ...result }
-      appendFileSync(resultsFile, `${JSON.stringify(line)}\n`)
-      if (line.status === "Killed") kills.push(line)
-      tried++
-      if (!isSure || tried === mutantsOfProcess) return
+      const isFirst = tried++ === 0
+      const result = await this.tryMutant(mutant, { tests, coverage, kills, spoiled, isFirst })
+      if (result !== undefined) {
+        const line = { key: mutant.key, ...mutant.result, ...result }
+        appendFileSync(resultsFile, `${JSON.stringify(line)}\n`)
+        if (line.status === "Killed") kills.push(line)
+      }
+      if (tried === mutantsOfProcess || spoiled.size > maxSpoiled) return
     }
   }
 
-  async tryMutant({ id, key, result }, tests, { atLoad, hits, millis }, kills) {
+  /** Gives nothing where a test decides that does not pass in this process any more. */
+  async tryMutant({ id, key, result }, { tests, coverage: { atLoad, hits, millis }, kills, spoiled, isFirst }) {
     const chances = chancesAt(result, kills)
     const worth = (name) => (chances.get(name) ?? 0) / millis[name]
     const covering = Object.keys(millis)
       .filter((name) => hits[name]?.[id] !== undefined)
       .sort((a, b) => worth(b) - worth(a) || millis[a] - millis[b])
-    if (covering.length === 0) return { isSure: true, status: id in atLoad ? "Ignored" : "NoCoverage" }
+    if (covering.length === 0) return { status: id in atLoad ? "Ignored" : "NoCoverage" }
     for (const name of covering) {
+      if (spoiled.has(name)) continue
       const test = tests.get(name)
       writeFileSync(progressFile, key)
       Object.assign(state, { activeMutant: id, hitCount: 0, hitLimit: hitFactor * hits[name][id] })
@@ -87,9 +94,11 @@ export default class MutantRunner extends VitestTestRunner {
       if (failure === undefined && state.hitCount <= state.hitLimit) continue
       forgetActiveRuns()
       const isSure = (await this.run(test, patienceMillis(millis[name]))) === undefined
-      return { isSure, status: failure === hung ? "Timeout" : "Killed", test: name }
+      if (!isSure) spoiled.add(name)
+      if (!isSure) log(`Left something behind: ${key} in ${name}`)
+      if (isSure || isFirst) return { status: failure === hung ? "Timeout" : "Killed", test: name }
     }
-    return { isSure: true, status: "Survived" }
+    return covering.some((name) => spoiled.has(name)) ? undefined : { status: "Survived" }
   }
 
   /** What a test failed with. What its suites prepare before all tests is prepared once for all mutants. */

@@ -32,6 +32,13 @@ describe("the public surface", () => {
     expect(unused).toEqual([])
   })
 
+  it("is in the change log, as far as it is new and there is something at run time", () => {
+    const changes = read("CHANGELOG.md")
+    const added = names.filter(({ docs, isValue }) => isValue && docs.since !== "0.1.0")
+    const missing = added.filter(({ name, within }) => !changes.includes([...within, name].join(".")))
+    expect(missing.map(fullName)).toEqual([])
+  })
+
   it.each(entryPoints())("of $entry has nothing more at run time", async ({ entry, source }) => {
     const declared = names.filter((name) => name.entry === entry && name.isValue && !name.isStatic)
     const module = await import(pathToFileURL(join(root, source)).href)
