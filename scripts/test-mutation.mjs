@@ -6,6 +6,7 @@
  * - `--share 0.2 --seed 1` tries a random fifth of the mutants;
  * - `--only Charge` takes files whose name has that in it;
  * - `--survivors` tries those again that survived, and no others;
+ * - `--tests Exits,LiveRun` runs only tests whose file has one of these in its name: quick, where those are the new ones;
  * - `--alone` gives each mutant a process of its own: what tests leave in a process, such as a full cache, may hide a mutant;
  * - `--report` prints the results that there are, and runs nothing.
  *
@@ -41,7 +42,8 @@ const { positionals: rooms, values } = parseArgs({
     report: { type: "boolean", default: false },
     seed: { type: "string", default: "1" },
     share: { type: "string", default: "1" },
-    survivors: { type: "boolean", default: false }
+    survivors: { type: "boolean", default: false },
+    tests: { type: "string", default: "" }
   }
 })
 const unknown = rooms.filter((room) => !(room in decidingRooms))
@@ -72,6 +74,7 @@ const filesOf = (room) => readdirSync(join(root, "src", room)).filter((file) => 
 const allTests = (room) => `import { describe } from "vitest"
 
 ${testsOf(room)
+  .filter((file) => values.tests.split(",").some((name) => file.includes(name)))
   .map((file) => `describe(${JSON.stringify(file)}, async () => void (await import(${JSON.stringify(`./${file}`)})))`)
   .join("\n")}
 `

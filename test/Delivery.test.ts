@@ -201,7 +201,10 @@ describe("a run that came in lean mode and is tried again", () => {
       )
       expect(value.attempt).toBe(2)
       expect(lines).toHaveLength(1)
-      expect(lines[0]).toContain(`retryOf: run ${runId} came in lean mode, so its attempt number`)
+      expect(lines[0]).toBe(
+        `retryOf: run ${runId} came in lean mode, so its attempt number, its root and its parent are not known; the next one is ` +
+          'counted as attempt 2. Send it with Propagation.injectWith({ mode: "full" })'
+      )
     }).pipe(Effect.provide(observed))
   )
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Chunk, Deferred, Effect, Exit, Fiber, Option, Stream, TestClock } from "effect"
-import { Botanu, Llm } from "../src/index.js"
+import { Botanu, Llm, Propagation } from "../src/index.js"
 import { completedRuns, endedSpans, observed, onlyRun } from "./observed.js"
 import { ids } from "./runs.js"
 import { spend } from "./usages.js"
@@ -156,6 +156,27 @@ describe("a stream that is a run", () => {
       expect(yield* done(inRun)).toEqual(bare)
       expect(bare).toEqual([1, 2])
     }).pipe(Effect.provide(observed))
+  )
+
+  it.effect(
+    "is not sent as cancelled by its finalizers where it has come to its end, whatever becomes of its consumer",
+    () =>
+      Effect.gen(function* () {
+        const latch = yield* Effect.makeLatch()
+        const sent: Array<string | undefined> = []
+        const send = Effect.map(Propagation.injectWith({ deadline: true, mode: "full" }), ({ baggage }) => {
+          sent.push(baggage)
+        })
+        const source = Stream.ensuring(Stream.make(1), Effect.zipRight(latch.await, send))
+        const consumer = yield* Effect.fork(Stream.runDrain(inRun(source)))
+        yield* Effect.yieldNow()
+        yield* Fiber.interruptFork(consumer)
+        yield* Effect.yieldNow()
+        yield* latch.open
+        yield* Fiber.await(consumer)
+        expect(sent.map((baggage = "") => baggage.includes("cancelled"))).toEqual([false])
+        expect(yield* ends).toEqual([["success", undefined], 0])
+      }).pipe(Effect.provide(observed))
   )
 
   it.effect("has ended for good when it has ended", () =>

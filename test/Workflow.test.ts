@@ -599,6 +599,19 @@ describe("retry", () => {
     }).pipe(Effect.provide(observed))
   )
 
+  it.effect("that fails while it is cancelled is a failure, and says that it was cancelled and why", () =>
+    Effect.gen(function* () {
+      const body = Effect.onInterrupt(Effect.never, () => Effect.die("in a finalizer"))
+      const fiber = yield* Effect.fork(Botanu.workflow(body, "W", ids))
+      yield* Effect.yieldNow()
+      const [active] = yield* Botanu.activeRuns
+      yield* Botanu.cancel(active?.runId ?? "", "operator")
+      yield* Fiber.await(fiber)
+      const [completed] = yield* completedRuns
+      expect(completed).toMatchObject({ status: "failure", cancellationReason: "operator", run: { cancelled: true } })
+    }).pipe(Effect.provide(observed))
+  )
+
   it.effect("started by a daemon knows the span of a run that is over by its ids only", () =>
     Effect.gen(function* () {
       const parentOf = Effect.map(Effect.currentSpan, (span) => Option.getOrThrow(span.parent))

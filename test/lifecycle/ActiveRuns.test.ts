@@ -204,6 +204,43 @@ describe("a workflow that waits for its next attempt", () => {
     }).pipe(Effect.provide(RunExporter.layerMemory))
   )
 
+  it.effect("keeps a defect of its policy, also where it was cancelled meanwhile", () =>
+    Effect.gen(function* () {
+      const decided = yield* Effect.makeLatch()
+      const policy = { while: () => Effect.zipRight(decided.await, Effect.die("in the policy")) }
+      const fiber = yield* Effect.fork(Effect.uninterruptible(Effect.exit(failing([], policy))))
+      yield* TestClock.adjust(0)
+      const [deciding] = yield* Botanu.activeRuns
+      yield* Botanu.cancel(deciding?.runId ?? "", "operator")
+      yield* decided.open
+      expect(yield* Fiber.join(fiber)).toEqual(Exit.die("in the policy"))
+    })
+  )
+
+  it.effect("gives its policy the clock of the program", () =>
+    Effect.gen(function* () {
+      const times: Array<unknown> = []
+      const look = Effect.map(Effect.currentSpan, ({ status }) => {
+        times.push(status.startTime)
+        return false
+      })
+      const policy = { while: () => Effect.orDie(Effect.withSpan(look, "deciding")) }
+      yield* TestClock.adjust("2 millis")
+      yield* Effect.exit(failing([], policy))
+      expect(times).toEqual([2_000_000n])
+    })
+  )
+
+  it.effect("can be joined by its last run, which is over", () =>
+    Effect.gen(function* () {
+      const fiber = yield* Effect.fork(failing([], Schedule.spaced("1 hour")))
+      yield* TestClock.adjust("30 minutes")
+      const [waiting] = yield* Botanu.activeRuns
+      expect(waiting && (yield* Botanu.resume(Effect.succeed(1), waiting))).toBe(1)
+      yield* Fiber.interrupt(fiber)
+    })
+  )
+
   it.effect("is over when what its schedule forked has ended, if it is cancelled", () =>
     Effect.gen(function* () {
       const release = yield* Deferred.make<void>()

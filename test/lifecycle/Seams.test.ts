@@ -242,6 +242,35 @@ describe("a clock", () => {
     }).pipe(Effect.provide(logging(lines)))
   })
 
+  it.effect.each([2, 3, 4, 5])("that fails at reading %i alone makes no run longer", (nth) =>
+    Effect.gen(function* () {
+      let readings = 0
+      const time = { millis: 5_000, nanos: 5_000_000_000n }
+      const read = <A>(value: A): A => {
+        readings += 1
+        return readings === nth ? throwing() : value
+      }
+      const clock: Clock.Clock = {
+        ...Clock.make(),
+        unsafeCurrentTimeMillis: () => read(time.millis),
+        unsafeCurrentTimeNanos: () => read(time.nanos)
+      }
+      yield* Effect.withClock(Botanu.workflow(Effect.void, "W", ids), clock)
+      expect((yield* completedRuns).map(({ durationMs }) => durationMs)).toEqual([0])
+    }).pipe(Effect.provide(RunExporter.layerMemory))
+  )
+
+  it.effect("that fails where a stream is left, is named", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
+      for (const nth of clockReadings) {
+        const left = Stream.runDrain(Stream.take(Botanu.workflow(Stream.make(1, 2, 3), "W", ids), 1))
+        yield* Effect.withClock(left, clockDownFrom(nth))
+      }
+      expect(lines.join()).toContain("reading the clock at the end of a stream failed: Error: down")
+    }).pipe(Effect.provide(logging(lines)))
+  })
+
   it.effect("that fails from the start makes no run, and is named", () =>
     Effect.gen(function* () {
       const ran = Effect.flip(Botanu.workflow(Effect.void, "W", ids))
