@@ -1,8 +1,9 @@
 /**
  * What spans and log lines inside of a run carry.
  */
-import { expect, it } from "vitest"
-import { annotationsOf } from "../../src/lifecycle/RunAnnotations.js"
+import { expect, it } from "@effect/vitest"
+import { Effect, HashMap } from "effect"
+import { annotated, annotationsOf } from "../../src/lifecycle/RunAnnotations.js"
 import { makeRun, otherRunId } from "../runs.js"
 
 it.each([
@@ -14,3 +15,10 @@ it.each([
   const keys = annotationsOf(makeRun(fields), mode).map(([key]) => key)
   expect(keys).toEqual(["botanu.run_id", "botanu.workflow", "botanu.event_id", "botanu.customer_id", ...more])
 })
+
+it.effect("work in a run without a business context has the keys of the run alone", () =>
+  Effect.withFiberRuntime((fiber) => {
+    const { onLogs, onSpans } = annotated(fiber, makeRun(), "lean")
+    return Effect.sync(() => expect([HashMap.size(onLogs), HashMap.size(onSpans)]).toEqual([4, 4]))
+  })
+)

@@ -29,7 +29,7 @@ import {
   RunExporter
 } from "../../src/index.js"
 import { RunWorkflow } from "../../src/workflow/index.js"
-import { completedRuns, endedSpans, eventsOf, observed, onlyRun, spanOf } from "../observed.js"
+import { completedRuns, endedSpans, eventsOf, logging, observed, onlyRun, spanOf } from "../observed.js"
 import { activity, call, ids, Order, OutOfStock, prices, suspend } from "./workflows.js"
 
 const OrderRun = RunWorkflow.asRun(Order, ids)
@@ -269,8 +269,9 @@ describe("an execution", () => {
 })
 
 describe("an execution that does not succeed", () => {
-  it.scoped("is a failure, and its compensations run in the run, as a step", () =>
-    Effect.gen(function* () {
+  it.scoped("is a failure, and its compensations run in the run, as a step, without trouble", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
       const live = OrderRun.toLayer(() =>
         Effect.gen(function* () {
           yield* activity("reserve", call()).pipe(
@@ -297,8 +298,9 @@ describe("an execution that does not succeed", () => {
       ])
       const release = (yield* endedSpans).find(({ name }) => name === "release")
       expect(release?.attributes["botanu.step"]).toBe("compensation")
-    }).pipe(Effect.provide(observed))
-  )
+      expect(lines).toEqual([])
+    }).pipe(Effect.provide([observed, logging(lines)]))
+  })
 
   it.scoped("counts what an activity consumed that failed or died", () =>
     Effect.gen(function* () {
