@@ -23,21 +23,23 @@ export interface Sending {
 const call: Sending = { isCall: true }
 
 /** The `baggage` header of a run as a fiber that works on it sends it; none where its identifying keys do not fit. */
-export const baggageHeaderFor = (fiber: AnyFiber, run: Run, sending: Sending = call): string | undefined => {
+export const baggageHeaderFor = (fiber: AnyFiber, run: Run, sending: Sending = call): string | undefined =>
+  baggageWriterFor(fiber, run, sending)()
+
+/** Writes that header later, as the fiber would send it now. */
+export const baggageWriterFor = (fiber: AnyFiber, run: Run, sending: Sending = call): (() => string | undefined) => {
   const isCancelled = isCancelledFor(fiber, run) && !run.cancelled
-  const sent = isCancelled ? makeRunUnsafe({ ...run, cancelled: true }) : run
-  const forwarded = forwardedFor(fiber, run)
-  // Who asks for four keys gets four.
-  const unknownMembers = sending.mode === "lean" ? empty : forwarded.unknownMembers
-  return baggageHeader(
-    sent,
-    { foreignBaggage: forwarded.foreignBaggage, unknownMembers },
-    sending.mode ?? outgoingModeFor(fiber, run),
-    {
-      ...sending,
-      step: currentStep(fiber.currentContext)?.name
-    }
-  )
+  const { foreignBaggage, unknownMembers } = forwardedFor(fiber, run)
+  const mode = sending.mode ?? outgoingModeFor(fiber, run)
+  const step = currentStep(fiber.currentContext)?.name
+  return () =>
+    baggageHeader(
+      isCancelled ? makeRunUnsafe({ ...run, cancelled: true }) : run,
+      // Who asks for four keys gets four.
+      { foreignBaggage, unknownMembers: sending.mode === "lean" ? empty : unknownMembers },
+      mode,
+      { ...sending, step }
+    )
 }
 
 /** The mode in which a run is sent: where more than its identifying keys came in, it goes on in full. */

@@ -15,6 +15,42 @@ export const entriesOf = (header: string): ReadonlyArray<NamedEntry> =>
     return [key, metadata === "" ? { value } : { value, metadata: baggageEntryMetadataFromString(metadata) }]
   })
 
+/** Baggage that is made when somebody reads it: most contexts are never sent. */
+export class LazyBaggage implements Api {
+  private made: Api | undefined
+
+  constructor(private readonly entries: () => ReadonlyArray<NamedEntry>) {}
+
+  private get baggage(): Api {
+    this.made ??= toOpenTelemetry(this.entries())
+    return this.made
+  }
+
+  getEntry(key: string): BaggageEntry | undefined {
+    return this.baggage.getEntry(key)
+  }
+
+  getAllEntries(): Array<[string, BaggageEntry]> {
+    return this.baggage.getAllEntries()
+  }
+
+  setEntry(key: string, entry: BaggageEntry): Api {
+    return this.baggage.setEntry(key, entry)
+  }
+
+  removeEntry(key: string): Api {
+    return this.baggage.removeEntry(key)
+  }
+
+  removeEntries(...keys: ReadonlyArray<string>): Api {
+    return this.baggage.removeEntries(...keys)
+  }
+
+  clear(): Api {
+    return this.baggage.clear()
+  }
+}
+
 /** Whether a key is one of a run, to readers that fold the case too. */
 export const isOfRun = (key: string): boolean => key.trimStart().toLowerCase().startsWith(keyPrefix)
 

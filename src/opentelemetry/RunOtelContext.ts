@@ -1,21 +1,22 @@
 /**
  * A run in an OpenTelemetry context: its baggage, for whatever propagates that, and the run itself.
  */
-import { createContextKey, type Context as OtelContext, propagation, trace } from "@opentelemetry/api"
-import { type Context, FiberRef, GlobalValue } from "effect"
+import { type Baggage, createContextKey, type Context as OtelContext, propagation, trace } from "@opentelemetry/api"
+import { type Context, FiberRef, type FiberRefs, GlobalValue } from "effect"
 import type { Origins } from "../baggage/Origin.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
+import { internals } from "../fiber/FiberInternals.js"
 import { SentByClient, Untrusted, Withheld } from "../fiber/TracerWrapper.js"
 import { currentRun } from "../lifecycle/CurrentRun.js"
 import { currentStep } from "../lifecycle/CurrentStep.js"
 import { CurrentRequestEdge } from "../lifecycle/Interruption.js"
-import { baggageHeaderFor, isCancelledFor, outgoingModeFor } from "../lifecycle/OutgoingRun.js"
+import { baggageWriterFor, isCancelledFor, outgoingModeFor } from "../lifecycle/OutgoingRun.js"
 import { annotationsOf } from "../lifecycle/RunAnnotations.js"
-import { currentScope } from "../lifecycle/RunScope.js"
+import { currentScope, type RunScope, scopeOf } from "../lifecycle/RunScope.js"
 import type { Entry, Run } from "../run/Run.js"
 import { propagationModeFor } from "../run/Settings.js"
 import { Key } from "../wire/Wire.js"
-import { entriesOf, type NamedEntry, othersIn, toOpenTelemetry } from "./OtelBaggage.js"
+import { entriesOf, LazyBaggage, type NamedEntry, othersIn, toOpenTelemetry } from "./OtelBaggage.js"
 import { StepContext } from "./StepContext.js"
 
 /** What a context shows, and to whom it belongs. */
@@ -24,12 +25,16 @@ export interface RunOtelContext {
   readonly run: Run | undefined
   /** What spans carry that others make while the context is active. */
   readonly annotations: ReadonlyArray<Entry>
-  /** The keys of the baggage that the run brings. */
-  readonly keys: ReadonlySet<string>
+  /** The baggage that the run brings; none where it is not propagated. */
+  readonly own: Baggage | undefined
   readonly work: Work
   readonly manner: Manner
+  /** What holds the run. */
+  readonly scope: RunScope | undefined
   /** The services of the fiber for which this was last found to be right: with the same ones it is right again. */
   rightFor: Context.Context<never> | undefined
+  /** The references of that fiber, which hold its services. */
+  rightForRefs: FiberRefs.FiberRefs | undefined
 }
 
 /** Work that a context is made for, by what is unique to it: the scope of a run, or the edge of a request without one. */
@@ -75,6 +80,7 @@ export const runOtelContextIn = (context: OtelContext): RunOtelContext | undefin
 export const contextFor = (fiber: AnyFiber, active: OtelContext): OtelContext => {
   const shown = runOtelContextIn(active)
   if (shown !== undefined && isStillRight(shown, fiber)) return active
+  if (last !== undefined && last.active === active && isStillRight(last.shown, fiber)) return last.wanted
   const services = fiber.currentContext.unsafeMap
   const run = currentRun(fiber.currentContext)
   const isUntrusted = services.get(Untrusted.key) === true
@@ -91,11 +97,14 @@ export const contextFor = (fiber: AnyFiber, active: OtelContext): OtelContext =>
     (isUntrusted ? untrusted : 0) |
     (services.get(Withheld.key) === true || services.get(SentByClient.key) === true ? withheld : 0) |
     (run !== undefined && isCancelledFor(fiber, run) && outgoingModeFor(fiber, run) === "full" ? stopping : 0)
-  if (shown?.work === work && shown.manner === manner) {
-    // Fibers with the same services may each be a work of their own.
-    if (owner !== fiber) shown.rightFor = fiber.currentContext
-    return active
-  }
+  const isShown = shown?.work === work && shown.manner === manner
+  const wanted = isShown ? active : shownAs(work, manner, run, fiber)
+  // Fibers with the same services may each be a work of their own.
+  if (owner !== fiber) keep(isShown ? shown : runOtelContextIn(wanted), fiber, active, wanted)
+  return wanted
+}
+
+const shownAs = (work: Work, manner: Manner, run: Run | undefined, fiber: AnyFiber): OtelContext => {
   const known = work.contexts.get(manner)
   if (known !== undefined) return known
   const made = show(work, manner, run, fiber)
@@ -103,11 +112,26 @@ export const contextFor = (fiber: AnyFiber, active: OtelContext): OtelContext =>
   return made
 }
 
+/** What was found last: a fiber that was not resumed in the context of its work looks for it at each step. */
+let last: { readonly active: OtelContext; readonly wanted: OtelContext; readonly shown: RunOtelContext } | undefined
+
+const keep = (shown: RunOtelContext | undefined, fiber: AnyFiber, active: OtelContext, wanted: OtelContext): void => {
+  if (shown === undefined) return
+  shown.rightFor = fiber.currentContext
+  shown.rightForRefs = internals(fiber)._fiberRefs
+  if (wanted !== active) last = { active, wanted, shown }
+}
+
 /** What a fiber works on follows from its services. How it is shown depends on two things more. */
-const isStillRight = ({ rightFor, run, work }: RunOtelContext, fiber: AnyFiber): boolean =>
-  rightFor === fiber.currentContext &&
-  work.origins === fiber.getFiberRef(currentOrigins) &&
-  (run === undefined || !isCancelledFor(fiber, run))
+const isStillRight = (shown: RunOtelContext, fiber: AnyFiber): boolean => {
+  const refs = internals(fiber)._fiberRefs
+  if (shown.rightForRefs !== refs) {
+    if (shown.rightFor !== fiber.currentContext || shown.work.origins !== fiber.getFiberRef(currentOrigins))
+      return false
+    shown.rightForRefs = refs
+  }
+  return shown.scope === undefined || !shown.scope.isCancelled
+}
 
 const works = new WeakMap<object, Work>()
 
@@ -121,7 +145,8 @@ const workOf = (owner: object, base: OtelContext, origins: PropagatedOrigins): W
 
 const show = (work: Work, manner: Manner, run: Run | undefined, fiber: AnyFiber): OtelContext => {
   const isPropagated = run !== undefined && !(manner & withheld) && !work.origins.includes(noOrigins)
-  const own = isPropagated ? entriesOf(baggageHeaderFor(fiber, run) ?? "") : []
+  const header = isPropagated ? baggageWriterFor(fiber, run) : undefined
+  const own = header && new LazyBaggage(() => entriesOf(header() ?? ""))
   const others = manner & untrusted ? [] : othersIn(propagation.getBaggage(work.base))
   const step = currentStep(fiber.currentContext)
   const ofRun = run === undefined ? [] : annotationsOf(run, propagationModeFor(fiber))
@@ -129,12 +154,18 @@ const show = (work: Work, manner: Manner, run: Run | undefined, fiber: AnyFiber)
   const shown: RunOtelContext = {
     run,
     annotations,
-    keys: new Set(own.map(([key]) => key)),
+    own,
     work,
     manner,
-    rightFor: undefined
+    scope: run && scopeOf(fiber.currentContext, run),
+    rightFor: undefined,
+    rightForRefs: undefined
   }
-  return new StepContext(withBaggage(work.base, [...own, ...others]).setValue(key, shown))
+  const base =
+    own === undefined
+      ? withBaggage(work.base, others)
+      : propagation.setBaggage(work.base, new LazyBaggage(() => [...own.getAllEntries(), ...others]))
+  return new StepContext(base.setValue(key, shown))
 }
 
 /** A fiber that an untrusted request wakes is part of neither its baggage nor its trace. */
@@ -151,7 +182,9 @@ export const withoutRunIn = (context: OtelContext): OtelContext => {
   const baggage = propagation.getBaggage(context)
   const shown = runOtelContextIn(context)
   const base = shown && propagation.getBaggage(shown.work.base)
-  const others = othersIn(baggage).filter(([key]) => !shown?.keys.has(key) || base?.getEntry(key) !== undefined)
+  const others = othersIn(baggage).filter(
+    ([key]) => shown?.own?.getEntry(key) === undefined || base?.getEntry(key) !== undefined
+  )
   return others.length === baggage?.getAllEntries().length ? context : withBaggage(context, others)
 }
 

@@ -18,9 +18,11 @@ export class StepContext implements OtelContext {
 
   setValue(key: symbol, value: unknown): OtelContext {
     if (this.derived !== undefined && this.key === key && this.value === value) return this.derived
+    // A fiber that is resumed from within a step is in the context that was derived there.
+    if (value !== undefined && this.values.getValue(key) === value) return this
     this.key = key
     this.value = value
-    this.derived = this.values.setValue(key, value)
+    this.derived = new StepContext(this.values.setValue(key, value))
     return this.derived
   }
 
