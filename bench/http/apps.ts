@@ -14,9 +14,12 @@ import {
   HttpServerResponse
 } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
+import { context } from "@opentelemetry/api"
+import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks"
 import { ExportResultCode } from "@opentelemetry/core"
 import { BatchSpanProcessor, type SpanExporter } from "@opentelemetry/sdk-trace-base"
 import { Effect, Layer, Schema } from "effect"
+import * as RunOpenTelemetry from "../../src/opentelemetry/RunOpenTelemetry.js"
 
 /** The requests that an app answers. */
 export interface Requests {
@@ -29,8 +32,13 @@ export interface Requests {
 export interface App {
   readonly name: string
   readonly requests: Requests
-  /** The app, served on a free port with this around it. */
-  readonly served: (around: (app: HttpApp.Default) => HttpApp.Default) => Layer.Layer<HttpServer.HttpServer>
+  /** What the middleware is used beside; nothing where it is used alone. */
+  readonly besideRuns: Layer.Layer<never>
+  /** The app, served on a free port with this around it, and beside this layer. */
+  readonly served: (
+    around: (app: HttpApp.Default) => HttpApp.Default,
+    beside?: Layer.Layer<never>
+  ) => Layer.Layer<HttpServer.HttpServer>
 }
 
 const listening = Layer.orDie(NodeHttpServer.layer(() => createServer(), { port: 0, host: "127.0.0.1" }))
@@ -74,8 +82,13 @@ const nodeSdk = NodeSdk.layer(() => ({
   spanProcessor: new BatchSpanProcessor(discard, { maxQueueSize })
 }))
 
+const contextManager = Layer.effectDiscard(
+  Effect.sync(() => context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable()))
+)
+
 const jsonApi: App = {
   name: "JSON API, NodeSdk",
+  besideRuns: Layer.empty,
   requests: {
     method: "POST",
     path: "/tickets",
@@ -88,21 +101,30 @@ const jsonApi: App = {
       tags: ["hardware", "urgent"]
     })
   },
-  served: (around) =>
+  served: (around, beside = Layer.empty) =>
     HttpApiBuilder.serve().pipe(
       Layer.provide(HttpApiBuilder.middleware(around)),
       Layer.provide(HttpApiBuilder.api(Api)),
       Layer.provide(tickets),
       Layer.provideMerge(listening),
-      Layer.provide(nodeSdk)
+      Layer.provide(Layer.merge(nodeSdk, beside))
     )
+}
+
+/** As it is where libraries are instrumented, which see the run of a request with `RunOpenTelemetry.layer`. */
+const shownApi: App = {
+  ...jsonApi,
+  name: "JSON API, NodeSdk and context manager",
+  besideRuns: Layer.orDie(RunOpenTelemetry.layer({ propagateTo: [] })),
+  served: (around, beside = Layer.empty) => jsonApi.served(around, Layer.provideMerge(beside, contextManager))
 }
 
 const bareApp: App = {
   name: "bare app, native tracer",
+  besideRuns: Layer.empty,
   requests: { method: "GET", path: "/", headers: {} },
   served: (around) =>
     HttpServer.serve(around(Effect.succeed(HttpServerResponse.text("ok")))).pipe(Layer.provideMerge(listening))
 }
 
-export const apps: Readonly<Record<string, App>> = { jsonApi, bareApp }
+export const apps: Readonly<Record<string, App>> = { jsonApi, shownApi, bareApp }

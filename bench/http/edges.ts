@@ -5,7 +5,7 @@ import type { HttpServer } from "@effect/platform"
 import { Effect, type Layer } from "effect"
 import * as RunHttpServer from "../../src/platform/RunHttpServer.js"
 import type { App } from "./apps.js"
-import { runByHand } from "./floor.js"
+import { joinedByHand, runByHand } from "./floor.js"
 
 export interface Edge {
   readonly name: string
@@ -38,18 +38,27 @@ export const edges: Readonly<Record<string, Edge>> = {
   trusted: {
     name: "run, trusted",
     headers: inRun,
-    served: (app) => app.served(RunHttpServer.middleware({ inbound: "trusted" }))
+    served: (app) => app.served(RunHttpServer.middleware({ inbound: "trusted" }), app.besideRuns)
   },
   untrusted: {
     name: "run, untrusted",
     headers: inRun,
-    served: (app) => app.served(RunHttpServer.middleware({ inbound: "untrusted" })).pipe(RunHttpServer.withLinkedTraces)
+    served: (app) =>
+      app
+        .served(RunHttpServer.middleware({ inbound: "untrusted" }), app.besideRuns)
+        .pipe(RunHttpServer.withLinkedTraces)
   },
   asRun: {
     name: "no run, so a run of its own",
     headers: {},
     cpuAim: 1.25,
-    served: (app) => app.served((app) => Effect.orDie(asRun(app)))
+    served: (app) => app.served((app) => Effect.orDie(asRun(app)), app.besideRuns)
+  },
+  joinedByHand: {
+    name: "no middleware, but a trusted run joined by hand",
+    headers: inRun,
+    isReference: true,
+    served: (app) => app.served(joinedByHand)
   },
   byHand: {
     name: "no middleware, but the least of a run by hand",

@@ -1,11 +1,13 @@
 /**
- * The least that a request as a run of its own costs: what the contract wants to see of a run, written by hand in as few steps as
- * there can be. It is no middleware to use: it knows no cancellation, deadline, stream, outcome, usage or exporter.
+ * The least that a request costs that is a run of its own, or is joined to the run that it brings: what the contract wants to see of a
+ * run, written by hand in as few steps as there can be. It is no middleware to use: it knows no cancellation, deadline, stream, outcome,
+ * usage or exporter.
  */
-import { type HttpApp, HttpServerResponse } from "@effect/platform"
+import { type HttpApp, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Clock, Context, Effect, Exit, HashMap, Metric, MetricBoundaries, MetricLabel, Option, Tracer } from "effect"
 import { uuidv7 } from "uuidv7"
 import * as ChildFiber from "../../src/fiber/ChildFiber.js"
+import * as FiberRefValues from "../../src/fiber/FiberRefs.js"
 
 class Run extends Context.Tag("bench/Run")<Run, Readonly<Record<string, string>>>() {}
 
@@ -19,6 +21,21 @@ const labels = [MetricLabel.make("workflow", "Customer Support"), MetricLabel.ma
 const isText = (text: string): boolean => text.length > 0 && text.length <= 256 && !/\p{Cc}/u.test(text)
 
 const ids = { workflow: "Customer Support", eventId: "ticket-4711", customerId: "bigretail" }
+
+type Keys = Readonly<Record<string, string>>
+
+const put = (attributes: Readonly<Record<string, unknown>>, span: Tracer.AnySpan | undefined) => {
+  if (span?._tag === "Span") for (const [key, value] of Object.entries(attributes)) span.attribute(key, value)
+}
+
+const annotationsOf = (keys: Keys) => HashMap.fromIterable<string, unknown>(Object.entries(keys))
+
+const naming = (keys: Keys, response: HttpServerResponse.HttpServerResponse) =>
+  HttpServerResponse.setHeader(
+    HttpServerResponse.setHeader(response, "x-botanu-run-id", keys["botanu.run_id"] ?? ""),
+    "x-botanu-workflow",
+    encodeURIComponent(keys["botanu.workflow"] ?? "")
+  )
 
 /** The app in a fiber and a span of its own, with the keys of a run on spans, log lines and the response, and two metrics. */
 export const runByHand = (app: HttpApp.Default): HttpApp.Default =>
@@ -42,19 +59,19 @@ export const runByHand = (app: HttpApp.Default): HttpApp.Default =>
       start,
       "server"
     )
-    const put = (attributes: Readonly<Record<string, unknown>>, on: Tracer.AnySpan | undefined = span) => {
-      if (on?._tag === "Span") for (const [key, value] of Object.entries(attributes)) on.attribute(key, value)
-    }
-    put(keys)
+    put(keys, span)
     put(keys, server)
-    put({
-      "botanu.environment": "production",
-      "botanu.root_run_id": runId,
-      "botanu.attempt": 1,
-      "botanu.run.start_time": new Date(clock.unsafeCurrentTimeMillis()).toISOString()
-    })
+    put(
+      {
+        "botanu.environment": "production",
+        "botanu.root_run_id": runId,
+        "botanu.attempt": 1,
+        "botanu.run.start_time": new Date(clock.unsafeCurrentTimeMillis()).toISOString()
+      },
+      span
+    )
     span.event("botanu.run.started", start, { run_id: runId, workflow: ids.workflow })
-    const annotations = HashMap.fromIterable<string, unknown>(Object.entries(keys))
+    const annotations = annotationsOf(keys)
     const services = new Map(fiber.currentContext.unsafeMap)
     services.set(Tracer.ParentSpan.key, span)
     services.set(Run.key, keys)
@@ -67,7 +84,7 @@ export const runByHand = (app: HttpApp.Default): HttpApp.Default =>
     const end = (exit: Exit.Exit<HttpServerResponse.HttpServerResponse>) => {
       const now = clock.unsafeCurrentTimeNanos()
       const millis = Number(now - start) / 1e6
-      put({ "botanu.run.duration_ms": millis, "botanu.outcome.status": "success" })
+      put({ "botanu.run.duration_ms": millis, "botanu.outcome.status": "success" }, span)
       span.event("botanu.run.completed", now, {
         run_id: runId,
         workflow: ids.workflow,
@@ -77,14 +94,32 @@ export const runByHand = (app: HttpApp.Default): HttpApp.Default =>
       span.end(now, exit)
       total.unsafeUpdate(1, labels)
       duration.unsafeUpdate(millis / 1000, labels)
-      return Exit.map(exit, (response) =>
-        HttpServerResponse.setHeaders(response, {
-          "x-botanu-run-id": runId,
-          "x-botanu-workflow": encodeURIComponent(ids.workflow)
-        })
-      )
+      return Exit.map(exit, (response) => naming(keys, response))
     }
     return Effect.async<HttpServerResponse.HttpServerResponse>((resume) => {
       child.addObserver((exit) => resume(end(exit)))
     })
   })
+
+/** The app in the run that a request brings in its baggage, with the keys of the run on spans, log lines and the response. */
+export const joinedByHand = (app: HttpApp.Default): HttpApp.Default =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+    Effect.withFiberRuntime((fiber) => {
+      const keys: Record<string, string> = {}
+      for (const member of request.headers["baggage"]?.split(",") ?? []) {
+        const end = member.indexOf("=")
+        keys[member.slice(0, end).trim()] = decodeURIComponent(member.slice(end + 1))
+      }
+      if (!Object.values(keys).every(isText)) return Effect.dieMessage("expected texts")
+      const server = fiber.currentSpan
+      const annotations = annotationsOf(keys)
+      const services = new Map(fiber.currentContext.unsafeMap)
+      services.set(Run.key, keys)
+      const context = Context.unsafeMake<never>(services)
+      FiberRefValues.setFor(fiber, { context, onSpans: annotations, onLogs: annotations })
+      return Effect.map(app as Effect.Effect<HttpServerResponse.HttpServerResponse>, (response) => {
+        put(keys, server)
+        return naming(keys, response)
+      })
+    })
+  )

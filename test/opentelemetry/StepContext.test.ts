@@ -24,6 +24,16 @@ describe("StepContext", () => {
     expect(shown.getValue(span)).toBeUndefined()
   })
 
+  it("derives nothing for what is there already", () => {
+    const derived = context().setValue(span, first)
+    expect(derived.setValue(span, first)).toBe(derived)
+    expect(derived.setValue(run, "run")).toBe(derived)
+    const further = derived.setValue(run, second)
+    expect(further.setValue(run, second)).toBe(further)
+    expect(further.getValue(span)).toBe(first)
+    expect(derived.getValue(run)).toBe("run")
+  })
+
   it("derives another one for another value or key", () => {
     const shown = context()
     shown.setValue(span, first)
