@@ -13,6 +13,7 @@ import { CurrentRequestEdge } from "../lifecycle/Interruption.js"
 import { baggageWriterFor, isCancelledFor, outgoingModeFor } from "../lifecycle/OutgoingRun.js"
 import { annotationsOf } from "../lifecycle/RunAnnotations.js"
 import { currentScope, type RunScope, scopeOf } from "../lifecycle/RunScope.js"
+import * as PrivateField from "../run/PrivateField.js"
 import type { Entry, Run } from "../run/Run.js"
 import { propagationModeFor } from "../run/Settings.js"
 import { Key } from "../wire/Wire.js"
@@ -133,7 +134,7 @@ const isStillRight = (shown: RunOtelContext, fiber: AnyFiber): boolean => {
   return shown.scope === undefined || !shown.scope.isCancelled
 }
 
-const works = new WeakMap<object, Work>()
+const works = PrivateField.make<Work>()
 
 const workOf = (owner: object, base: OtelContext, origins: PropagatedOrigins): Work => {
   const known = works.get(owner)

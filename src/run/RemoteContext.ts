@@ -4,6 +4,7 @@
  */
 import type { Tracer } from "effect"
 import { type Baggage, empty } from "../baggage/BaggageMembers.js"
+import * as PrivateField from "./PrivateField.js"
 import { makeRunUnsafe, Run } from "./Run.js"
 
 /** What goes out again with a run that came in, and with the runs inside of it. */
@@ -46,34 +47,14 @@ export class ReceivedContext implements RemoteContext {
 /** Reads the span of the sender. */
 export type Sender = () => Tracer.ExternalSpan | undefined
 
-/**
- * What came in beside a run, in a private field of the run: it is no field of the record, so nothing that prints, compares or copies
- * the run sees it. A hidden property takes ten times as long, and a WeakMap is gone through by every collection.
- */
-class Remembered extends class {
-  constructor(run: Run) {
-    // biome-ignore lint/correctness/noConstructorReturn: what a constructor returns gets the private fields of the class below.
-    return run
-  }
-} {
-  #context: RemoteContext
-
-  constructor(run: Run, context: RemoteContext) {
-    super(run)
-    this.#context = context
-  }
-
-  static of(run: object): RemoteContext | undefined {
-    return #context in run ? run.#context : undefined
-  }
-}
+const remembered = PrivateField.make<RemoteContext>()
 
 /** Where the copies of this package that a process may hold find it: one may read what another one sends. */
 const key = Symbol.for("botanu/RemoteContext")
 
 Object.defineProperty(Run.prototype, key, {
   get(this: Run) {
-    return Remembered.of(this)
+    return remembered.get(this)
   }
 })
 
@@ -89,7 +70,7 @@ const nothing: RemoteContext = {
 
 /** Remembers what came in beside a run that was received. */
 export const remember = (run: Run, context: RemoteContext): void => {
-  new Remembered(run, context)
+  remembered.set(run, context)
 }
 
 /** The run without its deadline and its cancellation, with what came in beside it. */
