@@ -6,7 +6,7 @@ import { inBatch } from "../cost/ServiceTier.js"
 import type { Consumption } from "../cost/UsageRecord.js"
 import type { AnswerForm } from "./AnswerForm.js"
 import { batchLineIn, isBatch, sumOfBatch } from "./BatchLine.js"
-import { bedrockUsage, isBedrockUsage } from "./BedrockUsage.js"
+import { converseForm, isConverseAnswer } from "./BedrockUsage.js"
 import { billingIn, cohereUsage } from "./CohereUsage.js"
 import { interactionIn, interactionsForm, isInteractionEvent } from "./InteractionsUsage.js"
 import { joined } from "./KnownConsumption.js"
@@ -74,13 +74,7 @@ const formsOf = (provider: string) => {
     if (billing !== undefined) return cohereUsage(billing)
     const pages = count(record(answer["usage_info"])?.["pages_processed"])
     if (pages !== undefined) return { responseModel: text(answer["model"]), pages }
-    const usage = record(answer["usage"])
-    if (usage !== undefined && isBedrockUsage(usage)) return bedrockUsage(usage, answer)
-    // The metadata event of Bedrock's streams is a member of the event.
-    const metadata = record(answer["metadata"])
-    const ofEvent = record(metadata?.["usage"])
-    if (metadata !== undefined && ofEvent !== undefined && isBedrockUsage(ofEvent))
-      return bedrockUsage(ofEvent, metadata)
+    if (isConverseAnswer(answer)) return readBy(converseForm, answer)
     if (isRecord(answer["usageMetadata"]) || Array.isArray(answer["candidates"])) return readBy(geminiForm, answer)
     if (isOfAnthropic(answer)) return readBy(anthropic, answer)
     if (imagesForm !== undefined && Array.isArray(answer["data"]) && answer["data"].some(isImage)) {

@@ -6,17 +6,41 @@
  * (`performanceConfig`) is a tier of its own, whose price is not that of the standard one.
  */
 import type { Consumption } from "../cost/UsageRecord.js"
+import type { AnswerForm } from "./AnswerForm.js"
 import { merge } from "./KnownConsumption.js"
 import { NamedCounts, unmodelled } from "./NamedCounts.js"
 import { totalsOf } from "./ReportedTotals.js"
 import { count, record, text } from "./UnknownJson.js"
 
-/** Whether a value is usage of the Converse API. */
-export const isBedrockUsage = (usage: Record<string, unknown>): boolean =>
-  count(usage["inputTokens"]) !== undefined && count(usage["outputTokens"]) !== undefined
+/** Whether a value is an answer of the Converse API, or the event of a streamed one that has its usage. */
+export const isConverseAnswer = (message: Record<string, unknown>): boolean => {
+  const usage = record(answerIn(message)["usage"])
+  return usage !== undefined && count(usage["inputTokens"]) !== undefined && count(usage["outputTokens"]) !== undefined
+}
 
-/** What an answer of the Converse API reports, or the `metadata` event of a streamed one. */
-export const bedrockUsage = (usage: Record<string, unknown>, answer: Record<string, unknown>): Consumption => {
+/** The path of a request, with the model. No other API has it. */
+export const conversePath = /\/model\/([^/]+)\/converse(?:-stream)?$/
+
+/** The form of the Converse API. */
+export const converseForm: AnswerForm = {
+  read: (message) => {
+    const answer = answerIn(message)
+    const usage = record(answer["usage"])
+    const { performanceConfig, serviceTier } = answer
+    return {
+      about: { finishReason: text(answer["stopReason"]) ?? text(record(message["messageStop"])?.["stopReason"]) },
+      // What holds for the price stands beside the usage.
+      usage: usage && { ...usage, performanceConfig, serviceTier }
+    }
+  },
+  consumption: (usage) => bedrockUsage(usage),
+  isLast: (message) => "metadata" in message
+}
+
+/** The usage of a streamed answer is in an event with `metadata`. */
+const answerIn = (message: Record<string, unknown>): Record<string, unknown> => record(message["metadata"]) ?? message
+
+const bedrockUsage = (usage: Record<string, unknown>): Consumption => {
   const reads = countsOf(usage, ["cacheReadInputTokens", "cacheReadInputTokenCount"])
   const writes = countsOf(usage, ["cacheWriteInputTokens", "cacheWriteInputTokenCount"])
   const [read] = reads
@@ -47,10 +71,9 @@ export const bedrockUsage = (usage: Record<string, unknown>, answer: Record<stri
     toolCalls: tools.record,
     other: unmodelled(known, usage),
     serviceTier: tierOf(
-      text(record(answer["serviceTier"])?.["type"]),
-      text(record(answer["performanceConfig"])?.["latency"])
+      text(record(usage["serviceTier"])?.["type"]),
+      text(record(usage["performanceConfig"])?.["latency"])
     ),
-    finishReason: text(answer["stopReason"]),
     uncounted: uncounted.length > 0 ? uncounted : undefined
   })
 }

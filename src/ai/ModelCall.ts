@@ -16,7 +16,7 @@ import { embeddingModelIn, isObserved, setObserved } from "./ObservedModels.js"
 import type { ProviderExchange } from "./ProviderExchange.js"
 import { isOfLanguageModel } from "./ProviderProtocol.js"
 import { consumptionIn } from "./ResponseUsage.js"
-import { asksForSpeedOn, consumptionOn, identityOn } from "./SpanUsage.js"
+import { asksBedrockOn, asksForSpeedOn, consumptionOn, identityOn } from "./SpanUsage.js"
 import { record, text } from "./UnknownJson.js"
 
 const nothing: Consumption = {}
@@ -141,12 +141,15 @@ export class ModelCall {
       : consumption
   }
 
-  /** Whether nothing shows what Anthropic was asked for, and its fast mode has a price for this call. */
+  /** Whether nothing shows what the provider was asked for, and its faster speed has a price for this call. */
   private isSpeedInDoubt(fiber: AnyFiber, consumption: Consumption, details: UsageDetails): boolean {
-    if (this.requests.length > 0 || consumption.serviceTier === "fast") return false
-    if (normalizeProvider(details.provider) !== "anthropic") return false
+    const provider = normalizeProvider(details.provider)
+    const serviceTier = fastTiers.get(provider)
+    if (serviceTier === undefined || consumption.serviceTier === serviceTier) return false
+    // A header of the request, which its span has, asks Anthropic for it.
+    if (provider === "anthropic" && this.requests.length > 0) return false
     const book = fiber.currentContext.unsafeMap.get(PriceBook.key) as PriceBook["Type"] | undefined
-    const fast = make({ ...details, ...consumption, serviceTier: "fast" }, {}, { time: nowOf(fiber) }, () => {})
+    const fast = make({ ...details, ...consumption, serviceTier }, {}, { time: nowOf(fiber) }, () => {})
     return (book ?? noPrices).priceOf(fast, this.site.run)._tag === "Priced"
   }
 
@@ -166,7 +169,7 @@ export class ModelCall {
     const { model, operation, provider } = identityOn(this.span)
     const exchange = this.exchanges.at(-1)
     // The package of one provider is the client of others too, who speak its protocol.
-    const hosted = exchange?.protocol.isNamedByHost ? exchange.protocol.provider : undefined
+    const hosted = exchange?.protocol.isNamedByUrl ? exchange.protocol.provider : this.providerOfRequests
     return {
       kind: "llm",
       provider: hosted ?? provider ?? exchange?.protocol.provider ?? providerIn(this.context) ?? "unknown",
@@ -174,6 +177,10 @@ export class ModelCall {
       model: model ?? exchange?.model ?? responseModel,
       isStreaming: this.isStream
     }
+  }
+
+  private get providerOfRequests(): string | undefined {
+    return this.requests.length > 0 && this.requests.some(asksBedrockOn) ? "aws.bedrock" : undefined
   }
 
   get isStream(): boolean {
@@ -234,13 +241,21 @@ const isWhole = ({ finishReason, inputTokens, outputTokens, providerRequestId, r
 const providerIn = (context: Context.Context<never>): string | undefined =>
   text(context.unsafeMap.get(Model.ProviderName.key))
 
-// The tag of `@effect/ai-anthropic`, whose options are those of the request.
-const anthropicConfigKey = "@effect/ai-anthropic/AnthropicLanguageModel/Config"
+/** The tiers of a faster speed than the standard one, of providers whose packages drop which one was served. */
+const fastTiers: ReadonlyMap<string, string> = new Map([
+  ["anthropic", "fast"],
+  ["aws.bedrock", "optimized_latency"]
+])
 
-/** Whether a call asks Anthropic for another speed than the standard one. */
+// The tags of the packages of `@effect/ai`, whose options are those of the request.
+const anthropicConfigKey = "@effect/ai-anthropic/AnthropicLanguageModel/Config"
+const bedrockConfigKey = "@effect/ai-amazon-bedrock/AmazonBedrockLanguageModel/Config"
+
+/** Whether the options of a call ask for another speed than the standard one. */
 const asksForSpeedIn = (context: Context.Context<never>): boolean => {
   const speed = text(record(context.unsafeMap.get(anthropicConfigKey))?.["speed"])
-  return speed !== undefined && speed !== "standard"
+  const performance = record(record(context.unsafeMap.get(bedrockConfigKey))?.["performanceConfig"])
+  return (speed ?? "standard") !== "standard" || (text(performance?.["latency"]) ?? "standard") !== "standard"
 }
 
 /** Whether a call failed without anything having been served, by its error alone. */

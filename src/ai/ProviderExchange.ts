@@ -4,6 +4,7 @@
 import { HttpClientError, type HttpClientRequest } from "@effect/platform"
 import { Cause } from "effect"
 import { type Consumption, hasQuantity } from "../cost/UsageRecord.js"
+import { EventStreamParser } from "./EventStreamParser.js"
 import { joined, merge } from "./KnownConsumption.js"
 import { isOfLanguageModel, type Protocol, protocolOf } from "./ProviderProtocol.js"
 import { SseParser } from "./SseParser.js"
@@ -71,7 +72,7 @@ export class ProviderExchange {
     this.fate = status >= 400 ? "refused" : "accepted"
     if (this.fate === "refused") this.refusal = String(status)
     else this.about = merge(this.about, this.protocol.requested?.(this.asked ?? {}) ?? {})
-    this.isStreamed = contentType?.startsWith("text/event-stream") ?? false
+    this.isStreamed = isOfType(contentType, "text/event-stream") || isOfType(contentType, awsEvents)
   }
 
   /** There was no answer. */
@@ -81,8 +82,13 @@ export class ProviderExchange {
 
   /** What takes in the bytes of the answer. */
   reader(contentType: string | undefined): BodyReader | undefined {
+    if (isOfType(contentType, awsEvents)) {
+      return new EventStreamParser((type, payload) => {
+        if (tellingEvents.has(type)) this.report({ [type]: parse(new TextDecoder().decode(payload)) })
+      })
+    }
     if (this.isStreamed) return new SseParser((data) => this.tellEvent(data))
-    return isJson(contentType) ? new JsonReader((json) => this.tellText(json)) : undefined
+    return isOfType(contentType, "application/json") ? new JsonReader((json) => this.tellText(json)) : undefined
   }
 
   /** The answer as a whole, as text. */
@@ -132,7 +138,12 @@ const maxAnswerBytes = 1 << 22
 const telling =
   /"usage(?:Metadata)?"\s*:\s*\{|"(?:(?:stop|finish)_reason|finishReason)"\s*:\s*"|"webSearchQueries"|"(?:google_search|google_maps|file_search|retrieval)_call"|"interaction\.completed?"|"type"\s*:\s*"(?:message_stop|response\.(?:completed|incomplete|failed))"/
 
-const isJson = (contentType: string | undefined): boolean => contentType?.startsWith("application/json") ?? false
+const awsEvents = "application/vnd.amazon.eventstream"
+
+/** Events of Amazon Bedrock's streams that are worth being parsed. */
+const tellingEvents: ReadonlySet<string> = new Set(["messageStop", "metadata"])
+
+const isOfType = (contentType: string | undefined, type: string): boolean => contentType?.startsWith(type) ?? false
 
 /** Reads an answer that comes in pieces, unless it is too long to be kept. */
 class JsonReader implements BodyReader {

@@ -1,11 +1,12 @@
 /**
- * What providers say of a call in their HTTP answers: OpenAI's APIs, which many others speak too, Anthropic's Messages API, and
- * Google's Gemini and Interactions APIs, on Vertex AI too.
+ * What providers say of a call in their HTTP answers: OpenAI's APIs, which many others speak too, Anthropic's Messages API, Google's
+ * Gemini and Interactions APIs, on Vertex AI too, and Amazon Bedrock's Converse API.
  */
 import type { HttpClientRequest } from "@effect/platform"
 import type { Consumption } from "../cost/UsageRecord.js"
 import type { AnswerForm, Message } from "./AnswerForm.js"
 import { anthropicUsage } from "./AnthropicUsage.js"
+import { converseForm, conversePath } from "./BedrockUsage.js"
 import { geminiSearches, geminiUsage, isGeminiUsage } from "./GeminiUsage.js"
 import { interactionsForm } from "./InteractionsUsage.js"
 import { type MediaProtocol, mediaProtocolAt } from "./OpenAiMedia.js"
@@ -16,8 +17,8 @@ import { isRecord, record, text } from "./UnknownJson.js"
 export interface Protocol extends AnswerForm {
   /** Who answers, as far as the host names them; else whose protocol it is. */
   readonly provider: string
-  /** Whether the host names the provider. */
-  readonly isNamedByHost: boolean
+  /** Whether the host names the provider, or no one else speaks the protocol. */
+  readonly isNamedByUrl: boolean
   readonly operation: "chat" | "text_completion" | "embeddings" | "generate_content" | MediaProtocol["operation"]
   /** The model, where the URL names it. */
   readonly model?: string | undefined
@@ -47,23 +48,33 @@ const maxProtocols = 1000
 const protocolAt = (url: string, hasAnthropicVersion: boolean): Protocol | undefined => {
   const path = pathOf(url)
   const host = providerAt(url)
-  const isNamedByHost = host !== undefined
+  const isNamedByUrl = host !== undefined
   if (path.endsWith("/messages")) {
-    return hasAnthropicVersion ? { ...anthropic, provider: host ?? "anthropic", isNamedByHost } : undefined
+    return hasAnthropicVersion ? { ...anthropic, provider: host ?? "anthropic", isNamedByUrl } : undefined
   }
   const [, model, verb] = geminiPath.exec(path) ?? []
   const gemini = geminiOperations.get(verb ?? "")
   if (gemini !== undefined) {
-    return { ...geminiProtocol(model), operation: gemini, provider: host ?? "gcp.gemini", isNamedByHost }
+    return { ...geminiProtocol(model), operation: gemini, provider: host ?? "gcp.gemini", isNamedByUrl }
   }
   if (interactionsPath.test(path)) {
-    return { ...interactionsForm, operation: "generate_content", provider: host ?? "gcp.gemini", isNamedByHost }
+    return { ...interactionsForm, operation: "generate_content", provider: host ?? "gcp.gemini", isNamedByUrl }
+  }
+  const [, conversed] = conversePath.exec(path) ?? []
+  if (conversed !== undefined) {
+    return {
+      ...converseForm,
+      operation: "chat",
+      model: unescaped(conversed),
+      provider: "aws.bedrock",
+      isNamedByUrl: true
+    }
   }
   const media = mediaProtocolAt(path, host ?? "openai")
-  if (media !== undefined) return { ...media, provider: host ?? "openai", isNamedByHost }
+  if (media !== undefined) return { ...media, provider: host ?? "openai", isNamedByUrl }
   const known = openAiPaths.find(([end]) => path.endsWith(end))
   if (known === undefined) return undefined
-  return { ...openAi(host ?? "openai", regionAt(url)), operation: known[1], isNamedByHost }
+  return { ...openAi(host ?? "openai", regionAt(url)), operation: known[1], isNamedByUrl }
 }
 
 const pathOf = (url: string): string => {
@@ -142,6 +153,15 @@ export const anthropic = {
 const geminiPath = /\/models\/([^/:]+):(\w+)$/
 
 const interactionsPath = /\/v\d\w*(?:\/projects\/[^/]+\/locations\/[^/]+)?\/interactions$/
+
+/** The name of a model in a path, where a colon may be escaped. */
+const unescaped = (name: string): string => {
+  try {
+    return decodeURIComponent(name)
+  } catch {
+    return name
+  }
+}
 
 const geminiOperations: ReadonlyMap<string, Protocol["operation"]> = new Map([
   ["generateContent", "generate_content"],

@@ -35,8 +35,11 @@ export const reportedCost = (usage: Record<string, unknown>): UsdInput | undefin
   const cost = record(usage["cost"])
   if (cost !== undefined) return (text(cost["currency"]) ?? "USD") === "USD" ? quantity(cost["total_cost"]) : undefined
   const fee = quantity(usage["cost"])
-  if (fee === undefined || usage["is_byok"] !== true) return fee
   const upstream = quantity(record(usage["cost_details"])?.["upstream_inference_cost"])
+  if (fee === undefined || usage["is_byok"] === false) return fee
+  // Where the client keeps to itself whose key it is, a part that is more than the whole is none.
+  const isByok = usage["is_byok"] === true || (upstream ?? 0) > fee
+  if (!isByok) return fee
   return upstream === undefined ? undefined : sumOf(fee, upstream)
 }
 

@@ -81,7 +81,7 @@ const usageIn = (part: Record<string, unknown>): Types.Mutable<Consumption> => {
   const google = record(metadata?.["google"])?.["usageMetadata"]
   if (isGeminiUsage(google)) return { ...geminiUsage(google), finishReason }
   const openRouter = record(record(metadata?.["openrouter"])?.["usage"])
-  if (openRouter !== undefined) return { ...openAiUsage(openRouter, "openrouter"), finishReason }
+  if (openRouter !== undefined) return { ...openRouterUsage(usage, openRouter), finishReason }
   const bedrock = record(metadata?.["bedrock"])
   return {
     ...(bedrock === undefined ? commonUsage(usage, finishReason) : bedrockUsage(usage, bedrock, finishReason)),
@@ -123,6 +123,21 @@ const commonUsage = (usage: Record<string, unknown>, finishReason: string | unde
     uncounted: totals === undefined ? ["inputTokens", "outputTokens"] : undefined
   }
 }
+
+/** The package of OpenRouter has the totals of the answer among those of all models, and the rest under names of its own. */
+const openRouterUsage = (usage: Record<string, unknown>, openRouter: Record<string, unknown>): Consumption =>
+  openAiUsage(
+    {
+      prompt_tokens: usage["inputTokens"],
+      completion_tokens: usage["outputTokens"],
+      total_tokens: usage["totalTokens"],
+      prompt_tokens_details: openRouter["promptTokensDetails"],
+      completion_tokens_details: openRouter["completionTokensDetails"],
+      cost: openRouter["cost"],
+      cost_details: openRouter["costDetails"]
+    },
+    "openrouter"
+  )
 
 /** Amazon Bedrock reports the tokens that no cache was concerned with; the total that `@effect/ai` gives is computed. */
 const bedrockUsage = (

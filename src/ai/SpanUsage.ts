@@ -5,6 +5,7 @@ import type { Tracer } from "effect"
 import { normalizeProvider } from "../cost/Provider.js"
 import type { Consumption } from "../cost/UsageRecord.js"
 import { GenAi } from "../wire/SemanticConventions.js"
+import { conversePath } from "./BedrockUsage.js"
 import { count, text } from "./UnknownJson.js"
 
 /** What the call is. */
@@ -31,6 +32,10 @@ export const consumptionOn = ({ attributes }: Tracer.Span): Consumption => {
 /** Whether the span of an HTTP request shows that Anthropic was asked for its fast mode (docs.claude.com, "Fast mode"). */
 export const asksForSpeedOn = ({ attributes }: Tracer.Span): boolean =>
   text(attributes.get("http.request.header.anthropic-beta"))?.includes("fast-mode") ?? false
+
+/** Whether the span of an HTTP request shows a call of Amazon Bedrock, whose package names Anthropic on the span of the call. */
+export const asksBedrockOn = ({ attributes }: Tracer.Span): boolean =>
+  conversePath.test(text(attributes.get("url.path")) ?? "")
 
 /** Who puts tokens on the span that are not all: those of caches are missing, or those of reasoning. */
 const partial: ReadonlyMap<string, "inputTokens" | "outputTokens"> = new Map([

@@ -48,7 +48,29 @@ export interface Asked {
 /** What a provider sends: the whole of a JSON answer, or the events of a streamed one. */
 export interface Written {
   readonly json: unknown
-  readonly events: ReadonlyArray<{ readonly event?: string; readonly data: unknown }>
+  readonly events: ReadonlyArray<WrittenEvent>
+  /** Whether the events were asked for. @default whether the body of the request says `stream: true` */
+  readonly isStream?: boolean
+  /** How events are sent. @default as server-sent events */
+  readonly encoding?: EventEncoding
+}
+
+export interface WrittenEvent {
+  readonly event?: string
+  readonly data: unknown
+}
+
+export interface EventEncoding {
+  readonly contentType: string
+  readonly encode: (event: WrittenEvent) => string | Uint8Array
+}
+
+const serverSentEvents: EventEncoding = {
+  contentType: "text/event-stream; charset=utf-8",
+  encode: ({ data, event }) => {
+    const name = event === undefined ? "" : `event: ${event}\n`
+    return `${name}data: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`
+  }
 }
 
 export interface Provider {
@@ -92,17 +114,16 @@ export const provider = (
         return
       }
       const written = reply.raw ?? write(question, reply)
-      if (body["stream"] !== true) {
+      const { encoding = serverSentEvents, isStream = body["stream"] === true } = written
+      if (!isStream) {
         response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(written.json))
         return
       }
       response.on("close", () => Deferred.unsafeDone(left, Effect.void))
-      response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" })
+      response.writeHead(200, { "content-type": encoding.contentType })
       const upTo = reply.cutAfter ?? reply.holdAfter
-      for (const { data, event } of written.events.slice(0, upTo)) {
-        const name = event === undefined ? "" : `event: ${event}\n`
-        const sent = `${name}data: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`
-        await new Promise<void>((resolve) => response.write(sent, () => resolve()))
+      for (const event of written.events.slice(0, upTo)) {
+        await new Promise<void>((resolve) => response.write(encoding.encode(event), () => resolve()))
       }
       if (reply.cutAfter !== undefined) response.destroy()
       else if (reply.holdAfter === undefined) response.end()

@@ -1,56 +1,15 @@
 /**
  * What calls cost, through the real clients, of servers that answer as the providers do.
  */
-import { LanguageModel } from "@effect/ai"
 import { FetchHttpClient, HttpClient, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Layer, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import { RunAi } from "../../src/ai/index.js"
-import { Llm, PriceBook, type RunContext, RunExporter } from "../../src/index.js"
-import { costText } from "../usages.js"
-import { anthropic, completedRuns, inRun, openAi, type TransformClient } from "./models.js"
+import { Llm, type RunContext } from "../../src/index.js"
+import { anthropic, completedRuns, inRun, openAi } from "./models.js"
 import { openAiServer } from "./OpenAiServer.js"
-import type { Reply, Written } from "./ProviderServer.js"
-
-const usd = {
-  inputToken: "0.01",
-  cacheReadToken: "0.001",
-  cacheWriteToken: "0.0125",
-  cacheWrite1hToken: "0.02",
-  outputToken: "0.1"
-}
-
-/** Prices of no provider in particular, so that it is the quantities that are seen. */
-const prices = Layer.orDie(
-  PriceBook.layer(
-    ["gpt-x", "claude-x", "grok-x", "gemini-3-x"].map((model) => ({
-      model,
-      usd: { ...usd, webSearch: 5 },
-      serviceTiers: { priority: { usd: { inputToken: "0.02", outputToken: "0.2" } } }
-    }))
-  )
-)
-
-const ours = Layer.mergeAll(RunAi.layer, RunExporter.layerMemory, prices)
-
-/** The costs of all calls, run by run. */
-const costs = Effect.map(completedRuns, (runs) => runs.map(({ usages }) => usages.map(({ cost }) => costText(cost))))
-
-const ask = LanguageModel.generateText({ prompt: "Hello?" })
-const stream = Stream.runDrain(LanguageModel.streamText({ prompt: "Hello?" }))
-
-const clients: ReadonlyArray<readonly [name: string, transformClient: TransformClient | undefined]> = [
-  ["observed", RunAi.observe],
-  ["not observed", undefined]
-]
-
-interface Scenario {
-  readonly kind: typeof openAi | typeof anthropic
-  readonly reply: Reply
-  readonly cost: string
-  /** Where nobody sees what passes between client and provider. */
-  readonly unobserved?: string
-}
+import type { Written } from "./ProviderServer.js"
+import { costs, describeScenarios, ours, type Scenario } from "./scenarios.js"
 
 const scenarios: Readonly<Record<string, Scenario>> = {
   "OpenAI: cache and reasoning inside": {
@@ -121,22 +80,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   }
 }
 
-for (const [name, { cost, kind, reply, unobserved = cost }] of Object.entries(scenarios)) {
-  describe.each(clients)(`${name}; the client is %s`, (_, transformClient) => {
-    it.scopedLive("an answer, a stream, and both inside of Llm.track", () =>
-      Effect.gen(function* () {
-        const provider = yield* kind.server
-        provider.script(reply, reply, reply, reply)
-        const tracked = Llm.track({ provider: kind.name, model: kind.model })
-        for (const work of [ask, stream, tracked(ask), tracked(stream)]) {
-          yield* inRun(work).pipe(Effect.provide(kind.modelOf(provider, transformClient)))
-        }
-        const expected = transformClient === undefined ? unobserved : cost
-        expect(yield* costs).toEqual(Array(4).fill([expected]))
-      }).pipe(Effect.provide(ours))
-    )
-  })
-}
+describeScenarios(scenarios)
 
 /** An answer of Chat Completions, whole and as a stream whose last chunks have the usage. */
 const chat = (usage: object, model = "grok-x"): Written => {
