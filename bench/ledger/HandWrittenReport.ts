@@ -101,7 +101,7 @@ export const bareOverParquet = (directory: string) => {
 export const bareInDatabase = (url: string) => () =>
   Effect.runPromise(
     Effect.flatMap(SqlClient.SqlClient, (sql) =>
-      sql.unsafe(
+      sql.unsafe<Readonly<Record<string, unknown>>>(
         byHand(
           `SELECT run_id, event_id, customer_id, parent_run_id, root_run_id, attempt, start_time, is_completed, duration_ms,
             report_status AS status, usd, calls, unpriced_calls FROM botanu.run_states`,
