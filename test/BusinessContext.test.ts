@@ -43,6 +43,15 @@ describe("what is said of a run", () => {
     }).pipe(Effect.provide(observed))
   )
 
+  it.effect("stands on the spans of runs inside, also where another fiber said it", () =>
+    Effect.gen(function* () {
+      const said = Effect.flatMap(Effect.forkDaemon(Botanu.annotate(business)), Fiber.await)
+      yield* run(Effect.zipRight(said, child(span("inside"))))
+      expect(yield* businessOnSpan("botanu.run/Child")).toEqual(attributes)
+      expect(yield* businessOnSpan("inside")).toEqual(attributes)
+    }).pipe(Effect.provide(observed))
+  )
+
   it.effect("is nothing where nothing was said", () =>
     Effect.gen(function* () {
       yield* run(Botanu.annotate({}))

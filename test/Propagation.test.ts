@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Either, FastCheck, Fiber, Layer, Option, Schema, TestClock } from "effect"
+import { Deferred, Effect, Either, FastCheck, Fiber, Layer, Option, Schema, TestClock } from "effect"
 import { Baggage, Botanu, BotanuConfig, Propagation, Run, RunContext } from "../src/index.js"
 import { logging, observed, onlyRun } from "./observed.js"
 import { anyRun, ids, instant, leanHeader, makeRun, otherRunId, runId } from "./runs.js"
@@ -93,6 +93,22 @@ describe("Propagation.injectWith({ deadline: true }), for a call that is awaited
     Effect.gen(function* () {
       const { baggage } = yield* callFor(makeRun({ tenantId: "acme", deadline: instant(5_000) }))
       expect(baggage).toBe(`${leanHeader},botanu.environment=production,botanu.tenant_id=acme,botanu.deadline=5000`)
+    }).pipe(Effect.provide(mode("full")))
+  )
+
+  it.effect("says cancelled of a run that was interrupted, also by a daemon when it is over", () =>
+    Effect.gen(function* () {
+      const latch = yield* Effect.makeLatch()
+      const sent = yield* Deferred.make<string | undefined>()
+      const send = Effect.flatMap(Propagation.injectWith({ deadline: true }), ({ baggage }) =>
+        Deferred.succeed(sent, baggage)
+      )
+      const daemon = Effect.forkDaemon(Effect.zipRight(latch.await, send))
+      const fiber = yield* Effect.fork(Botanu.workflow(Effect.zipRight(daemon, Effect.never), "W", ids))
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(fiber)
+      yield* latch.open
+      expect(yield* Deferred.await(sent)).toMatch(/,botanu\.cancelled=true$/)
     }).pipe(Effect.provide(mode("full")))
   )
 

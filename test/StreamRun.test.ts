@@ -117,6 +117,17 @@ describe("a stream that is a run", () => {
     }).pipe(Effect.provide(observed))
   )
 
+  it.effect("fails where its budget is refused", () =>
+    Effect.gen(function* () {
+      const refused = Botanu.workflow(Stream.make(1), "Support", {
+        ...ids,
+        budget: { usd: -1, children: false, retries: false }
+      })
+      expect(yield* Effect.flip(Stream.runDrain(refused))).toMatchObject({ _tag: "InvalidRunContext" })
+      expect(yield* ends).toEqual([0])
+    }).pipe(Effect.provide(observed))
+  )
+
   const dying = <E>(stream: Stream.Stream<number, E>) => Stream.ensuring(stream, Effect.die("in a finalizer"))
   it.effect.each([
     ["it has come to its end", dying(Stream.make(1)), 9],

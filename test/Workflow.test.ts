@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import {
   Cause,
   Chunk,
+  Context,
   Data,
   DateTime,
   Deferred,
@@ -16,7 +17,8 @@ import {
   Runtime,
   Schedule,
   Stream,
-  TestClock
+  TestClock,
+  Tracer
 } from "effect"
 import {
   Botanu,
@@ -597,6 +599,36 @@ describe("retry", () => {
         ["Outer", 25_000, "timeout"]
       ])
     }).pipe(Effect.provide(observed))
+  )
+
+  it.effect("started by a daemon that no span is open for begins a trace, also where the run before is over", () =>
+    Effect.gen(function* () {
+      const latch = yield* Effect.makeLatch()
+      const child = Botanu.workflow(
+        Effect.map(Effect.currentSpan, ({ parent }) => parent),
+        "Child",
+        ids
+      )
+      const bare = Effect.mapInputContext(child, (context: Context.Context<never>) =>
+        Context.omit(Tracer.ParentSpan)(context as Context.Context<Tracer.ParentSpan>)
+      )
+      const daemon = yield* Botanu.workflow(Effect.forkDaemon(Effect.zipRight(latch.await, bare)), "Parent", ids)
+      yield* latch.open
+      expect(yield* Fiber.join(daemon)).toEqual(Option.none())
+    })
+  )
+
+  it.effect("that is tried again is linked with the attempt before", () =>
+    Effect.gen(function* () {
+      const spans: Array<Tracer.Span> = []
+      const failing = Effect.flatMap(Effect.currentSpan, (span) => {
+        spans.push(span)
+        return Effect.fail("x")
+      })
+      yield* Effect.exit(Botanu.workflow(failing, "W", { ...ids, retry: { times: 1 } }))
+      const [first, second] = spans
+      expect(second?.links.map(({ _tag, span }) => [_tag, span.spanId])).toEqual([["SpanLink", first?.spanId]])
+    })
   )
 
   it.effect("that fails while it is cancelled is a failure, and says that it was cancelled and why", () =>

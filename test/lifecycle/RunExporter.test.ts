@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Fiber, Layer, Logger, Option, Schema, TestClock } from "effect"
+import { Cause, Effect, Exit, Fiber, Layer, Logger, Option, Schema, Scope, TestClock } from "effect"
 import { Botanu, CompletedRun, Run, RunContext, RunExporter, Usage } from "../../src/index.js"
 import { flushFor, record } from "../../src/lifecycle/ActiveExporters.js"
 import { brokenTracer } from "../brokenTracer.js"
@@ -102,6 +102,19 @@ describe("an exporter", () => {
       ])
     }).pipe(Effect.provide([RunExporter.layer(exporter as never), Logger.replace(Logger.defaultLogger, logger)]))
   })
+
+  it.effect("that was released is not flushed, also in a fiber that still has it", () =>
+    Effect.gen(function* () {
+      let flushed = 0
+      const exporter = { export: () => Effect.void, flush: Effect.sync(() => flushed++) }
+      const scope = yield* Scope.make()
+      yield* Layer.buildWithScope(RunExporter.layer(exporter), scope)
+      yield* Effect.withFiberRuntime(flushFor)
+      yield* Effect.flatMap(Effect.fork(Scope.close(scope, Exit.void)), Fiber.await)
+      yield* Effect.withFiberRuntime(flushFor)
+      expect(flushed).toBe(1)
+    })
+  )
 
   it.effect("receives a run that was interrupted, before the interruption is over", () =>
     Effect.gen(function* () {
