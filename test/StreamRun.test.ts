@@ -106,6 +106,26 @@ describe("a stream that is a run", () => {
     }).pipe(Effect.provide(observed))
   )
 
+  it.effect("says why it was cancelled, also where its consumer stops then", () =>
+    Effect.gen(function* () {
+      const cancelled = Effect.gen(function* () {
+        yield* yield* Stream.toPull(inRun(Stream.rechunk(Stream.make(1, 2), 1)))
+        const [run] = yield* Botanu.activeRuns
+        yield* Botanu.cancel(run?.runId ?? "", "closed")
+      })
+      yield* Effect.scoped(cancelled)
+      expect(yield* ends).toEqual([["canceled", "closed"], 0])
+    }).pipe(Effect.provide(observed))
+  )
+
+  it.effect("that interrupts itself is not stopped by its consumer", () =>
+    Effect.gen(function* () {
+      const exit = yield* Effect.exit(Stream.runDrain(inRun(Stream.fromEffect(Effect.interrupt))))
+      expect(Exit.isInterrupted(exit)).toBe(true)
+      expect(yield* ends).toEqual([["canceled", "interrupted"], 0])
+    }).pipe(Effect.provide(observed))
+  )
+
   it.effect("fails where its options are refused", () =>
     Effect.gen(function* () {
       const refused = Botanu.workflow(Stream.make(1), "Support", { ...ids, eventId: "" })
