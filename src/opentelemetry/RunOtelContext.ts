@@ -71,7 +71,7 @@ const key = createContextKey("botanu run")
 
 /** What a context shows, if anything. */
 export const runOtelContextIn = (context: OtelContext): RunOtelContext | undefined =>
-  context.getValue(key) as RunOtelContext | undefined
+  context instanceof StepContext ? context.shown : (context.getValue(key) as RunOtelContext | undefined)
 
 /**
  * The context in which a fiber's work is to be done, where `active` is active: the very same, where that shows what the fiber
@@ -166,7 +166,7 @@ const show = (work: Work, manner: Manner, run: Run | undefined, fiber: AnyFiber)
     own === undefined
       ? withBaggage(work.base, others)
       : propagation.setBaggage(work.base, new LazyBaggage(() => [...own.getAllEntries(), ...others]))
-  return new StepContext(base.setValue(key, shown))
+  return new StepContext(base.setValue(key, shown), shown)
 }
 
 /** A fiber that an untrusted request wakes is part of neither its baggage nor its trace. */

@@ -4,13 +4,16 @@
  */
 import type { Context as OtelContext } from "@opentelemetry/api"
 
-/** A context with the values of another one. */
-export class StepContext implements OtelContext {
+/** A context with the values of another one, and what is shown in it. */
+export class StepContext<out Shown> implements OtelContext {
   private key: symbol | undefined
   private value: unknown
   private derived: OtelContext | undefined
 
-  constructor(private readonly values: OtelContext) {}
+  constructor(
+    private readonly values: OtelContext,
+    readonly shown: Shown
+  ) {}
 
   getValue(key: symbol): unknown {
     return this.values.getValue(key)
@@ -22,7 +25,7 @@ export class StepContext implements OtelContext {
     if (value !== undefined && this.values.getValue(key) === value) return this
     this.key = key
     this.value = value
-    this.derived = new StepContext(this.values.setValue(key, value))
+    this.derived = new StepContext(this.values.setValue(key, value), this.shown)
     return this.derived
   }
 

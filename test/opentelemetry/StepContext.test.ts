@@ -7,7 +7,7 @@ const first = { span: 1 }
 const second = { span: 2 }
 
 describe("StepContext", () => {
-  const context = () => new StepContext(ROOT_CONTEXT.setValue(run, "run"))
+  const context = () => new StepContext(ROOT_CONTEXT.setValue(run, "run"), "shown")
 
   it("has the values of the other context", () => {
     expect(context().getValue(run)).toBe("run")
@@ -20,6 +20,7 @@ describe("StepContext", () => {
     const derived = shown.setValue(span, first)
     expect(derived.getValue(span)).toBe(first)
     expect(derived.getValue(run)).toBe("run")
+    expect(derived).toHaveProperty("shown", "shown")
     expect(shown.setValue(span, first)).toBe(derived)
     expect(shown.getValue(span)).toBeUndefined()
   })
