@@ -65,7 +65,8 @@ export const unpriced: Effect.Effect<ReadonlyArray<Unpriced>, CommandError, Ledg
   const { query } = yield* LedgerStore
   const name = "coalesce(u.response_model, u.model, u.provider)"
   const groups = yield* query({
-    from: ["usages"],
+    // Lines are read once for both statements.
+    from: ["usages", "quantities"],
     text: `SELECT ${name} AS name, u.unpriced_reason AS reason, count(*) AS calls
       FROM usages u WHERE u.cost = 'Unpriced' GROUP BY 1, 2 ORDER BY calls DESC, name, reason`
   })

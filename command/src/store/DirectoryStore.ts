@@ -173,14 +173,14 @@ const healthOf = (
       segments.map(({ path }) => path),
       "health"
     )
-    const [totals] = yield* database.query(
-      `SELECT count(*) AS lines, coalesce(sum("count") FILTER (WHERE v = 1 AND type = 'lost'), 0) AS lost FROM ${lines}`
+    const kinds = yield* database.query(
+      `SELECT CASE WHEN NOT coalesce(${LedgerTables.isCounted}, false) THEN ${LineProblems.nameOfLine} END AS problem,
+        count(*) AS lines, coalesce(sum("count") FILTER (WHERE v = 1 AND type = 'lost'), 0) AS lost,
+        list(DISTINCT filename ORDER BY filename)
+          FILTER (WHERE NOT coalesce(${LedgerTables.isCounted}, false)) AS files
+      FROM ${lines} GROUP BY 1`
     )
-    const found = yield* database.query(
-      `SELECT ${LineProblems.nameOfLine} AS problem,
-        count(*) AS lines, list(DISTINCT filename ORDER BY filename) AS files
-      FROM ${lines} WHERE NOT coalesce(${LedgerTables.isCounted}, false) GROUP BY 1`
-    )
+    const found = kinds.filter(({ problem }) => problem !== null)
     const sum = (numbers: ReadonlyArray<number>) => numbers.reduce((sum, number) => sum + number, 0)
     const days = new Set([...segments, ...compacted].map(({ day }) => day)).size
     const compactedDays = new Set(compacted.map(({ day }) => day)).size
@@ -189,7 +189,7 @@ const healthOf = (
         plural(days, "day"),
         ...(compactedDays === 0 ? [] : [`${Figures.count(compactedDays)} compacted`]),
         plural(segments.length, "segment"),
-        plural(Number(totals?.["lines"] ?? 0) + sum(compacted.map(({ lines }) => lines)), "record"),
+        plural(sum([...kinds, ...compacted].map(({ lines }) => Number(lines))), "record"),
         megabytes(sum([...segments, ...compacted].map(({ bytes }) => bytes)))
       ],
       problems: LineProblems.summary(
@@ -200,6 +200,6 @@ const healthOf = (
         })),
         compacted
       ),
-      lostRecords: Number(totals?.["lost"] ?? 0) + sum(compacted.map(({ lost }) => lost))
+      lostRecords: sum([...kinds, ...compacted].map(({ lost }) => Number(lost)))
     }
   })
