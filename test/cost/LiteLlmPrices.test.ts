@@ -507,6 +507,12 @@ describe("a file of LiteLLM's format", () => {
       "128000"
     ],
     [
+      "a threshold of nothing of xAI",
+      { ...text, litellm_provider: "xai", input_cost_per_token_above_0_tokens: 1 },
+      { inputTokens: 2, outputTokens: 0 },
+      "2"
+    ],
+    [
       "a threshold without thousands",
       { ...text, input_cost_per_token_above_100_tokens: 1 },
       { inputTokens: 101, outputTokens: 0 },
@@ -666,6 +672,11 @@ describe("a file of LiteLLM's format", () => {
       expect(Cost.format(cost.usd)).toBe(String(2 * i))
     }
   })
+})
+
+it("takes a key that is longer than any of LiteLLM's for none of a price, whatever is in it", () => {
+  const key = `cost${"_".repeat(100_000)}`
+  expect(pricesIn({ "quill-2": { ...quill, [key]: 1 } })).toMatchObject({ skipped: [], notModelled: new Map() })
 })
 
 describe("an entry of LiteLLM's file", () => {

@@ -67,6 +67,8 @@ describe("an override", () => {
     const override = priced(1, { model: "quill-2" })
     expect(costOf({ model: dated }, [override, listed(3, "openai", dated)])).toBe("1")
     expect(costOf({ model: "other", responseModel: dated }, [override, listed(3, "openai", dated)])).toBe("1")
+    // A router answers under a name of its own.
+    expect(costOf({ model: dated, responseModel: "router" }, [override, listed(3, "openai", dated)])).toBe("1")
     // One for the dated version says more.
     expect(costOf({ model: dated }, [override, priced(4, { model: dated })])).toBe("4")
   })

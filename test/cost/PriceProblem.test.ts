@@ -38,6 +38,16 @@ describe("a price", () => {
       `price 0 ("quill-2"): usd.inputToken: ${amount}, got -1`
     ],
     [
+      "a price that is a little less than nothing",
+      { ...good, usd: { inputToken: -0.000003 } },
+      `price 0 ("quill-2"): usd.inputToken: ${amount}, got -0.000003`
+    ],
+    [
+      "a price that is more than all there is",
+      { ...good, usd: { inputToken: 1e300 } },
+      `price 0 ("quill-2"): usd.inputToken: ${amount}, got 1e+300`
+    ],
+    [
       "a wrong price behind one that is right",
       { ...good, usd: { inputToken: 1, outputToken: -1 } },
       `price 0 ("quill-2"): usd.outputToken: ${amount}, got -1`
