@@ -1,14 +1,15 @@
 /**
  * What it costs to record calls of models. A tracked call is compared with the same call on a span of the program's own, with the same
  * attributes. A call of an `@effect/ai` model is compared with itself: alone, in a span of the program's own, with `RunAi.layer`, and with
- * `RunAi.observe` on a client that answers at once. All are in runs.
+ * `RunAi.observe` on a client that answers at once. All are in runs of 20 calls, as a record keeps each call until its run is over, and layers
+ * are provided once, as to a whole program.
  */
 import { LanguageModel, type Response as ModelResponse, Telemetry } from "@effect/ai"
 import { HttpClient, HttpClientRequest, HttpClientResponse } from "@effect/platform"
-import { Effect, Stream } from "effect"
+import { Effect, Fiber, Layer, Stream } from "effect"
 import { RunAi } from "../src/ai/index.js"
 import { Llm, PriceBook } from "../src/index.js"
-import { type Comparison, type Measurement, measure, repeatedEffect } from "./measure.js"
+import { type Comparison, type Measurement, measure, type Repeated, repeatedEffect, type Timing } from "./measure.js"
 import { run } from "./subjects.js"
 import { format } from "./table.js"
 import type { NamedTracer } from "./tracers.js"
@@ -58,7 +59,14 @@ const prices = PriceBook.layer([
   }
 ])
 
-const inRun = (calls: Effect.Effect<void>) => Effect.orDie(Effect.provide(run(calls), prices))
+const callsPerRun = 20
+
+/** So many runs of 20 calls. */
+const inRuns = (call: () => Effect.Effect<unknown, unknown>): Repeated => {
+  const calls = repeatedEffect(call)(callsPerRun)
+  const runs = repeatedEffect(() => run(calls))
+  return (times) => Effect.orDie(Effect.provide(runs(times), prices))
+}
 
 const parts: Array<ModelResponse.PartEncoded> = [
   { type: "response-metadata", id: "resp_1", modelId: "quill-2-0611", timestamp: "2026-06-11T00:00:00Z" },
@@ -123,7 +131,7 @@ const asking = (
   return (times: number) =>
     Effect.flatMap(model, (model) => {
       const call = wrap(model.generateText({ prompt: "Nothing works." }))
-      return inRun(repeatedEffect(() => call)(times))
+      return inRuns(() => call)(times)
     })
 }
 
@@ -136,6 +144,8 @@ const onSpan = Effect.withSpan("ask", {
 /** A comparison, and what is added by ours, in microseconds, at most. */
 interface UsageComparison extends Comparison {
   readonly added: string
+  /** What is provided to ours. */
+  readonly layer?: Layer.Layer<Telemetry.CurrentSpanTransformer>
   readonly aimMicros?: number
 }
 
@@ -147,8 +157,8 @@ const comparisons: ReadonlyArray<UsageComparison> = [
     added: "Llm.track",
     aimMicros: 10,
     warmUpRounds: 60,
-    ours: (times) => inRun(repeatedEffect(() => tracked as Effect.Effect<Reply>)(times)),
-    theirs: (times) => inRun(repeatedEffect(() => annotated)(times))
+    ours: inRuns(() => tracked as Effect.Effect<Reply>),
+    theirs: inRuns(() => annotated)
   },
   {
     name: "call of an @effect/ai model in a span, beside none",
@@ -162,7 +172,8 @@ const comparisons: ReadonlyArray<UsageComparison> = [
     added: "RunAi.layer",
     aimMicros: 15,
     warmUpRounds: 100,
-    ours: (times) => Effect.provide(asking(modelOf())(times), RunAi.layer),
+    layer: RunAi.layer,
+    ours: asking(modelOf()),
     theirs: asking(modelOf())
   }
 ]
@@ -173,7 +184,8 @@ const observedComparisons: ReadonlyArray<UsageComparison> = [
     name: "call through a client with RunAi.observe",
     added: "RunAi.layer with RunAi.observe",
     warmUpRounds: 100,
-    ours: (times) => Effect.provide(asking(Effect.flatMap(observe, modelOf))(times), RunAi.layer),
+    layer: RunAi.layer,
+    ours: asking(Effect.flatMap(observe, modelOf)),
     theirs: asking(modelOf(client))
   }
 ]
@@ -191,7 +203,7 @@ const measurementsOf = (
 ): ReadonlyArray<Measurement> =>
   comparisons.map((comparison) => {
     const name = `${comparison.name} (${tracer})`
-    const lines = Effect.map(measure(comparison), ({ ours, theirs }) => {
+    const lines = Effect.map(timingOf(comparison), ({ ours, theirs }) => {
       const { added, aimMicros } = comparison
       const micros = (ours - theirs) / 1000
       const aim =
@@ -200,3 +212,20 @@ const measurementsOf = (
     })
     return { name, lines: Effect.provide(lines, layer) }
   })
+
+/** Nanoseconds for one call. */
+const timingOf = ({ layer, ...comparison }: UsageComparison): Effect.Effect<Timing> =>
+  (layer === undefined ? measure(comparison) : measureWith(layer, comparison)).pipe(
+    Effect.map(({ ours, theirs }) => ({ ours: ours / callsPerRun, theirs: theirs / callsPerRun })),
+    Effect.scoped
+  )
+
+/** Builds the layer in a fiber of its own, in which it sets its references: theirs are to have none of them. */
+const measureWith = (layer: Layer.Layer<Telemetry.CurrentSpanTransformer>, comparison: Comparison) =>
+  Effect.fork(Layer.toRuntime(layer)).pipe(
+    Effect.flatMap(Fiber.await),
+    Effect.flatten,
+    Effect.flatMap((runtime) =>
+      measure({ ...comparison, ours: (times) => Effect.provide(comparison.ours(times), runtime) })
+    )
+  )
