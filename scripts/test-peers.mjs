@@ -26,14 +26,15 @@ if (!isCore && argument !== undefined) vitestArguments.unshift(argument)
 /** The lowest version of a range such as `^2.0.0 || ^3.0.0`. */
 const lowestOf = (range) => range.match(/\d+\.\d+\.\d+/)[0]
 
-/** The newest version of a range that is published. */
-const newestOf = (name, range) => {
+/** The versions of a range that are published, the lowest first. */
+const published = (name, range) => {
   const versions = [JSON.parse(execFileSync("npm", ["view", `${name}@${range}`, "version", "--json"]))].flat()
   return versions
     .filter((version) => !version.includes("-"))
     .sort((a, b) => a.localeCompare(b, "en", { numeric: true }))
-    .at(-1)
 }
+
+const newestOf = (name, range) => published(name, range).at(-1)
 
 /** What `@effect/opentelemetry` of this line allows of a peer that both have: its tests cannot run with more. */
 const allowedHere = JSON.parse(
@@ -62,7 +63,7 @@ const lowestCompanions = () =>
   Object.fromEntries(
     Object.entries(devDependencies)
       .filter(([name]) => name.startsWith("@effect/") && !(name in peerDependencies))
-      .map(([name, version]) => [name, version.replace(/\.\d+$/, ".0")])
+      .map(([name, version]) => [name, published(name, `~${version.replace(/\.\d+$/, ".0")}`)[0]])
   )
 
 const sets = isCore
@@ -104,12 +105,22 @@ const coreTests = () =>
     return name.endsWith(".test.ts") && !projectTests.includes(name) ? [`test/${name}`] : []
   })
 
+/** The overrides of the project, which are for packages that ask for other versions, with the versions that are installed. */
+const overridesWith = (installed, versions) => {
+  const nested = Object.entries(manifest.overrides ?? {}).map(([name, of]) => [
+    name,
+    Object.fromEntries(Object.entries(of).map(([inner, version]) => [inner, installed[inner] ?? version]))
+  ])
+  return { ...Object.fromEntries(nested), ...versions }
+}
+
 /** Installs the versions, unless that was done before, and gives the folder. */
 const install = (versions, nests) => {
+  const ofTests = { ...devDependencies, ...versions }
   const installed = {
     ...manifest,
-    devDependencies: { ...devDependencies, ...versions },
-    ...(!nests && { overrides: versions })
+    devDependencies: ofTests,
+    overrides: nests ? manifest.overrides : overridesWith(ofTests, versions)
   }
   const key = createHash("sha256").update(JSON.stringify(installed)).digest("hex").slice(0, 12)
   const folder = join(tmpdir(), `botanu-peers-${key}`)
