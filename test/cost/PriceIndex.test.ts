@@ -74,7 +74,9 @@ describe("an override", () => {
   })
 
   it("for a model covers no other model", () => {
-    expect(costOf({ model: "quill-2-mini" }, [priced(1, { model: "quill-2" })])).toBe("unknown_model")
+    for (const model of ["quill-2-mini", "quill-2-128", "quill-2-12806"]) {
+      expect(costOf({ model }, [priced(1, { model: "quill-2" })])).toBe("unknown_model")
+    }
   })
 
   it("for a deployment comes before the model that answered", () => {
