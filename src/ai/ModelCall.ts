@@ -16,7 +16,7 @@ import { embeddingModelIn, isObserved, setObserved } from "./ObservedModels.js"
 import type { ProviderExchange } from "./ProviderExchange.js"
 import { isOfLanguageModel } from "./ProviderProtocol.js"
 import { consumptionIn } from "./ResponseUsage.js"
-import { asksBedrockOn, asksForSpeedOn, consumptionOn, identityOn } from "./SpanUsage.js"
+import { asksBedrockOn, asksForSpeedOn, consumptionOn, identityOn, modelOn } from "./SpanUsage.js"
 import { record, text } from "./UnknownJson.js"
 
 const nothing: Consumption = {}
@@ -61,7 +61,7 @@ export class ModelCall {
 
   /** Takes in what the parts of a response report. */
   report(parts: unknown): void {
-    const said = consumptionIn(parts)
+    const said = consumptionIn(parts, modelOn(this.span))
     this.known = this.known === nothing ? said : merge(this.known, said)
   }
 

@@ -4,15 +4,18 @@
 import type { Types } from "effect"
 import type { Consumption } from "../cost/UsageRecord.js"
 import { anthropicUsage } from "./AnthropicUsage.js"
-import { geminiUsage, isGeminiUsage } from "./GeminiUsage.js"
-import { add, merge } from "./KnownConsumption.js"
+import { geminiSearches, geminiUsage, isGeminiUsage } from "./GeminiUsage.js"
+import { add, joined, merge } from "./KnownConsumption.js"
 import { NamedCounts } from "./NamedCounts.js"
 import { openAiUsage } from "./OpenAiUsage.js"
 import { totalsOf } from "./ReportedTotals.js"
 import { count, isRecord, record, text } from "./UnknownJson.js"
 
-/** What the `response-metadata` and `finish` parts report, where those have come, and the tools that the provider ran. */
-export const consumptionIn = (parts: unknown): Consumption => {
+/**
+ * What the `response-metadata` and `finish` parts report, where those have come, and the tools that the provider ran. Where no part
+ * names the model, it is the one that was asked for.
+ */
+export const consumptionIn = (parts: unknown, asked?: string): Consumption => {
   if (!Array.isArray(parts)) return {}
   let known: Types.Mutable<Consumption> | undefined
   let providerRequestId: string | undefined
@@ -26,7 +29,7 @@ export const consumptionIn = (parts: unknown): Consumption => {
       responseModel = optionalText(part["modelId"]) ?? responseModel
     } else if (type === "tool-call") hasTools = true
     else if (type === "finish") {
-      const usage = usageIn(part)
+      const usage = usageIn(part, responseModel ?? asked)
       if (known === undefined) known = usage
       else add(known, usage)
     }
@@ -67,7 +70,7 @@ const toolsIn = (parts: ReadonlyArray<unknown>): Consumption => {
   })
 }
 
-const usageIn = (part: Record<string, unknown>): Types.Mutable<Consumption> => {
+const usageIn = (part: Record<string, unknown>, model: string | undefined): Types.Mutable<Consumption> => {
   const usage = record(part["usage"])
   if (usage === undefined) return {}
   const metadata = record(part["metadata"])
@@ -78,8 +81,10 @@ const usageIn = (part: Record<string, unknown>): Types.Mutable<Consumption> => {
   if (anthropic.inputTokens !== undefined) {
     return { ...anthropic, outputTokens: count(usage["outputTokens"]), finishReason }
   }
-  const google = record(metadata?.["google"])?.["usageMetadata"]
-  if (isGeminiUsage(google)) return { ...geminiUsage(google), finishReason }
+  const google = record(metadata["google"])
+  const geminiTokens = google?.["usageMetadata"]
+  if (isGeminiUsage(geminiTokens))
+    return { ...joined(geminiUsage(geminiTokens), geminiSearches([google], model)), finishReason }
   const openRouter = record(record(metadata?.["openrouter"])?.["usage"])
   if (openRouter !== undefined) return { ...openRouterUsage(usage, openRouter), finishReason }
   const bedrock = record(metadata?.["bedrock"])

@@ -9,11 +9,14 @@ import { conversePath } from "./BedrockUsage.js"
 import { count, text } from "./UnknownJson.js"
 
 /** What the call is. */
-export const identityOn = ({ attributes }: Tracer.Span) => ({
-  provider: providerOn(attributes),
-  operation: text(attributes.get(GenAi.operationName)),
-  model: text(attributes.get(GenAi.requestModel))
+export const identityOn = (span: Tracer.Span) => ({
+  provider: providerOn(span.attributes),
+  operation: text(span.attributes.get(GenAi.operationName)),
+  model: modelOn(span)
 })
+
+/** The model that was asked for. */
+export const modelOn = ({ attributes }: Tracer.Span): string | undefined => text(attributes.get(GenAi.requestModel))
 
 /** What was consumed, as far as attributes have it. */
 export const consumptionOn = ({ attributes }: Tracer.Span): Consumption => {

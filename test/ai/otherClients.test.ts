@@ -54,6 +54,11 @@ const openRouter: Scenario["kind"] = {
     )
 }
 
+/** What an answer says of where it is from. */
+const grounded = (groundingMetadata: object) => ({
+  candidates: [{ content: { role: "model", parts: [{ text: "Hi" }] }, finishReason: "STOP", groundingMetadata }]
+})
+
 describeScenarios({
   "Gemini: thoughts and what tools gave back are beside": {
     kind: google,
@@ -74,6 +79,22 @@ describeScenarios({
       usage: { promptTokenCount: 100, cachedContentTokenCount: 90, candidatesTokenCount: 1, totalTokenCount: 101 }
     },
     cost: "0.29"
+  },
+  "Gemini: searches of the web": {
+    kind: google,
+    reply: {
+      usage: { promptTokenCount: 100, candidatesTokenCount: 1, totalTokenCount: 101 },
+      fields: grounded({ webSearchQueries: ["a", "b"] })
+    },
+    cost: "11.1"
+  },
+  "Gemini: maps that were looked at": {
+    kind: google,
+    reply: {
+      usage: { promptTokenCount: 100, candidatesTokenCount: 1, totalTokenCount: 101 },
+      fields: grounded({ groundingChunks: [{ maps: { uri: "https://maps.example", title: "Here" } }] })
+    },
+    cost: "no_price_for_kind 1.1"
   },
   "OpenRouter: what it cost": {
     kind: openRouter,
