@@ -220,14 +220,14 @@ describe("a workflow that waits for its next attempt", () => {
   it.effect("gives its policy the clock of the program", () =>
     Effect.gen(function* () {
       const times: Array<unknown> = []
-      const look = Effect.map(Effect.currentSpan, ({ status }) => {
-        times.push(status.startTime)
+      const look = Effect.zipWith(Effect.currentSpan, Effect.clock, ({ status }, clock) => {
+        times.push(status.startTime, clock.unsafeCurrentTimeMillis())
         return false
       })
       const policy = { while: () => Effect.orDie(Effect.withSpan(look, "deciding")) }
       yield* TestClock.adjust("2 millis")
       yield* Effect.exit(failing([], policy))
-      expect(times).toEqual([2_000_000n])
+      expect(times).toEqual([2_000_000n, 2])
     })
   )
 

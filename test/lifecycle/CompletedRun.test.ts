@@ -151,3 +151,12 @@ it.effect("the duration of a run has the parts of a millisecond that its clock h
     expect((yield* completedRuns).map(({ durationMs }) => durationMs)).toEqual([1.75])
   }).pipe(Effect.provide(RunExporter.layerMemory))
 )
+
+it.effect("the span of a run without calls and without a cancellation has nothing of these", () =>
+  Effect.gen(function* () {
+    yield* Botanu.workflow(Effect.void, "W", ids)
+    const { span } = yield* onlyRun
+    const ofRun = Object.keys(span.attributes).filter((key) => key.startsWith("botanu.run."))
+    expect(ofRun.sort()).toEqual(["botanu.run.duration_ms", "botanu.run.start_time"])
+  }).pipe(Effect.provide(observed))
+)
