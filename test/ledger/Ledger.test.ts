@@ -289,6 +289,77 @@ it.scoped(
   }
 )
 
+describe("a batch", () => {
+  it.scoped("is written 200 ms after its first record at the latest, though nobody flushes", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(Date.now())
+      const written = yield* Queue.unbounded<void>()
+      const disk = withWrites((_, go) => Effect.zipRight(go, Queue.offer(written, undefined)))
+      yield* inTemporary((directory) =>
+        Effect.gen(function* () {
+          yield* run(Effect.void)
+          yield* TestClock.adjust("199 millis")
+          expect(yield* Queue.size(written)).toBe(0)
+          yield* TestClock.adjust("1 millis")
+          yield* Queue.take(written)
+          expect(statusesIn(yield* Ledger.read(directory))).toEqual(["success"])
+        }).pipe(Effect.provide(Ledger.layer({ directory }).pipe(Layer.provide(disk))))
+      )
+    })
+  )
+
+  const operationsOf = (durability: "system" | "disk" | undefined, sync: Effect.Effect<void, SystemError>) =>
+    Effect.gen(function* () {
+      const operations: Array<string> = []
+      const disk = Layer.effect(
+        FileSystem.FileSystem,
+        Effect.map(FileSystem.FileSystem, (files) => ({
+          ...files,
+          open: (path: string, options?: FileSystem.OpenFileOptions) =>
+            Effect.map(
+              files.open(path, options),
+              (file) =>
+                new Proxy(file, {
+                  get: (_, key) => {
+                    if (key === "writeAll" || key === "sync") operations.push(key)
+                    return key === "sync" ? Effect.zipRight(sync, file.sync) : Reflect.get(file, key, file)
+                  }
+                })
+            )
+        }))
+      ).pipe(Layer.provideMerge(NodeContext.layer))
+      const flushed = yield* inTemporary((directory) =>
+        Effect.gen(function* () {
+          const ledger = yield* Ledger.Ledger
+          yield* run(Effect.void)
+          return yield* Effect.exit(ledger.flush)
+        }).pipe(Effect.provide(Ledger.layer({ directory, durability, flushMillis: 600_000 }).pipe(Layer.provide(disk))))
+      )
+      return { operations, isFlushed: Exit.isSuccess(flushed) }
+    })
+
+  it.scoped("is brought to the disk with durability disk, before it counts as flushed", () =>
+    Effect.gen(function* () {
+      const { isFlushed, operations } = yield* operationsOf("disk", Effect.void)
+      expect(isFlushed).toBe(true)
+      expect(operations.at(-1)).toBe("sync")
+      expect(operations.filter((name) => name === "sync")).toHaveLength(1)
+      expect((yield* operationsOf("disk", Effect.fail(diskFull))).isFlushed).toBe(false)
+    })
+  )
+
+  it.scoped("is left to the system otherwise", () =>
+    Effect.gen(function* () {
+      for (const durability of ["system", undefined] as const) {
+        const { isFlushed, operations } = yield* operationsOf(durability, Effect.fail(diskFull))
+        expect(isFlushed).toBe(true)
+        expect(operations).toContain("writeAll")
+        expect(operations).not.toContain("sync")
+      }
+    })
+  )
+})
+
 describe("a reader", () => {
   it.scopedLive("skips and counts lines that were cut, that are invalid, or of a later version", () =>
     inTemporary((directory) =>
