@@ -2,7 +2,7 @@
  * Puts servers under load with and without the middleware, side by side in one run, and prints what the middleware leaves of the
  * requests per second, and what it adds to the response time of the slowest hundredth and to the CPU time of a request. A missed
  * aim is said, and fails nothing; a request that is not answered does. `npm run bench:http`, or a first impression with
- * `npm run bench:http -- --quick`.
+ * `npm run bench:http -- --quick`; `npm run bench:http -- trusted` for the lines with `trusted` in their name.
  *
  * Each server is a process, and the load comes from another one. A server with the middleware and the one without take turns in
  * short slices, so that what slows the machine down slows both; a ratio is the median of those of all rounds.
@@ -14,6 +14,8 @@ import { type Ask, start } from "./child.js"
 import { type Edge, edges } from "./edges.js"
 import type { Answers, Slice } from "./load.js"
 import type { Status } from "./server.js"
+
+const named = process.argv.slice(2).filter((argument) => !argument.startsWith("--"))
 
 const plan = process.argv.includes("--quick")
   ? { warmUpRequests: 2000, rounds: 5, sliceMillis: 300 }
@@ -102,11 +104,14 @@ const comparisonsOf = (
   load: Load
 ): Effect.Effect<ReadonlyArray<Comparison>, never, Scope.Scope> =>
   Effect.gen(function* () {
+    const nameOf = (edge: Edge) => `${app.name}: ${edge.name}`
+    const wanted = Object.entries(edges).filter(([, edge]) => named.every((text) => nameOf(edge).includes(text)))
+    if (wanted.length === 0) return []
     const theirs = yield* startServer(appName)
     const comparisons: Array<Comparison> = []
-    for (const [edgeName, edge] of Object.entries(edges)) {
+    for (const [edgeName, edge] of wanted) {
       const ours = yield* startServer(appName, edgeName)
-      const name = `${app.name}: ${edge.name}`
+      const name = nameOf(edge)
       const under = (server: Server) => sampling(load, server, app, edge)
       comparisons.push(new Comparison(name, under(ours), under(theirs), edge))
     }
