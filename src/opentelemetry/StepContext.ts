@@ -11,7 +11,7 @@ export class StepContext<out Shown> implements OtelContext {
   private derived: OtelContext | undefined
 
   constructor(
-    private readonly values: OtelContext,
+    protected readonly values: OtelContext,
     readonly shown: Shown
   ) {}
 
@@ -21,15 +21,32 @@ export class StepContext<out Shown> implements OtelContext {
 
   setValue(key: symbol, value: unknown): OtelContext {
     if (this.derived !== undefined && this.key === key && this.value === value) return this.derived
-    // A fiber that is resumed from within a step is in the context that was derived there.
-    if (value !== undefined && this.values.getValue(key) === value) return this
     this.key = key
     this.value = value
-    this.derived = new StepContext(this.values.setValue(key, value), this.shown)
+    this.derived = new DerivedContext(this.values.setValue(key, value), this, key)
     return this.derived
   }
 
   deleteValue(key: symbol): OtelContext {
     return this.values.deleteValue(key)
+  }
+}
+
+/**
+ * A fiber that is resumed from within a step is in the context that was derived there. What is derived here for its next steps is kept
+ * by the first context: contexts that keep each other would grow with each span of a run.
+ */
+class DerivedContext<out Shown> extends StepContext<Shown> {
+  constructor(
+    values: OtelContext,
+    private readonly first: StepContext<Shown>,
+    private readonly changed: symbol
+  ) {
+    super(values, first.shown)
+  }
+
+  override setValue(key: symbol, value: unknown): OtelContext {
+    if (key !== this.changed) return this.values.setValue(key, value)
+    return value !== undefined && this.getValue(key) === value ? this : this.first.setValue(key, value)
   }
 }

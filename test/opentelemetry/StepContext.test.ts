@@ -25,13 +25,21 @@ describe("StepContext", () => {
     expect(shown.getValue(span)).toBeUndefined()
   })
 
-  it("derives nothing for what is there already", () => {
+  it("derives nothing for what was derived already, and is in that context", () => {
     const derived = context().setValue(span, first)
     expect(derived.setValue(span, first)).toBe(derived)
-    expect(derived.setValue(run, "run")).toBe(derived)
+    expect(derived.setValue(span, undefined).getValue(span)).toBeUndefined()
+  })
+
+  it("keeps what was derived last, wherever it was derived", () => {
+    const shown = context()
+    const derived = shown.setValue(span, first).setValue(span, second)
+    expect(derived.getValue(span)).toBe(second)
+    expect(shown.setValue(span, second)).toBe(derived)
     const further = derived.setValue(run, second)
-    expect(further.setValue(run, second)).toBe(further)
-    expect(further.getValue(span)).toBe(first)
+    expect([further.getValue(run), further.getValue(span)]).toEqual([second, second])
+    expect(further.setValue(span, first).getValue(run)).toBe(second)
+    expect(shown.setValue(span, second)).toBe(derived)
     expect(derived.getValue(run)).toBe("run")
   })
 
