@@ -2,24 +2,11 @@
  * What runs leave behind in memory: nothing, however long a workflow goes on. `BOTANU_HEAP_RUNS=1000000` makes a million runs of each
  * kind.
  */
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { expect, it } from "@effect/vitest"
 import { Deferred, Effect, Schedule, Stream } from "effect"
 import { Botanu, RunContext } from "../../src/index.js"
+import { heapUsed } from "../heap.js"
 import { ids, instant, makeRun } from "../runs.js"
-
-setFlagsFromString("--expose-gc")
-const collectGarbage: () => void = runInNewContext("gc")
-
-const heapUsed = Effect.gen(function* () {
-  // Callbacks that are due let go of more.
-  for (let turn = 0; turn < 3; turn++) {
-    yield* Effect.sleep(1)
-    collectGarbage()
-  }
-  return process.memoryUsage().heapUsed
-})
 
 const total = Number(process.env["BOTANU_HEAP_RUNS"] ?? 2_000)
 const warmUp = 1_000
