@@ -6,7 +6,8 @@ import { runInNewContext } from "node:vm"
 import { Effect } from "effect"
 
 setFlagsFromString("--expose-gc")
-const collectGarbage: () => void = runInNewContext("gc")
+/** Collects what nothing holds. */
+export const collectGarbage: () => void = runInNewContext("gc")
 
 /** Bytes of the heap that are in use after garbage was collected. */
 export const heapUsed: Effect.Effect<number> = Effect.gen(function* () {

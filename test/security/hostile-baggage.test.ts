@@ -1,14 +1,13 @@
 /**
  * A server under a flood of baggage that is meant to harm it.
  */
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { type HttpApp, HttpMiddleware, HttpServer, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Logger, LogLevel } from "effect"
 import { Botanu, Propagation, RunContext, RunId } from "../../src/index.js"
 import * as RunHttpServer from "../../src/platform/RunHttpServer.js"
 import { Key } from "../../src/wire/Wire.js"
+import { collectGarbage } from "../heap.js"
 import { serving } from "../platform/servers.js"
 import { type RequestHeaders, sendAll } from "./traffic.js"
 
@@ -165,9 +164,6 @@ describe("a server that believes everyone", () => {
     })
   )
 })
-
-setFlagsFromString("--expose-gc")
-const collectGarbage: () => void = runInNewContext("gc")
 
 describe.each(["trusted", "untrusted"] as const)("a server whose inbound is %s", (inbound) => {
   it.scopedLive(
