@@ -404,13 +404,16 @@ const runTables = (
             `is_completed, ${columnsOf(depth).join(", ")}, outcome_status AS report_status, status AS run_status`
           )}`
         ]),
+    // By their place and their order there: a number of one compacted day is one of another, too.
     `CREATE OR REPLACE TEMP TABLE amendments AS
-      SELECT ${position()} AS id, amendment."eventId" AS event_id, amendment."customerId" AS customer_id,
-        amendment.outcome.status AS outcome_status, amendment.outcome."valueType" AS outcome_value_type,
-        amendment.outcome."valueAmount" AS outcome_value_amount, amendment.outcome.confidence AS outcome_confidence,
-        amendment.outcome.reason AS outcome_reason, amendment."by" AS amended_by, amendment."at" AS amended_at
-      FROM read_lines WHERE ${isAmendment}
-      ${hasCompactedAmendments ? "UNION ALL BY NAME SELECT (source::BIGINT << 40) + id AS id, * EXCLUDE (id, source) FROM compacted_amendments" : ""}`,
+      SELECT row_number() OVER (ORDER BY source, id) AS id, * EXCLUDE (id, source) FROM (
+        SELECT source, rowid AS id, amendment."eventId" AS event_id, amendment."customerId" AS customer_id,
+          amendment.outcome.status AS outcome_status, amendment.outcome."valueType" AS outcome_value_type,
+          amendment.outcome."valueAmount" AS outcome_value_amount, amendment.outcome.confidence AS outcome_confidence,
+          amendment.outcome.reason AS outcome_reason, amendment."by" AS amended_by, amendment."at" AS amended_at
+        FROM read_lines WHERE ${isAmendment}
+        ${hasCompactedAmendments ? "UNION ALL BY NAME SELECT * FROM compacted_amendments" : ""}
+      )`,
     ...(hasCrowds
       ? [
           `CREATE OR REPLACE TEMP TABLE crowded_events AS

@@ -321,6 +321,29 @@ describe("botanu compact", { timeout }, () => {
     ).toMatch(/\n0\.52/)
   })
 
+  it("counts an event once, wherever the amendments of other days are", async () => {
+    const first = Array.from({ length: 30 }, (_, n) => `first-${n}`)
+    const second = Array.from({ length: 70 }, (_, n) => `second-${n}`)
+    const runsOf = (events: ReadonlyArray<string>, start: number) =>
+      linesOf(events.map((event, n) => record({ n: 100 + start + n, event, start, end: start + 1 })))
+    const amendmentsOf = (events: ReadonlyArray<string>) =>
+      linesOf(
+        [],
+        events.map((event) => amendment(event, "partial"))
+      )
+    const text = (...lines: ReadonlyArray<ReadonlyArray<string>>) => `${lines.flat().join("\n")}\n`
+    // The amendments of the first day are in its second segment, those of the second day in its first.
+    const ledger = await makeLedger({
+      "2026-02-02/a-1.jsonl": text(runsOf(first, 0)),
+      "2026-02-02/b-1.jsonl": text(amendmentsOf(first)),
+      "2026-02-03/a-2.jsonl": text(amendmentsOf(second), runsOf(second, day))
+    })
+    await abandon(ledger)
+    const before = await answers(ledger)
+    expect((await compact(ledger)).out).toContain("compacted 2 days")
+    expect(await answers(ledger)).toEqual(before)
+  })
+
   it("is pruned by day where it is not compacted yet: the day of the limit stays", async () => {
     const ledger = await ledgerOfDays()
     const days = Math.floor(Date.now() / 86_400_000) - Date.parse("2026-02-03") / 86_400_000
