@@ -3,6 +3,7 @@
  */
 import { join } from "node:path"
 import type { Ledger } from "botanu-effect/ledger"
+import { literalPath } from "./Segments.js"
 
 /** Tables with a row for each of the calls of a run. */
 export const namesOfCalls = ["usages", "charges", "quantities", "annotations"] as const
@@ -22,6 +23,10 @@ export const nameOf = (name: Name): string => `${name}.parquet`
 /** The files of a table in several days. */
 export const paths = (compacted: ReadonlyArray<Ledger.CompactedDay>, name: Name): ReadonlyArray<string> =>
   compacted.map(({ path }) => join(path, nameOf(name)))
+
+/** These files as a list of DuckDB. */
+export const list = (compacted: ReadonlyArray<Ledger.CompactedDay>, name: Name): string =>
+  `[${paths(compacted, name).map(literalPath).join(", ")}]`
 
 /** The version of the files, in the manifest and in each of them. */
 export const version = 1

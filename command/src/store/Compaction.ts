@@ -204,9 +204,6 @@ const lines = (segments: ReadonlyArray<Ledger.Segment>): string => `CREATE TEMP 
     [${segments.map(({ writer }) => DuckDb.literal(writer)).join(", ")}][file_index::BIGINT + 1] AS writer, line::VARCHAR AS line
   FROM numbered`
 
-const filesOf = (compacted: ReadonlyArray<Ledger.CompactedDay>, name: CompactedFiles.Name): string =>
-  `[${CompactedFiles.paths(compacted, name).map(Segments.literalPath).join(", ")}]`
-
 const tablesOf = (
   segments: ReadonlyArray<Ledger.Segment>,
   compacted: ReadonlyArray<Ledger.CompactedDay>
@@ -221,9 +218,9 @@ const tablesOf = (
       ${
         compacted.length === 0
           ? ""
-          : `UNION ALL SELECT event_key FROM keyed_runs SEMI JOIN read_parquet(${filesOf(compacted, "events")}) USING (event_key)
+          : `UNION ALL SELECT event_key FROM keyed_runs SEMI JOIN read_parquet(${CompactedFiles.list(compacted, "events")}) USING (event_key)
              UNION ALL SELECT unnest([k.event_key, o.event_key])
-             FROM keyed_runs k JOIN read_parquet(${filesOf(compacted, "runs")}) o USING (run_id)`
+             FROM keyed_runs k JOIN read_parquet(${CompactedFiles.list(compacted, "runs")}) o USING (run_id)`
       }
     )`
 ]
@@ -241,7 +238,7 @@ const noteUnsettled = (
       compacted.length === 0
         ? []
         : yield* database.query(
-            `SELECT DISTINCT filename FROM read_parquet(${filesOf(compacted, "events")}, filename = true)
+            `SELECT DISTINCT filename FROM read_parquet(${CompactedFiles.list(compacted, "events")}, filename = true)
               SEMI JOIN unsettled USING (event_key)`
           )
     const folders = new Set(found.map(({ filename }) => path.dirname(String(filename))))
@@ -251,7 +248,7 @@ const noteUnsettled = (
         others.length === 0
           ? ""
           : `UNION ALL BY NAME SELECT * EXCLUDE (filename), parse_filename(parse_dirpath(filename)) AS origin
-            FROM read_parquet(${filesOf(others, "runs")}, filename = true)`
+            FROM read_parquet(${CompactedFiles.list(others, "runs")}, filename = true)`
       }
     ) SEMI JOIN unsettled USING (event_key)`)
     const [row] = yield* database.query("SELECT count(*) AS runs FROM unsettled_runs")

@@ -159,7 +159,7 @@ const ofCompacted = (days: ReadonlyArray<Ledger.CompactedDay>): Lines => ({
 })
 
 const compactedLines = (days: ReadonlyArray<Ledger.CompactedDay>): string =>
-  `read_parquet([${CompactedFiles.paths(days, "lines").map(Segments.literalPath).join(", ")}])`
+  `read_parquet(${CompactedFiles.list(days, "lines")})`
 
 const conditionOf = ({ customerId, eventId, since, until }: Selection) => {
   const parts = ["true"]

@@ -289,7 +289,7 @@ const compactedViews = (files: Ledger.Files, depth: Depth): ReadonlyArray<string
     const days = daysWith(files, depth, name)
     if (days.length === 0) return []
     return `CREATE OR REPLACE TEMP VIEW compacted_${name} AS SELECT *, ${placeIn(files, days)} AS source
-      FROM read_parquet([${CompactedFiles.paths(days, name).map(Segments.literalPath).join(", ")}])`
+      FROM read_parquet(${CompactedFiles.list(days, name)})`
   })
 
 /** Segments that have several lines of one kind for a run, or amendments of one event that were made at one time. */

@@ -6,7 +6,6 @@ import { basename } from "node:path"
 import type { Ledger } from "botanu-effect/ledger"
 import * as CompactedFiles from "./CompactedFiles.js"
 import * as DuckDb from "./DuckDb.js"
-import * as Segments from "./Segments.js"
 
 /** A day with more of them than it has runs, and than this, notes their keys alone. */
 const mostNoted = 10_000
@@ -70,7 +69,7 @@ export const select = (
         [${compacted.map(({ path }) => DuckDb.literal(basename(path))).join(", ")}], run.origin)] AS source
       FROM (
         SELECT event_key, from_json(run, ${DuckDb.literal(JSON.stringify(structure))}) AS run
-        FROM read_parquet([${CompactedFiles.paths(withRuns, "unsettled").map(Segments.literalPath).join(", ")}])
+        FROM read_parquet(${CompactedFiles.list(withRuns, "unsettled")})
       )
     ) WHERE source IS NOT NULL`
 }
