@@ -180,7 +180,7 @@ export class ModelCall {
   }
 
   private get providerOfRequests(): string | undefined {
-    return this.requests.length > 0 && this.requests.some(asksBedrockOn) ? "aws.bedrock" : undefined
+    return this.requests.some(asksBedrockOn) ? "aws.bedrock" : undefined
   }
 
   get isStream(): boolean {

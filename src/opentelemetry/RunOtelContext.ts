@@ -46,8 +46,10 @@ interface Work {
   readonly origins: PropagatedOrigins
   /** The context for code outside of the work that it wakes up. */
   outside: OtelContext | undefined
-  readonly contexts: Map<Manner, OtelContext>
+  readonly contexts: Map<Manner, ShowingContext>
 }
+
+type ShowingContext = StepContext<RunOtelContext>
 
 /** How the work is shown: which of its facets hold, one bit each. */
 type Manner = number
@@ -81,7 +83,7 @@ export const runOtelContextIn = (context: OtelContext): RunOtelContext | undefin
 export const contextFor = (fiber: AnyFiber, active: OtelContext): OtelContext => {
   const shown = runOtelContextIn(active)
   if (shown !== undefined && isStillRight(shown, fiber)) return active
-  if (last !== undefined && last.active === active && isStillRight(last.shown, fiber)) return last.wanted
+  if (last !== undefined && last.active === active && isStillRight(last.wanted.shown, fiber)) return last.wanted
   const services = fiber.currentContext.unsafeMap
   const run = currentRun(fiber.currentContext)
   const isUntrusted = services.get(Untrusted.key) === true
@@ -98,14 +100,24 @@ export const contextFor = (fiber: AnyFiber, active: OtelContext): OtelContext =>
     (isUntrusted ? untrusted : 0) |
     (services.get(Withheld.key) === true || services.get(SentByClient.key) === true ? withheld : 0) |
     (run !== undefined && isCancelledFor(fiber, run) && outgoingModeFor(fiber, run) === "full" ? stopping : 0)
-  const isShown = shown?.work === work && shown.manner === manner
-  const wanted = isShown ? active : shownAs(work, manner, run, fiber)
   // Fibers with the same services may each be a work of their own.
-  if (owner !== fiber) keep(isShown ? shown : runOtelContextIn(wanted), fiber, active, wanted)
+  const isOfServices = owner !== fiber
+  if (shown?.work === work && shown.manner === manner) {
+    if (isOfServices) setRight(shown, fiber)
+    return active
+  }
+  const wanted = shownAs(work, manner, run, fiber)
+  if (isOfServices) {
+    setRight(wanted.shown, fiber)
+    last = { active, wanted }
+  }
   return wanted
 }
 
-const shownAs = (work: Work, manner: Manner, run: Run | undefined, fiber: AnyFiber): OtelContext => {
+/** What was found last: a fiber that was not resumed in the context of its work looks for it at each step. */
+let last: { readonly active: OtelContext; readonly wanted: ShowingContext } | undefined
+
+const shownAs = (work: Work, manner: Manner, run: Run | undefined, fiber: AnyFiber): ShowingContext => {
   const known = work.contexts.get(manner)
   if (known !== undefined) return known
   const made = show(work, manner, run, fiber)
@@ -113,14 +125,9 @@ const shownAs = (work: Work, manner: Manner, run: Run | undefined, fiber: AnyFib
   return made
 }
 
-/** What was found last: a fiber that was not resumed in the context of its work looks for it at each step. */
-let last: { readonly active: OtelContext; readonly wanted: OtelContext; readonly shown: RunOtelContext } | undefined
-
-const keep = (shown: RunOtelContext | undefined, fiber: AnyFiber, active: OtelContext, wanted: OtelContext): void => {
-  if (shown === undefined) return
+const setRight = (shown: RunOtelContext, fiber: AnyFiber): void => {
   shown.rightFor = fiber.currentContext
   shown.rightForRefs = internals(fiber)._fiberRefs
-  if (wanted !== active) last = { active, wanted, shown }
 }
 
 /** What a fiber works on follows from its services. How it is shown depends on two things more. */
@@ -144,7 +151,7 @@ const workOf = (owner: object, base: OtelContext, origins: PropagatedOrigins): W
   return work
 }
 
-const show = (work: Work, manner: Manner, run: Run | undefined, fiber: AnyFiber): OtelContext => {
+const show = (work: Work, manner: Manner, run: Run | undefined, fiber: AnyFiber): ShowingContext => {
   const isPropagated = run !== undefined && !(manner & withheld) && !work.origins.includes(noOrigins)
   const header = isPropagated ? baggageWriterFor(fiber, run) : undefined
   const own = header && new LazyBaggage(() => entriesOf(header() ?? ""))
