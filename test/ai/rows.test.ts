@@ -520,7 +520,7 @@ const reader: PriceBook.Price = { model: "ocr-x", usd: { page: 2 } }
 const converse = (usage: object): Written =>
   whole({ output: {}, stopReason: "end_turn", usage, metrics: { latencyMs: 5 }, serviceTier: { type: "default" } })
 
-/** Answers of providers whose clients for `@effect/ai` are not there, as their own clients give them. */
+/** Answers as the providers' own clients give them. */
 const answerRows: Readonly<Record<string, AnswerRow>> = {
   "Gemini: thoughts and what tools gave back, beside the candidates": {
     provider: "google",

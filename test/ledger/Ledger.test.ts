@@ -25,6 +25,20 @@ const run = Botanu.workflow("Customer Support", ids)
 
 const statusesIn = ({ records }: Ledger.Contents) => records.map(RunRecord.statusOf)
 
+/** A file system whose files have the members that a test says, and the others as they are. */
+const withFiles = (memberOf: (file: FileSystem.File, key: PropertyKey) => unknown) =>
+  Layer.effect(
+    FileSystem.FileSystem,
+    Effect.map(FileSystem.FileSystem, (files) => ({
+      ...files,
+      open: (path: string, options?: FileSystem.OpenFileOptions) =>
+        Effect.map(
+          files.open(path, options),
+          (file) => new Proxy(file, { get: (_, key) => memberOf(file, key) ?? Reflect.get(file, key, file) })
+        )
+    }))
+  ).pipe(Layer.provideMerge(NodeContext.layer))
+
 /** A file system whose writes are what a test says. */
 const withWrites = (
   write: (
@@ -33,24 +47,11 @@ const withWrites = (
     begin: (bytes: number) => Effect.Effect<void, unknown>
   ) => Effect.Effect<void, unknown>
 ) =>
-  Layer.effect(
-    FileSystem.FileSystem,
-    Effect.map(FileSystem.FileSystem, (files) => ({
-      ...files,
-      open: (path: string, options?: FileSystem.OpenFileOptions) =>
-        Effect.map(
-          files.open(path, options),
-          (file) =>
-            new Proxy(file, {
-              get: (_, key) =>
-                key === "writeAll"
-                  ? (bytes: Uint8Array) =>
-                      write(bytes, file.writeAll(bytes), (count) => file.writeAll(bytes.subarray(0, count)))
-                  : Reflect.get(file, key, file)
-            })
-        )
-    }))
-  ).pipe(Layer.provideMerge(NodeContext.layer))
+  withFiles((file, key) =>
+    key === "writeAll"
+      ? (bytes: Uint8Array) => write(bytes, file.writeAll(bytes), (count) => file.writeAll(bytes.subarray(0, count)))
+      : undefined
+  )
 
 const diskFull = new SystemError({
   reason: "Unknown",
@@ -311,23 +312,10 @@ describe("a batch", () => {
   const operationsOf = (durability: "system" | "disk" | undefined, sync: Effect.Effect<void, SystemError>) =>
     Effect.gen(function* () {
       const operations: Array<string> = []
-      const disk = Layer.effect(
-        FileSystem.FileSystem,
-        Effect.map(FileSystem.FileSystem, (files) => ({
-          ...files,
-          open: (path: string, options?: FileSystem.OpenFileOptions) =>
-            Effect.map(
-              files.open(path, options),
-              (file) =>
-                new Proxy(file, {
-                  get: (_, key) => {
-                    if (key === "writeAll" || key === "sync") operations.push(key)
-                    return key === "sync" ? Effect.zipRight(sync, file.sync) : Reflect.get(file, key, file)
-                  }
-                })
-            )
-        }))
-      ).pipe(Layer.provideMerge(NodeContext.layer))
+      const disk = withFiles((file, key) => {
+        if (key === "writeAll" || key === "sync") operations.push(key)
+        return key === "sync" ? Effect.zipRight(sync, file.sync) : undefined
+      })
       const flushed = yield* inTemporary((directory) =>
         Effect.gen(function* () {
           const ledger = yield* Ledger.Ledger
