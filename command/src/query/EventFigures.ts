@@ -5,6 +5,7 @@ import type { BigDecimal } from "effect"
 import { Effect } from "effect"
 import type { CommandError } from "../CommandError.js"
 import * as Cells from "../store/Cells.js"
+import type { EventColumn } from "../store/EventRelation.js"
 import { LedgerStore } from "../store/LedgerStore.js"
 import { conditionOf, type EventFilter } from "./EventFilter.js"
 import { type GroupKey, groupingOf } from "./GroupKey.js"
@@ -37,6 +38,20 @@ export interface EventFigures {
 export const ended = ({ canceled, failures, partials, successes, timeouts }: EventFigures): number =>
   successes + failures + partials + timeouts + canceled
 
+/** What figures are made of; and start times and values, which reports show besides. */
+const ofFigures: ReadonlyArray<EventColumn> = [
+  "runs",
+  "attempts",
+  "status",
+  "usd",
+  "calls",
+  "unpriced_calls",
+  "durations",
+  "start_time",
+  "value_type",
+  "value_amount"
+]
+
 /** The figures of events by keys, none of which is of calls. No key: one group of all, also where there is no event. */
 export const eventFigures = (
   by: ReadonlyArray<GroupKey>,
@@ -49,6 +64,7 @@ export const eventFigures = (
     const countOf = (status: string) => `count(*) FILTER (WHERE e.status = '${status}')`
     const rows = yield* query({
       from: ["events", ...grouping.from],
+      columns: [...ofFigures, ...grouping.columns, ...condition.columns],
       text: `SELECT g.*, ${dialect.percentile("g.durations", 0.5)} AS p50, ${dialect.percentile("g.durations", 0.95)} AS p95
         FROM (
           SELECT ${grouping.selected}
@@ -107,6 +123,7 @@ export const valueSums = (
     const condition = conditionOf(filter)
     const rows = yield* query({
       from: ["events", ...grouping.from],
+      columns: ["value_type", "value_amount", ...grouping.columns, ...condition.columns],
       text: `SELECT ${grouping.selected} coalesce(e.value_type, '') AS value_type, sum(e.value_amount) AS amount
         FROM events e ${grouping.joins} WHERE e.value_amount IS NOT NULL AND ${condition.text}
         GROUP BY ${grouping.keys}${grouping.keys === "" ? "" : ", "}coalesce(e.value_type, '') ORDER BY amount DESC, value_type`,
@@ -128,6 +145,7 @@ export const startTimes = (
     const condition = conditionOf(filter)
     const [row] = yield* query({
       from: ["events"],
+      columns: ["start_time", ...condition.columns],
       text: `SELECT ${dialect.iso("min(e.start_time)")} AS first, ${dialect.iso("max(e.start_time)")} AS last
         FROM events e WHERE ${condition.text}`,
       parameters: condition.parameters

@@ -1,6 +1,7 @@
 /**
  * Which events a statement is about.
  */
+import type { EventColumn } from "../store/EventRelation.js"
 import type { Parameter } from "../store/LedgerStore.js"
 
 /** Events that have all of this. Absent: any. */
@@ -26,6 +27,8 @@ export interface EventFilter {
 /** A condition of SQL, and the values of its parameters. */
 export interface Condition {
   readonly text: string
+  /** The columns of events that it reads. */
+  readonly columns: ReadonlyArray<EventColumn>
   readonly parameters: Readonly<Record<string, Parameter>>
 }
 
@@ -42,22 +45,28 @@ const columns = {
 export const conditionOf = (filter: EventFilter): Condition => {
   const parts: Array<string> = []
   const parameters: Record<string, Parameter> = {}
-  const add = (name: string, value: string | undefined, part: string): void => {
+  const read: Array<EventColumn> = []
+  const add = (name: string, value: string | undefined, part: string, ...columns: ReadonlyArray<EventColumn>): void => {
     if (value === undefined) return
     parts.push(part)
+    read.push(...columns)
     parameters[name] = value
   }
-  add("since", filter.since, "e.start_time >= $since::timestamptz")
-  add("until", filter.until, "e.start_time < $until::timestamptz")
+  add("since", filter.since, "e.start_time >= $since::timestamptz", "start_time")
+  add("until", filter.until, "e.start_time < $until::timestamptz", "start_time")
   for (const [name, column] of Object.entries(columns)) {
-    add(name, filter[name as keyof typeof columns], `e.${column} = $${name}::text`)
+    add(name, filter[name as keyof typeof columns], `e.${column} = $${name}::text`, column)
   }
-  if (filter.outcome === "none") parts.push("e.status IS NULL")
-  else add("outcome", filter.outcome, "e.status = $outcome::text")
+  if (filter.outcome === "none") {
+    parts.push("e.status IS NULL")
+    read.push("status")
+  } else add("outcome", filter.outcome, "e.status = $outcome::text", "status")
   add(
     "search",
     filter.search?.toLowerCase(),
-    "(strpos(lower(e.event_id), $search::text) > 0 OR strpos(lower(e.customer_id), $search::text) > 0)"
+    "(strpos(lower(e.event_id), $search::text) > 0 OR strpos(lower(e.customer_id), $search::text) > 0)",
+    "event_id",
+    "customer_id"
   )
-  return { text: parts.length === 0 ? "true" : parts.join(" AND "), parameters }
+  return { text: parts.length === 0 ? "true" : parts.join(" AND "), columns: read, parameters }
 }

@@ -2,17 +2,18 @@
  * What figures can be grouped by.
  */
 import type { Dialect } from "../store/Dialect.js"
+import type { EventColumn } from "../store/EventRelation.js"
 import type { Parameter, Relation } from "../store/LedgerStore.js"
 
 const eventKeys = {
-  workflow: () => "e.workflow",
-  version: () => "e.workflow_version",
-  customer: () => "e.customer_id",
-  tenant: () => "e.tenant_id",
-  environment: () => "e.environment",
-  day: ({ day }: Dialect) => day("e.start_time"),
-  outcome: () => "e.status",
-  status: () => "e.run_status"
+  workflow: "workflow",
+  version: "workflow_version",
+  customer: "customer_id",
+  tenant: "tenant_id",
+  environment: "environment",
+  day: "start_time",
+  outcome: "status",
+  status: "run_status"
 } as const
 
 const callKeys = {
@@ -48,16 +49,24 @@ export interface Grouping {
   /** Joins for annotations. */
   readonly joins: string
   readonly from: ReadonlyArray<Relation>
+  /** The columns of events that it reads. */
+  readonly columns: ReadonlyArray<EventColumn>
   readonly parameters: Readonly<Record<string, Parameter>>
 }
 
 /** How rows are grouped by these keys. */
 export const groupingOf = (by: ReadonlyArray<GroupKey>, dialect: Dialect): Grouping => {
   const joins: Array<string> = []
+  const columns: Array<EventColumn> = []
   const parameters: Record<string, Parameter> = {}
   const expressions = by.map((key, index) => {
-    if (key.of === "event") return eventKeys[key.name](dialect)
+    if (key.of === "event") {
+      columns.push(eventKeys[key.name])
+      const column = `e.${eventKeys[key.name]}`
+      return key.name === "day" ? dialect.day(column) : column
+    }
     if (key.of === "call") return callKeys[key.name]
+    columns.push("event_id", "customer_id")
     // Of several runs of an event with the annotation, the first counts.
     joins.push(`LEFT JOIN (
       SELECT event_id, customer_id, ${dialect.first("value", ["start_time", "run_id"])} AS value
@@ -71,6 +80,7 @@ export const groupingOf = (by: ReadonlyArray<GroupKey>, dialect: Dialect): Group
     keys: by.map((_, index) => `key${index}`).join(", "),
     joins: joins.join(" "),
     from: joins.length === 0 ? [] : ["annotations"],
+    columns,
     parameters
   }
 }

@@ -11,6 +11,7 @@ import { Effect } from "effect"
 import { CommandError, exitCodes } from "../CommandError.js"
 import * as CompactedFiles from "./CompactedFiles.js"
 import * as DuckDb from "./DuckDb.js"
+import * as EventRelation from "./EventRelation.js"
 import * as LedgerTables from "./LedgerTables.js"
 import * as Segments from "./Segments.js"
 import * as UnsettledRuns from "./UnsettledRuns.js"
@@ -80,7 +81,11 @@ export const compact = (
       const database = yield* DuckDb.make
       // What does not fit into memory goes to this folder.
       yield* database.query(`SET temp_directory = ${DuckDb.literal(path.join(unfinished, "temporary"))}`)
-      yield* LedgerTables.make(database, { segments, compacted: [] }, "quantities")
+      yield* LedgerTables.make(
+        database,
+        { segments, compacted: [] },
+        { depth: "quantities", columns: EventRelation.columns }
+      )
       const counts = yield* countsOf(database)
       if (counts.unreadable > 0) return { _tag: "Unreadable", lines: counts.unreadable } as const
       yield* database.query(lines(segments))
@@ -277,7 +282,7 @@ const selects: Readonly<Record<CompactedFiles.Name, string>> = {
   annotations: withKey("annotations"),
   amendments: "SELECT * FROM amendments ORDER BY id",
   // A key without a run where there are too many of those.
-  unsettled: `SELECT event_key, CASE WHEN run_id IS NOT NULL THEN ${UnsettledRuns.text(LedgerTables.columns)} END AS run
+  unsettled: `SELECT event_key, CASE WHEN run_id IS NOT NULL THEN ${UnsettledRuns.text} END AS run
     FROM unsettled LEFT JOIN unsettled_runs USING (event_key) ORDER BY event_key`
 }
 

@@ -11,6 +11,7 @@ import * as ComingLines from "./ComingLines.js"
 import * as CompactedFiles from "./CompactedFiles.js"
 import * as Dialect from "./Dialect.js"
 import * as DuckDb from "./DuckDb.js"
+import * as EventRelation from "./EventRelation.js"
 import * as LedgerDirectory from "./LedgerDirectory.js"
 import * as LedgerLines from "./LedgerLines.js"
 import type { Health, Relation, Row, Statement, Store } from "./LedgerStore.js"
@@ -36,17 +37,17 @@ export const open = (
     // One statement at a time: tables are replaced while they are loaded.
     const lock = yield* Effect.makeSemaphore(1)
 
-    const load = (depth: LedgerTables.Depth) =>
+    const load = (reading: LedgerTables.Reading) =>
       Effect.flatMap(Ref.get(found), (files) =>
-        Effect.tap(LedgerTables.load(database, files, depth), (loaded) => Ref.set(state, loaded))
+        Effect.tap(LedgerTables.load(database, files, reading), (loaded) => Ref.set(state, loaded))
       )
 
-    const loadedFor = (from: ReadonlyArray<Relation>) =>
+    const loadedFor = (statement: Pick<Statement, "columns" | "from">) =>
       Effect.flatMap(Ref.get(state), (known) => {
-        const needed = depthFor(from)
-        return known !== undefined && LedgerTables.depths.indexOf(known.depth) >= LedgerTables.depths.indexOf(needed)
+        const needed = readingFor(statement)
+        return known !== undefined && LedgerTables.includes(known.reading, needed)
           ? Effect.succeed(known)
-          : load(needed)
+          : load(known === undefined ? needed : LedgerTables.both(known.reading, needed))
       })
 
     /** Files are compacted and pruned while they are read: what fails for that is tried again with those that are there now. */
@@ -63,25 +64,25 @@ export const open = (
     return {
       name: directory,
       dialect: Dialect.duckDb,
-      query: ({ from, parameters, text }: Statement) =>
+      query: (statement: Statement) =>
         reading(
           Effect.zipRight(
-            loadedFor(from),
-            Effect.map(database.query(text, parameters), (rows) => rows.map(asText))
+            loadedFor(statement),
+            Effect.map(database.query(statement.text, statement.parameters), (rows) => rows.map(asText))
           )
         ),
-      stream: ({ from, parameters, text }: Statement) =>
+      stream: (statement: Statement) =>
         Stream.unwrapScoped(
           Effect.gen(function* () {
-            yield* reading(loadedFor(from))
+            yield* reading(loadedFor(statement))
             yield* Effect.acquireRelease(lock.take(1), () => lock.release(1))
-            return Stream.map(database.stream(text, parameters), (rows) => rows.map(asText))
+            return Stream.map(database.stream(statement.text, statement.parameters), (rows) => rows.map(asText))
           })
         ),
       allRecords: Stream.unwrapScoped(
         Effect.gen(function* () {
           const { files, shared } = yield* reading(
-            Effect.flatMap(loadedFor(["runs"]), ({ files }) =>
+            Effect.flatMap(loadedFor({ from: ["runs"] }), ({ files }) =>
               Effect.map(LedgerLines.sharedRuns(database, files), (shared) => ({ files, shared }))
             )
           )
@@ -102,14 +103,14 @@ export const open = (
           if (isSame(yield* Ref.get(found), now)) return false
           yield* Ref.set(found, now)
           const known = yield* Ref.get(state)
-          if (known !== undefined) yield* load(known.depth)
+          if (known !== undefined) yield* load(known.reading)
           return true
         })
       ),
       health: reading(
         Effect.flatMap(Ref.get(found), (files) => healthOf(database, files, (file) => path.relative(directory, file)))
       ),
-      linesLeftOut: reading(Effect.map(loadedFor([]), ({ linesLeftOut }) => linesLeftOut))
+      linesLeftOut: reading(Effect.map(loadedFor({ from: [], columns: [] }), ({ linesLeftOut }) => linesLeftOut))
     }
   })
 
@@ -121,7 +122,7 @@ export const materialize = (
 ): Effect.Effect<ReadonlyArray<string>, CommandError, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
     const files = yield* LedgerDirectory.files(directory)
-    yield* LedgerTables.load(database, files, depthFor(tables))
+    yield* LedgerTables.load(database, files, readingFor({ from: tables }))
     return CompactedFiles.names.flatMap((name) => CompactedFiles.paths(files.compacted, name))
   })
 
@@ -135,9 +136,13 @@ const depthOf: Readonly<Record<Relation, LedgerTables.Depth>> = {
   quantities: "quantities"
 }
 
-const depthFor = (from: ReadonlyArray<Relation>): LedgerTables.Depth =>
-  LedgerTables.depths[Math.max(0, ...from.map((relation) => LedgerTables.depths.indexOf(depthOf[relation])))] ??
-  "events"
+const readingFor = ({
+  columns = EventRelation.columns,
+  from
+}: Pick<Statement, "columns" | "from">): LedgerTables.Reading => ({
+  depth: LedgerTables.deepest(["events", ...from.map((relation) => depthOf[relation])]),
+  columns
+})
 
 const isSame = (one: Ledger.Files, other: Ledger.Files): boolean =>
   one.segments.length === other.segments.length &&
@@ -174,11 +179,11 @@ const healthOf = (
       "health"
     )
     const kinds = yield* database.query(
-      `SELECT CASE WHEN NOT coalesce(${LedgerTables.isCounted}, false) THEN ${LineProblems.nameOfLine} END AS problem,
+      `SELECT CASE WHEN NOT ${LedgerTables.isCounted} THEN ${LineProblems.nameOfLine} END AS problem,
         count(*) AS lines, coalesce(sum("count") FILTER (WHERE v = 1 AND type = 'lost'), 0) AS lost,
         list(DISTINCT filename ORDER BY filename)
-          FILTER (WHERE NOT coalesce(${LedgerTables.isCounted}, false)) AS files
-      FROM ${lines} GROUP BY 1`
+          FILTER (WHERE NOT ${LedgerTables.isCounted}) AS files
+      FROM (${LedgerTables.withRun(lines)}) GROUP BY 1`
     )
     const found = kinds.filter(({ problem }) => problem !== null)
     const sum = (numbers: ReadonlyArray<number>) => numbers.reduce((sum, number) => sum + number, 0)

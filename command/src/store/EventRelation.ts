@@ -94,9 +94,33 @@ crowded_events AS (
   LEFT JOIN costs_before_final b ON b.event_id = s.event_id AND b.customer_id = s.customer_id
 )`
 
-const eventColumns = `event_id, customer_id, workflow, workflow_version, environment, tenant_id, start_time, end_time,
-    runs, attempts, durations, usd, calls, unpriced_calls, usd_before_final, run_status, recorded_status,
-    error_class, cancellation_reason`
+const recordedColumns = [
+  "event_id",
+  "customer_id",
+  "workflow",
+  "workflow_version",
+  "environment",
+  "tenant_id",
+  "start_time",
+  "end_time",
+  "runs",
+  "attempts",
+  "durations",
+  "usd",
+  "calls",
+  "unpriced_calls",
+  "usd_before_final",
+  "run_status",
+  "recorded_status",
+  "error_class",
+  "cancellation_reason"
+] as const
+
+/** The columns of events. */
+export const columns = [...recordedColumns, "is_amended", "status", "value_type", "value_amount"] as const
+export type EventColumn = (typeof columns)[number]
+
+const recordedNames = recordedColumns.join(", ")
 
 /** Of the amendments for one event and customer the latest, and of those for every customer of an event the latest. */
 export const latestAmendments = ({ last }: Dialect, amendments: string): string => `
@@ -105,13 +129,13 @@ export const latestAmendments = ({ last }: Dialect, amendments: string): string 
 
 /** A query for `events` where there are no amendments. */
 export const unamended = (recorded: string): string => `
-  SELECT ${eventColumns}, false AS is_amended,
+  SELECT ${recordedNames}, false AS is_amended,
     recorded_status AS status, outcome_value_type AS value_type, outcome_value_amount AS value_amount
   FROM ${recorded}`
 
 /** A query for `events`: recorded events, each with the latest of these amendments. The recorded events are read once. */
 export const amended = (recorded: string, latestAmendments: string): string => `
-  SELECT ${eventColumns}, customer_amendment IS NOT NULL OR event_amendment IS NOT NULL AS is_amended,
+  SELECT ${recordedNames}, customer_amendment IS NOT NULL OR event_amendment IS NOT NULL AS is_amended,
     ${Object.entries({
       status: "recorded_status",
       value_type: "outcome_value_type",

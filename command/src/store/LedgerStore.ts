@@ -8,6 +8,7 @@ import { Context, type DateTime, type Effect, Layer, type Stream } from "effect"
 import type { CommandError } from "../CommandError.js"
 import type { Dialect } from "./Dialect.js"
 import * as DirectoryStore from "./DirectoryStore.js"
+import type { EventColumn } from "./EventRelation.js"
 import type { LineProblem } from "./LineProblems.js"
 import * as PostgresStore from "./PostgresStore.js"
 import type { RunRow } from "./RunRow.js"
@@ -33,6 +34,11 @@ export type Relation = (typeof relations)[number]
 export interface Statement {
   /** The tables that it reads. */
   readonly from: ReadonlyArray<Relation>
+  /**
+   * The columns of `events` that it reads, and that those after it will: lines are read once for all of them. Absent: all. A
+   * store may have more.
+   */
+  readonly columns?: ReadonlyArray<EventColumn>
   readonly text: string
   readonly parameters?: Readonly<Record<string, Parameter>>
 }

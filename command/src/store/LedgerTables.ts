@@ -9,7 +9,16 @@ import type { CommandError } from "../CommandError.js"
 import * as CompactedFiles from "./CompactedFiles.js"
 import * as Dialect from "./Dialect.js"
 import * as DuckDb from "./DuckDb.js"
-import { amended, crowdedEvents, latestAmendments, loneEvents, unamended } from "./EventRelation.js"
+import {
+  amended,
+  columns,
+  crowdedEvents,
+  type EventColumn,
+  latestAmendments,
+  loneEvents,
+  unamended
+} from "./EventRelation.js"
+import * as RunColumns from "./RunColumns.js"
 import * as Segments from "./Segments.js"
 import * as UnsettledRuns from "./UnsettledRuns.js"
 
@@ -20,36 +29,68 @@ import * as UnsettledRuns from "./UnsettledRuns.js"
 export const depths = ["events", "runs", "calls", "quantities"] as const
 export type Depth = (typeof depths)[number]
 
+/** What is read of a ledger. */
+export interface Reading {
+  readonly depth: Depth
+  /** The columns that `events` has, where no more is read than what events are made of. */
+  readonly columns: ReadonlyArray<EventColumn>
+}
+
+/** The one that includes all of these. */
+export const deepest = (some: ReadonlyArray<Depth>): Depth =>
+  depths[Math.max(0, ...some.map((depth) => depths.indexOf(depth)))] ?? "events"
+
+/** Whether all that one reads is read by another. */
+export const includes = (reading: Reading, needed: Reading): boolean =>
+  deepest([reading.depth, needed.depth]) === reading.depth &&
+  (reading.depth !== "events" || needed.columns.every((column) => reading.columns.includes(column)))
+
+/** What one and another read. */
+export const both = (one: Reading, other: Reading): Reading => ({
+  depth: deepest([one.depth, other.depth]),
+  columns: columns.filter((column) => one.columns.includes(column) || other.columns.includes(column))
+})
+
 /** What of a ledger is in the tables. */
 export interface Loaded {
   readonly files: Ledger.Files
-  readonly depth: Depth
+  readonly reading: Reading
   readonly linesLeftOut: number
 }
 
 /** Makes the tables, or replaces them. */
-export const load = (database: DuckDb.DuckDb, files: Ledger.Files, depth: Depth): Effect.Effect<Loaded, CommandError> =>
+export const load = (
+  database: DuckDb.DuckDb,
+  files: Ledger.Files,
+  reading: Reading
+): Effect.Effect<Loaded, CommandError> =>
   Effect.gen(function* () {
-    const leftOut = yield* make(database, files, depth)
+    const { depth } = reading
+    const leftOut = yield* make(database, files, reading)
     // Without calls `tail_runs` is a view of the lines, which takes half as long as a table.
     if (hasCalls(depth)) yield* database.query("DROP TABLE read_lines")
     const cut = files.compacted.reduce((sum, { cutLines, problem }) => sum + (problem === undefined ? cutLines : 1), 0)
-    return { files, depth, linesLeftOut: leftOut + cut }
+    return { files, reading, linesLeftOut: leftOut + cut }
   })
 
 /**
  * Makes the tables, and keeps `read_lines`: what was read of each line, with the place of its segment as `source`. Gives how many
  * lines are not counted.
  */
-export const make = (database: DuckDb.DuckDb, files: Ledger.Files, depth: Depth): Effect.Effect<number, CommandError> =>
+export const make = (
+  database: DuckDb.DuckDb,
+  files: Ledger.Files,
+  reading: Reading
+): Effect.Effect<number, CommandError> =>
   Effect.gen(function* () {
+    const { depth } = reading
     const readable = { ...files, compacted: files.compacted.filter(({ problem }) => problem === undefined) }
     yield* all(database, compactedViews(readable, depth))
-    const hasUnsettled = yield* readAll(database, readable, depth)
+    const hasUnsettled = yield* readAll(database, readable, reading)
     const found = yield* countRuns(database)
-    const isSorted = found.hasTies && (yield* ordered(database, readable, depth))
+    const isSorted = found.hasTies && (yield* ordered(database, readable, reading))
     const contents = { ...(isSorted ? yield* countRuns(database) : found), hasUnsettled }
-    yield* all(database, runTables(readable, depth, contents))
+    yield* all(database, runTables(readable, reading, contents))
     if (hasCalls(depth)) yield* all(database, callTables(readable.compacted, depth, hasUnsettled))
     return contents.leftOut
   })
@@ -59,20 +100,25 @@ const all = (database: DuckDb.DuckDb, statements: ReadonlyArray<string>): Effect
   statements.length === 0 ? Effect.void : Effect.asVoid(database.query(statements.join(";\n")))
 
 /** Reads the lines, and the compacted runs of events that may have changed since. Gives whether there are such events. */
-const readAll = (database: DuckDb.DuckDb, files: Ledger.Files, depth: Depth): Effect.Effect<boolean, CommandError> =>
+const readAll = (
+  database: DuckDb.DuckDb,
+  files: Ledger.Files,
+  reading: Reading
+): Effect.Effect<boolean, CommandError> =>
   Effect.gen(function* () {
     const { compacted, segments } = files
-    const create = database.query(`CREATE OR REPLACE TEMP TABLE read_lines AS ${readLines(files, segments, depth)}`)
+    const create = database.query(`CREATE OR REPLACE TEMP TABLE read_lines AS ${readLines(files, segments, reading)}`)
     // A table of lines in their order takes several times as long where there are many segments.
     yield* segments.length === 0 ? create : DuckDb.unordered(database, create)
+    yield* database.query(lineAmendments)
     if (compacted.length === 0) return false
     const isNoted = UnsettledRuns.areNoted(compacted)
     const hasNoted = isNoted && compacted.some(({ unsettledRuns }) => unsettledRuns !== 0)
     yield* all(database, [
-      ...(hasNoted ? [notedRuns(files, depth)] : []),
+      ...(hasNoted ? [notedRuns(files, reading)] : []),
       unsettledEvents(hasNoted ? "noted_runs" : isNoted ? undefined : "compacted_unsettled", isNoted),
       ...(segments.length > 0 ? eventsOfReadRuns : []),
-      ...(hasNoted ? [unsettledRuns(files, depth, "noted_runs")] : [])
+      ...(hasNoted ? [unsettledRuns(files, reading, "noted_runs")] : [])
     ])
     if (isNoted && segments.length === 0) return hasNoted
     const rows = yield* database.query(
@@ -83,7 +129,7 @@ const readAll = (database: DuckDb.DuckDb, files: Ledger.Files, depth: Depth): Ef
       rows.length > maxNamedKeys
         ? "SEMI JOIN (SELECT event_key FROM unsettled WHERE NOT is_noted) USING (event_key)"
         : `WHERE event_key IN (${rows.map(({ key }) => `${String(key)}::UBIGINT`).join(", ")})`
-    yield* database.query(unsettledRuns(files, depth, `compacted_runs ${isUnsettled}`))
+    yield* database.query(unsettledRuns(files, reading, `compacted_runs ${isUnsettled}`))
     return true
   })
 
@@ -110,27 +156,43 @@ const countRuns = (database: DuckDb.DuckDb): Effect.Effect<Omit<Contents, "hasUn
   Effect.gen(function* () {
     yield* database.query(countedRuns)
     const [row] = yield* database.query(`SELECT count(*) FILTER (WHERE NOT is_counted) AS left_out,
-        count(*) FILTER (WHERE ${isAmendment}) AS amendments,
-        count(DISTINCT (source, amendment."eventId", amendment."at")) FILTER (WHERE ${isAmendment}) AS times,
+        count(*) FILTER (WHERE is_counted AND is_amendment) AS amendments,
         (SELECT count(*) FROM counted_runs WHERE is_crowded) AS crowded,
         (SELECT count(*) FROM counted_runs WHERE is_repeated) AS repeated
       FROM read_lines`)
     const count = (name: string) => Number(row?.[name])
+    const times =
+      count("amendments") < 2
+        ? []
+        : yield* database.query("SELECT count(DISTINCT (source, event_id, amended_at)) AS times FROM line_amendments")
     return {
       leftOut: count("left_out"),
       hasAmendments: count("amendments") > 0,
       hasCrowds: count("crowded") > 0,
-      hasTies: count("repeated") > 0 || count("times") < count("amendments")
+      hasTies: count("repeated") > 0 || times.some(({ times }) => Number(times) < count("amendments"))
     }
   })
 
-const isAmendment = "is_counted AND is_amendment"
+/** Amendments of the lines, each with its place. */
+const lineAmendments = `CREATE OR REPLACE TEMP VIEW line_amendments AS
+  SELECT source, id, amendment."eventId" AS event_id, amendment."customerId" AS customer_id,
+    amendment.outcome.status AS outcome_status, amendment.outcome."valueType" AS outcome_value_type,
+    amendment.outcome."valueAmount" AS outcome_value_amount, amendment.outcome.confidence AS outcome_confidence,
+    amendment.outcome.reason AS outcome_reason, amendment."by" AS amended_by, amendment."at" AS amended_at
+  FROM (
+    SELECT source, rowid AS id, ${Segments.amendmentOf("amendment")} AS amendment
+    FROM read_lines WHERE is_counted AND is_amendment
+  )`
 
 /**
  * Reads segments once more, in their order, in which that of two lines counts. A writer rarely makes such lines. Gives whether there
  * were any.
  */
-const ordered = (database: DuckDb.DuckDb, files: Ledger.Files, depth: Depth): Effect.Effect<boolean, CommandError> =>
+const ordered = (
+  database: DuckDb.DuckDb,
+  files: Ledger.Files,
+  reading: Reading
+): Effect.Effect<boolean, CommandError> =>
   Effect.gen(function* () {
     if (files.segments.length === 0) return false
     const places = placesOf(files)
@@ -140,97 +202,57 @@ const ordered = (database: DuckDb.DuckDb, files: Ledger.Files, depth: Depth): Ef
     yield* database.query(
       `DELETE FROM read_lines WHERE source IN (${segments.map(({ path }) => places.get(path)).join(", ")})`
     )
-    yield* database.query(`INSERT INTO read_lines BY NAME ${readLines(files, segments, depth)}`)
+    yield* database.query(`INSERT INTO read_lines BY NAME ${readLines(files, segments, reading)}`)
     return true
   })
 
-/** Whether a line is a run that can be counted. */
-const isRun = (run: string): string =>
-  `(${["runId", "workflow", "eventId", "customerId", "rootRunId", "attempt", "startTime"]
-    .map((name) => `${run}."${name}" IS NOT NULL`)
-    .join(" AND ")})`
+const areKnown = (values: ReadonlyArray<string>): string =>
+  `(${values.map((value) => `${value} IS NOT NULL`).join(" AND ")})`
 
-const amount = (text: string): string => `TRY_CAST(${text} AS DECIMAL(38, 24))`
+/** The fields of `Segments.lines` and others, with the run of each as `r`. */
+export const withRun = (lines: string, others: ReadonlyArray<string> = []): string =>
+  `SELECT ${["*", ...others].join(", ")}, CASE type WHEN 'started' THEN run ELSE completed.run END AS r FROM ${lines}`
 
 /** Whether a line is in the tables. */
-export const isCounted = `v = 1 AND (type = 'started' AND ${isRun("run")}
-  OR type = 'completed' AND ${isRun("completed.run")} AND completed.status IS NOT NULL
-    AND (completed.totals.usd IS NULL OR ${amount("completed.totals.usd")} IS NOT NULL)
-  OR type = 'amended' AND amendment.eventId IS NOT NULL AND amendment.outcome.status IS NOT NULL
-  OR type IN ('writer', 'lost'))`
+export const isCounted = `coalesce(v = 1 AND (type IN ('started', 'completed') AND ${areKnown(
+  RunColumns.ofRun.map(RunColumns.expressionOf)
+)} AND (type = 'started' OR completed.status IS NOT NULL
+      AND (completed.totals.usd IS NULL OR ${RunColumns.expressionOf("usd")} IS NOT NULL))
+    OR type = 'amended' AND ${areKnown(
+      ["eventId", "outcome.status"].map((path) => `json_extract_string(amendment, '$.${path}')`)
+    )}
+    OR type IN ('writer', 'lost')), false)`
 
-/** Columns of a run, by name, as expressions over a line whose run is `r`. */
-const runColumns: Readonly<Record<string, string>> = {
-  run_id: 'r."runId"',
-  start_time: 'r."startTime"',
-  workflow: "r.workflow",
-  event_id: 'r."eventId"',
-  customer_id: 'r."customerId"',
-  environment: "r.environment",
-  workflow_version: 'r."workflowVersion"',
-  tenant_id: 'r."tenantId"',
-  parent_run_id: 'r."parentRunId"',
-  root_run_id: 'r."rootRunId"',
-  attempt: "r.attempt",
-  retry_of_run_id: 'r."retryOfRunId"',
-  deadline: "r.deadline",
-  status: "completed.status",
-  error_class: 'completed."errorClass"',
-  cancellation_reason: 'completed."cancellationReason"',
-  end_time: 'completed."endTime"',
-  duration_ms: 'completed."durationMs"',
-  trace_id: 'completed."traceId"',
-  outcome_status: "completed.outcome.status",
-  outcome_value_type: 'completed.outcome."valueType"',
-  outcome_value_amount: 'completed.outcome."valueAmount"',
-  outcome_confidence: "completed.outcome.confidence",
-  outcome_reason: "completed.outcome.reason",
-  outcome_error_type: 'completed.outcome."errorType"',
-  usd: amount("completed.totals.usd"),
-  input_tokens: 'completed.totals."inputTokens"',
-  output_tokens: 'completed.totals."outputTokens"',
-  calls: "completed.totals.calls",
-  unpriced_calls: 'completed.totals."unpricedCalls"',
-  repriced_at: "completed.repriced.time"
-}
-
-/** Columns that no event is made of. */
-const notOfEvents: ReadonlySet<string> = new Set([
-  "retry_of_run_id",
-  "deadline",
-  "trace_id",
-  "outcome_confidence",
-  "outcome_reason",
-  "outcome_error_type",
-  "input_tokens",
-  "output_tokens",
-  "repriced_at"
-])
-
-/** All columns of a run. */
-export const columns: ReadonlyArray<string> = Object.keys(runColumns)
-
-const columnsOf = (depth: Depth): ReadonlyArray<string> =>
-  columns.filter((name) => depth !== "events" || !notOfEvents.has(name))
+const columnsOf = ({ columns, depth }: Reading): ReadonlyArray<RunColumns.Name> =>
+  depth === "events" ? RunColumns.forEvents(columns) : RunColumns.names
 
 const hasCalls = (depth: Depth): boolean => depth === "calls" || depth === "quantities"
 
-/** The places of files in the order in which their lines count: by day, what was compacted of a day before its segments, by name. */
-const placesOf = ({ compacted, segments }: Ledger.Files): ReadonlyMap<string, number> => {
-  const ordered = [...compacted, ...segments].sort((one, other) =>
-    one.day < other.day ? -1 : one.day > other.day ? 1 : 0
-  )
-  return new Map(ordered.map(({ path }, index) => [path, index]))
-}
+/**
+ * The places of files in the order in which their lines count: by day, what was compacted of a day before its segments, by name.
+ * Those of segments are as far apart as there may be compacted days between them.
+ */
+const placesOf = ({ compacted, segments }: Ledger.Files): ReadonlyMap<string, number> =>
+  new Map([
+    ...segments.map(({ path }, index) => [path, index * distance(compacted) + compacted.length] as const),
+    ...compacted.map(
+      ({ day, path }, index) =>
+        [path, segments.filter((segment) => segment.day < day).length * distance(compacted) + index] as const
+    )
+  ])
+
+const distance = (compacted: ReadonlyArray<Ledger.CompactedDay>): number => compacted.length + 1
 
 /** The place of a file among all, by its `file_index` among these. */
 const placeIn = (files: Ledger.Files, read: ReadonlyArray<{ readonly path: string }>): string => {
+  // A list of many places takes a third of the time that the lines take.
+  if (read === files.segments) return `file_index::BIGINT * ${distance(files.compacted)} + ${files.compacted.length}`
   const places = placesOf(files)
   return `[${read.map(({ path }) => places.get(path)).join(", ")}][file_index::BIGINT + 1]`
 }
 
 /** Where a line is among all lines. Lines of one segment have their order where that counts. */
-const position = (alias = ""): string => `((${alias}source::BIGINT << 40) + ${alias}rowid)`
+const position = (alias = ""): string => `((${alias}source::BIGINT << 36) + ${alias}rowid)`
 
 /** Completed records come after starts; of several the last counts. Of several starts the first counts. */
 const rank = (alias = ""): string =>
@@ -247,24 +269,22 @@ const isAlive = (segments: ReadonlyArray<Ledger.Segment>): string =>
 const nested = (depth: Depth, columns: string): string => (hasCalls(depth) ? `, ${columns}` : "")
 
 /** What is read of the lines of some segments. */
-const readLines = (files: Ledger.Files, segments: ReadonlyArray<Ledger.Segment>, depth: Depth): string =>
+const readLines = (files: Ledger.Files, segments: ReadonlyArray<Ledger.Segment>, reading: Reading): string => {
+  const { depth } = reading
+  const read = columnsOf(reading)
+  const lines = Segments.lines(
+    segments.map(({ path }) => path),
+    depth === "events" ? RunColumns.pathsOf(read) : depth
+  )
   // Without a filter, so that `rowid` numbers the lines in the order in which they are read.
-  `SELECT coalesce(${isCounted}, false) AS is_counted, type = 'completed' AS is_completed, type = 'amended' AS is_amendment,
-      ${columnsOf(depth)
-        .map((name) => `${runColumns[name]} AS ${name}`)
-        .join(", ")},
+  return `SELECT ${isCounted} AS is_counted, type = 'completed' AS is_completed, type = 'amended' AS is_amendment,
+      ${read.map((name) => `${RunColumns.expressionOf(name)} AS ${name}`).join(", ")},
       ${segments.length === 0 ? "0" : placeIn(files, segments)} AS source,
-      ${isAlive(segments)} AS is_alive, amendment
+      ${isAlive(segments)} AS is_alive, CASE WHEN type = 'amended' THEN amendment END AS amendment
       ${nested(depth, "completed.usages AS usages, completed.annotations AS annotations")}
       ${depth === "quantities" ? `, v IS NULL AS is_cut, CASE WHEN v = 1 AND type = 'lost' THEN "count" END AS lost` : ""}
-    FROM (
-      SELECT * REPLACE (CASE WHEN type = 'amended' THEN ${Segments.amendmentOf("amendment")} END AS amendment),
-        ${segments.length === 0 ? "" : "file_index,"} CASE type WHEN 'started' THEN run ELSE completed.run END AS r
-      FROM ${Segments.lines(
-        segments.map(({ path }) => path),
-        depth
-      )}
-    )`
+    FROM (${withRun(lines, segments.length === 0 ? [] : ["file_index"])})`
+}
 
 /** Compacted days that have amendments, or may have. */
 const withAmendments = (compacted: ReadonlyArray<Ledger.CompactedDay>): ReadonlyArray<Ledger.CompactedDay> =>
@@ -300,8 +320,7 @@ const tiedSources = `SELECT DISTINCT source FROM (
     ) USING (run_id, is_completed)
     WHERE is_counted GROUP BY run_id, is_completed, source HAVING count(*) > 1
     UNION ALL
-    SELECT source FROM read_lines WHERE ${isAmendment}
-    GROUP BY source, amendment."eventId", amendment."at" HAVING count(*) > 1
+    SELECT source FROM line_amendments GROUP BY source, event_id, amended_at HAVING count(*) > 1
   )`
 
 /** The key of an event in compacted files: two events rarely have the same one, which does no harm. */
@@ -328,22 +347,22 @@ const eventsOfReadRuns: ReadonlyArray<string> = [
     WHERE event_key NOT IN (SELECT event_key FROM unsettled)`
 )
 
-const notedRuns = (files: Ledger.Files, depth: Depth): string => {
+const notedRuns = (files: Ledger.Files, reading: Reading): string => {
   const places = placesOf(files)
   return `CREATE OR REPLACE TEMP TABLE noted_runs AS
-    ${UnsettledRuns.select(files.compacted, columnsOf(depth), ({ path }) => places.get(path) ?? 0)}`
+    ${UnsettledRuns.select(files.compacted, columnsOf(reading), ({ path }) => places.get(path) ?? 0)}`
 }
 
 /** Adds compacted runs to the lines. */
-const unsettledRuns = ({ segments }: Ledger.Files, depth: Depth, from: string): string => {
+const unsettledRuns = ({ segments }: Ledger.Files, reading: Reading, from: string): string => {
   const alive = new Set(segments.filter(({ isAbandoned }) => !isAbandoned).map(({ writer }) => writer))
   const isAlive =
     alive.size === 0
       ? "false"
       : `coalesce(list_has_any(writers, [${Array.from(alive, DuckDb.literal).join(", ")}]), false)`
   return `INSERT INTO read_lines BY NAME
-    SELECT true AS is_counted, false AS is_amendment, is_completed, ${columnsOf(depth).join(", ")}, source, ${isAlive} AS is_alive
-      ${nested(depth, "NULL AS usages, NULL AS annotations")}
+    SELECT true AS is_counted, false AS is_amendment, is_completed, ${columnsOf(reading).join(", ")}, source, ${isAlive} AS is_alive
+      ${nested(reading.depth, "NULL AS usages, NULL AS annotations")}
     FROM ${from}`
 }
 
@@ -375,24 +394,36 @@ const countedRuns = `CREATE OR REPLACE TEMP TABLE counted_runs AS
     event IN (SELECT event FROM winners GROUP BY event HAVING count(*) > 1) AS is_crowded
   FROM winners`
 
-const tailRuns = (depth: Depth): string => `SELECT c.rank, source, is_completed, ${columnsOf(depth).join(", ")},
-    CASE WHEN is_completed THEN outcome_status ELSE ${openStatus} END AS report_status,
-    CASE WHEN is_completed THEN status ELSE ${openStatus} END AS run_status, is_crowded
+/** Columns that are not read are unknown here. What is made of them is not in `events`. */
+const tailRuns = (reading: Reading): string => {
+  const read = new Set(columnsOf(reading))
+  const [status, outcome] = ["status", "outcome_status"].map((name) =>
+    read.has(name as RunColumns.Name) ? `CASE WHEN is_completed THEN ${name} ELSE ${openStatus} END` : "NULL::VARCHAR"
+  )
+  return `SELECT c.rank, source, is_completed,
+    ${RunColumns.names.map((name) => (read.has(name) ? name : `NULL::${RunColumns.typeOf(name)} AS ${name}`)).join(", ")},
+    ${outcome} AS report_status, ${status} AS run_status, is_crowded
   FROM read_lines l JOIN counted_runs c ON c.rank = ${rank("l.")}`
+}
 
 const runTables = (
   { compacted }: Ledger.Files,
-  depth: Depth,
+  reading: Reading,
   { hasAmendments, hasCrowds, hasUnsettled }: Contents
 ): ReadonlyArray<string> => {
+  const { depth } = reading
+  const ofRuns = RunColumns.names.join(", ")
   const hasCompactedAmendments = withAmendments(compacted).length > 0
+  // With one column at least.
+  const shown = depth === "events" ? Array.from(new Set(["event_id", ...reading.columns])).join(", ") : "*"
+  const events = (all: string): string => `CREATE OR REPLACE TEMP VIEW events AS SELECT ${shown} FROM (${all})`
   return [
     ...(hasCalls(depth)
       ? [
-          `CREATE OR REPLACE TEMP TABLE kept_runs AS ${tailRuns(depth)}`,
+          `CREATE OR REPLACE TEMP TABLE kept_runs AS ${tailRuns(reading)}`,
           "CREATE OR REPLACE TEMP VIEW tail_runs AS SELECT * FROM kept_runs"
         ]
-      : [`CREATE OR REPLACE TEMP VIEW tail_runs AS ${tailRuns(depth)}`]),
+      : [`CREATE OR REPLACE TEMP VIEW tail_runs AS ${tailRuns(reading)}`]),
     ...(depth === "events"
       ? []
       : [
@@ -400,18 +431,14 @@ const runTables = (
             "runs",
             compacted,
             hasUnsettled,
-            `is_completed, ${columnsOf(depth).join(", ")}, report_status, run_status`,
-            `is_completed, ${columnsOf(depth).join(", ")}, outcome_status AS report_status, status AS run_status`
+            `is_completed, ${ofRuns}, report_status, run_status`,
+            `is_completed, ${ofRuns}, outcome_status AS report_status, status AS run_status`
           )}`
         ]),
     // By their place and their order there: a number of one compacted day is one of another, too.
     `CREATE OR REPLACE TEMP TABLE amendments AS
       SELECT row_number() OVER (ORDER BY source, id) AS id, * EXCLUDE (id, source) FROM (
-        SELECT source, rowid AS id, amendment."eventId" AS event_id, amendment."customerId" AS customer_id,
-          amendment.outcome.status AS outcome_status, amendment.outcome."valueType" AS outcome_value_type,
-          amendment.outcome."valueAmount" AS outcome_value_amount, amendment.outcome.confidence AS outcome_confidence,
-          amendment.outcome.reason AS outcome_reason, amendment."by" AS amended_by, amendment."at" AS amended_at
-        FROM read_lines WHERE ${isAmendment}
+        SELECT * FROM line_amendments
         ${hasCompactedAmendments ? "UNION ALL BY NAME SELECT * FROM compacted_amendments" : ""}
       )`,
     ...(hasCrowds
@@ -428,9 +455,9 @@ const runTables = (
       ? [
           // A table: a common table expression would have all columns of events be read.
           `CREATE OR REPLACE TEMP TABLE latest_amendments AS ${latestAmendments(Dialect.duckDb, "amendments")}`,
-          `CREATE OR REPLACE TEMP VIEW events AS ${amended("recorded_events", "latest_amendments")}`
+          events(amended("recorded_events", "latest_amendments"))
         ]
-      : [`CREATE OR REPLACE TEMP VIEW events AS ${unamended("recorded_events")}`])
+      : [events(unamended("recorded_events"))])
   ]
 }
 
@@ -476,10 +503,10 @@ const callSelects = {
       call.usage."reasoningTokens"::BIGINT AS reasoning_tokens, call.usage."serviceTier" AS service_tier,
       call.usage.region AS region, call.usage."finishReason" AS finish_reason, call.usage."errorType" AS error_type,
       call.usage.attempt AS attempt, call.cost._tag AS cost, call.cost.reason AS unpriced_reason,
-      coalesce(${amount("call.cost.usd")}, 0) AS usd
+      coalesce(${RunColumns.amount("call.cost.usd")}, 0) AS usd
     FROM read_calls`,
   charges: `SELECT run_id, usage_number, number, start_time, charge.meter AS meter, charge.quantity::DOUBLE AS quantity,
-      charge.unit AS unit, charge."unitPrice" AS unit_price, ${amount("charge.usd")} AS usd,
+      charge.unit AS unit, charge."unitPrice" AS unit_price, ${RunColumns.amount("charge.usd")} AS usd,
       charge.price.source AS price_source, charge.price.entry AS price_entry, charge.price.tier AS price_tier,
       charge.price.region AS price_region, charge.price."from" AS price_from,
       charge.price."aboveInputTokens" AS price_above_input_tokens

@@ -35,13 +35,17 @@ export const meters: ReadonlyArray<string> = Object.keys(Usage.Usage.fields).fil
   (name) => !others.has(name) && !notQuantities.has(name)
 )
 
-const struct = (fields: Readonly<Record<string, string>>): string =>
+/** Fields of an object of JSON: types of DuckDB, and objects. */
+interface Fields {
+  readonly [name: string]: string | Fields
+}
+
+const struct = (fields: Fields): string =>
   `STRUCT(${Object.entries(fields)
-    .map(([name, type]) => `"${name}" ${type}`)
+    .map(([name, type]) => `"${name}" ${typeof type === "string" ? type : struct(type)}`)
     .join(", ")})`
 
-/** What is read of a run for its event. */
-const eventRunFields = {
+const run = {
   runId: "UUID",
   workflow: "VARCHAR",
   eventId: "VARCHAR",
@@ -52,24 +56,12 @@ const eventRunFields = {
   parentRunId: "UUID",
   rootRunId: "UUID",
   attempt: "INTEGER",
-  startTime: "TIMESTAMPTZ"
+  startTime: "TIMESTAMPTZ",
+  retryOfRunId: "UUID",
+  deadline: "TIMESTAMPTZ"
 }
-const eventRunType = struct(eventRunFields)
 
-const runType = struct({ ...eventRunFields, retryOfRunId: "UUID", deadline: "TIMESTAMPTZ" })
-
-const eventCompletedType = struct({
-  run: eventRunType,
-  status: "VARCHAR",
-  errorClass: "VARCHAR",
-  cancellationReason: "VARCHAR",
-  endTime: "TIMESTAMPTZ",
-  durationMs: "DOUBLE",
-  outcome: struct({ status: "VARCHAR", valueType: "VARCHAR", valueAmount: "DOUBLE" }),
-  totals: struct({ usd: "VARCHAR", calls: "BIGINT", unpricedCalls: "BIGINT" })
-})
-
-const outcomeFields = {
+const outcome = {
   status: "VARCHAR",
   valueType: "VARCHAR",
   valueAmount: "DOUBLE",
@@ -77,8 +69,6 @@ const outcomeFields = {
   reason: "VARCHAR",
   errorType: "VARCHAR"
 }
-const outcomeType = struct(outcomeFields)
-
 const priceType = struct({
   source: "VARCHAR",
   entry: "VARCHAR",
@@ -124,39 +114,54 @@ const callWithQuantitiesType = struct({
 })
 
 const completed = {
-  run: runType,
+  run,
   status: "VARCHAR",
   errorClass: "VARCHAR",
   cancellationReason: "VARCHAR",
   endTime: "TIMESTAMPTZ",
   durationMs: "DOUBLE",
   traceId: "VARCHAR",
-  outcome: outcomeType,
-  totals: struct({
+  outcome,
+  totals: {
     usd: "VARCHAR",
     inputTokens: "BIGINT",
     outputTokens: "BIGINT",
     calls: "BIGINT",
     unpricedCalls: "BIGINT"
-  }),
-  repriced: struct({ time: "TIMESTAMPTZ" })
+  },
+  repriced: { time: "TIMESTAMPTZ" }
 }
 
+/** The type of a field of a completed record, such as `run.runId`. */
+export const typeAt = (path: string): string => {
+  let found: string | Fields | undefined = completed
+  for (const name of path.split(".")) found = typeof found === "object" ? found[name] : undefined
+  if (typeof found !== "string") throw new Error(`no field of a record: ${path}`)
+  return found
+}
+
+/** Of these fields those at some paths. */
+const only = (fields: Fields, paths: ReadonlySet<string>, prefix = ""): Fields =>
+  Object.fromEntries(
+    Object.entries(fields).flatMap(([name, type]): ReadonlyArray<readonly [string, string | Fields]> => {
+      if (typeof type === "string") return paths.has(`${prefix}${name}`) ? [[name, type]] : []
+      const kept = only(type, paths, `${prefix}${name}.`)
+      return Object.keys(kept).length === 0 ? [] : [[name, kept]]
+    })
+  )
+
+const runType = struct(run)
 const completedType = struct(completed)
 
 const completedWith = (callType: string): string =>
   struct({ ...completed, usages: `${callType}[]`, annotations: "MAP(VARCHAR, VARCHAR)" })
 
-const amendmentFields = { eventId: "VARCHAR", customerId: "VARCHAR", by: "VARCHAR", at: "TIMESTAMPTZ" }
-const amendmentType = struct({ ...amendmentFields, outcome: outcomeType })
+const amendment = { eventId: "VARCHAR", customerId: "VARCHAR", by: "VARCHAR", at: "TIMESTAMPTZ", outcome }
 
 /** The amendment of a line for which it is read as JSON. Few lines have one: to read all of its fields of each takes longer. */
-export const amendmentOf = (json: string): string =>
-  `from_json(${json}, ${literal(JSON.stringify({ ...amendmentFields, outcome: outcomeFields }))})`
+export const amendmentOf = (json: string): string => `from_json(${json}, ${literal(JSON.stringify(amendment))})`
 
-/** What a line has besides its version and its type, by what is read of it. */
 const columns = {
-  events: { run: eventRunType, completed: eventCompletedType, amendment: "JSON", filename: "VARCHAR" },
   runs: { run: runType, completed: completedType, amendment: "JSON", filename: "VARCHAR" },
   calls: { run: runType, completed: completedWith(callType), amendment: "JSON", filename: "VARCHAR" },
   quantities: {
@@ -167,21 +172,32 @@ const columns = {
     filename: "VARCHAR"
   },
   records: { run: "JSON", completed: "JSON", amendment: "JSON" },
-  health: { run: runType, completed: completedType, amendment: amendmentType, count: "BIGINT", filename: "VARCHAR" }
+  health: { run: runType, completed: completedType, amendment: "JSON", count: "BIGINT", filename: "VARCHAR" }
 } as const
+
+/** What is read of lines: fields of completed records, which a start has in its run, or one of these. */
+export type Read = ReadonlySet<string> | keyof typeof columns
+
+/** What a line has besides its version and its type. */
+const columnsOf = (read: Read): Readonly<Record<string, string>> => {
+  if (typeof read === "string") return columns[read]
+  const kept = only(completed, read)
+  const { run = {} } = kept
+  return { run: typeof run === "string" ? run : struct(run), completed: struct(kept), amendment: "JSON" }
+}
 
 /** The longest line that is read, in bytes. */
 export const longestLine = 64 * 1024 * 1024
 
 /** The lines of these segments, in their order, as a table. */
-export const lines = (segments: ReadonlyArray<string>, read: keyof typeof columns): string => {
-  const types = { v: "INTEGER", type: "VARCHAR", ...columns[read] }
+export const lines = (segments: ReadonlyArray<string>, read: Read): string => {
+  const types = { v: "INTEGER", type: "VARCHAR", ...columnsOf(read) }
   if (segments.length === 0) {
     return `(SELECT ${Object.entries(types)
       .map(([name, type]) => `NULL::${type} AS ${name}`)
       .join(", ")} WHERE false)`
   }
-  const { filename, ...fields } = types as typeof types & { readonly filename?: string }
+  const { filename, ...fields } = types as Readonly<Record<string, string>>
   const declared = Object.entries(fields).map(([name, type]) => `${name}: ${literal(type)}`)
   return `read_json([${segments.map(literalPath).join(", ")}], format = 'newline_delimited', ignore_errors = true,
     maximum_object_size = ${longestLine}, filename = ${filename !== undefined}, columns = {${declared.join(", ")}})`

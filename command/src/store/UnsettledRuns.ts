@@ -6,6 +6,7 @@ import { basename } from "node:path"
 import type { Ledger } from "botanu-effect/ledger"
 import * as CompactedFiles from "./CompactedFiles.js"
 import * as DuckDb from "./DuckDb.js"
+import * as RunColumns from "./RunColumns.js"
 
 /** A day with more of them than it has runs, and than this, notes their keys alone. */
 const mostNoted = 10_000
@@ -18,34 +19,11 @@ export const notedOf = (unsettled: number, runs: number): number | undefined =>
 export const areNoted = (compacted: ReadonlyArray<Ledger.CompactedDay>): boolean =>
   compacted.every(({ unsettledRuns }) => unsettledRuns !== undefined)
 
-/** The types of columns that are no text. */
-const types: Readonly<Record<string, string>> = {
-  is_completed: "BOOLEAN",
-  run_id: "UUID",
-  parent_run_id: "UUID",
-  root_run_id: "UUID",
-  retry_of_run_id: "UUID",
-  start_time: "TIMESTAMPTZ",
-  end_time: "TIMESTAMPTZ",
-  deadline: "TIMESTAMPTZ",
-  repriced_at: "TIMESTAMPTZ",
-  attempt: "INTEGER",
-  duration_ms: "DOUBLE",
-  outcome_value_amount: "DOUBLE",
-  outcome_confidence: "DOUBLE",
-  usd: "DECIMAL(38, 24)",
-  input_tokens: "BIGINT",
-  output_tokens: "BIGINT",
-  calls: "BIGINT",
-  unpriced_calls: "BIGINT"
-}
-
 /** The text of a run from its columns, and from the name of the folder that has it. */
-export const text = (columns: ReadonlyArray<string>): string =>
-  `to_json({${[...columns, "is_completed", "writers", "origin"]
-    // A number of JSON would not be exact.
-    .map((name) => `'${name}': ${name === "usd" ? "usd::VARCHAR" : name}`)
-    .join(", ")}})::VARCHAR`
+export const text = `to_json({${[...RunColumns.names, "is_completed", "writers", "origin"]
+  // A number of JSON would not be exact.
+  .map((name) => `'${name}': ${name === "usd" ? "usd::VARCHAR" : name}`)
+  .join(", ")}})::VARCHAR`
 
 /**
  * A query for the noted runs of these days as `event_key`, `is_completed`, the columns, `writers` and `source`, the place of the
@@ -53,12 +31,13 @@ export const text = (columns: ReadonlyArray<string>): string =>
  */
 export const select = (
   compacted: ReadonlyArray<Ledger.CompactedDay>,
-  columns: ReadonlyArray<string>,
+  columns: ReadonlyArray<RunColumns.Name>,
   placeOf: (day: Ledger.CompactedDay) => number
 ): string => {
   const withRuns = compacted.filter(({ unsettledRuns }) => unsettledRuns !== 0)
   const structure = {
-    ...Object.fromEntries([...columns, "is_completed"].map((name) => [name, types[name] ?? "VARCHAR"])),
+    ...Object.fromEntries(columns.map((name) => [name, RunColumns.typeOf(name)])),
+    is_completed: "BOOLEAN",
     writers: ["VARCHAR"],
     origin: "VARCHAR"
   }

@@ -5,13 +5,19 @@ import { NodeContext } from "@effect/platform-node"
 import { Ledger } from "botanu-effect/ledger"
 import { Effect } from "effect"
 import { expect, it } from "vitest"
+import { abandoned, compacted } from "../../../bench/ledger/CompactedLedger.js"
+import { write } from "../../../bench/ledger/GeneratedLedger.js"
 import { Outcome } from "../../../src/index.js"
 import { base, record } from "../../../test/report/records.js"
 import { instant } from "../../../test/runs.js"
+import { eventFigures } from "../../src/query/EventFigures.js"
+import { eventList } from "../../src/query/EventList.js"
 import * as DuckDb from "../../src/store/DuckDb.js"
+import * as EventRelation from "../../src/store/EventRelation.js"
 import * as LedgerDirectory from "../../src/store/LedgerDirectory.js"
 import * as LedgerTables from "../../src/store/LedgerTables.js"
 import { linesOf, makeLedger } from "../botanu.js"
+import { reading } from "../stores.js"
 
 const amendment = (status: "failure" | "partial") =>
   new Ledger.OutcomeAmendment({
@@ -44,7 +50,7 @@ it("reads a segment in its order only where that counts: of two records, or two 
           return yield* database.query(statement, parameters)
         })
     }
-    yield* LedgerTables.load(watched, yield* LedgerDirectory.files(directory), "runs")
+    yield* LedgerTables.load(watched, yield* LedgerDirectory.files(directory), { depth: "runs", columns: [] })
     expect(inOrder).toHaveLength(1)
     expect(inOrder[0]).toContain("twice-1.jsonl")
     expect(inOrder[0]).toContain("amended-1.jsonl")
@@ -56,4 +62,40 @@ it("reads a segment in its order only where that counts: of two records, or two 
   })
   const rows = await Effect.runPromise(Effect.provide(Effect.scoped(read), NodeContext.layer))
   expect(rows).toEqual([{ run_status: "success" }, { run_status: "success" }])
+})
+
+/** The events of a directory, of which these columns are read. */
+const eventsOf = (directory: string, columns: ReadonlyArray<EventRelation.EventColumn>) =>
+  Effect.gen(function* () {
+    const database = yield* DuckDb.make
+    yield* LedgerTables.load(database, yield* LedgerDirectory.files(directory), { depth: "events", columns })
+    return yield* database.query("SELECT * FROM events ORDER BY ALL")
+  }).pipe(Effect.scoped, Effect.provide(NodeContext.layer), Effect.runPromise)
+
+it("reads of lines and of compacted days what the columns that are asked for are made of, and has no others", async () => {
+  const directory = await makeLedger({})
+  write(directory, { seed: 11, runs: 60, days: 3, customers: 5 })
+  abandoned(directory)
+  const sameAlone = async () => {
+    const events = await eventsOf(directory, EventRelation.columns)
+    for (const column of EventRelation.columns) {
+      const expected = events.map((event) => JSON.stringify([event["event_id"], event[column]]))
+      const found = await eventsOf(directory, [column])
+      expect(Object.keys(found[0] ?? {})).toEqual(Array.from(new Set(["event_id", column])))
+      expect(found.map((event) => JSON.stringify([event["event_id"], event[column]])).sort()).toEqual(expected.sort())
+    }
+    return events.length
+  }
+  const events = await sameAlone()
+  await compacted(directory)
+  expect(await sameAlone()).toBe(events)
+})
+
+it("reads lines once more for a question that needs other columns", async () => {
+  const directory = await makeLedger({})
+  write(directory, { seed: 12, runs: 20, days: 1 })
+  const events = eventList({}, { sort: "start", limit: 5 })
+  const [, after] = await reading(directory, Effect.all([eventFigures([]), events]))
+  expect(after).toEqual(await reading(directory, events))
+  expect(after[0]?.workflow).not.toBe("")
 })
