@@ -6,15 +6,16 @@ import type { Dialect } from "./Dialect.js"
 
 /**
  * Common table expressions that end with `recorded_events`, over a table of runs of which each is there once. An outcome that
- * was amended is not in them: see `amended`.
+ * was amended is not in them: see `amended`. `columns` are those that are needed.
  */
-export const recordedEvents = (dialect: Dialect, runs: string): string => `
+export const recordedEvents = (dialect: Dialect, runs: string, columns: ReadonlyArray<EventColumn>): string => `
 crowded AS (
   SELECT event_id, customer_id FROM ${runs} GROUP BY event_id, customer_id HAVING count(*) > 1
 ),
 ${crowdedEvents(
   dialect,
-  `SELECT r.* FROM ${runs} r JOIN crowded c ON c.event_id = r.event_id AND c.customer_id = r.customer_id`
+  `SELECT r.* FROM ${runs} r JOIN crowded c ON c.event_id = r.event_id AND c.customer_id = r.customer_id`,
+  columns
 )},
 recorded_events AS (
   SELECT * FROM crowded_events
@@ -32,8 +33,18 @@ export const loneEvents = (runs: string): string => `
     r.error_class, r.cancellation_reason, r.outcome_value_type, r.outcome_value_amount
   FROM ${runs} r`
 
-/** Common table expressions that end with `crowded_events`, over all runs of events that may have several. */
-export const crowdedEvents = ({ first, last, materialized }: Dialect, runs: string): string => `
+/**
+ * Common table expressions that end with `crowded_events`, over all runs of events that may have several. What none of `columns` needs
+ * is left out of the joins, and is unknown or zero.
+ */
+export const crowdedEvents = (
+  { first, last, materialized }: Dialect,
+  runs: string,
+  columns: ReadonlyArray<EventColumn>
+): string => {
+  const hasFirst = ofFirstRun.some((name) => columns.includes(name))
+  const hasCostBefore = columns.includes("usd_before_final")
+  return `
 crowded_runs AS (
   ${runs}
 ),
@@ -47,7 +58,9 @@ related_runs AS (
 event_sums AS (
   SELECT event_id, customer_id, min(start_time) AS start_time, max(end_time) AS end_time, count(*) AS runs,
     count(*) FILTER (WHERE is_outermost) AS attempts, coalesce(sum(usd), 0) AS usd,
-    coalesce(sum(calls), 0) AS calls, coalesce(sum(unpriced_calls), 0) AS unpriced_calls
+    coalesce(sum(calls), 0) AS calls, coalesce(sum(unpriced_calls), 0) AS unpriced_calls,
+    CASE WHEN count(*) FILTER (WHERE is_outermost) = 0 THEN array_agg(duration_ms) FILTER (WHERE is_completed)
+      ELSE array_agg(duration_ms) FILTER (WHERE is_completed AND is_outermost) END AS durations
   FROM related_runs GROUP BY event_id, customer_id
 ),
 -- Where parents go round in a circle, every run of the event is in a chain, and none is an attempt.
@@ -68,11 +81,9 @@ event_ends AS (
     ${last("final_id", ["first_start", "first_id"])} AS final_id
   FROM chains GROUP BY event_id, customer_id
 ),
-event_durations AS ${materialized}(
-  SELECT event_id, customer_id, array_agg(duration_ms) AS durations
-  FROM chained_runs WHERE is_completed GROUP BY event_id, customer_id
-),
-costs_before_final AS ${materialized}(
+${
+  hasCostBefore
+    ? `costs_before_final AS ${materialized}(
   SELECT r.event_id, r.customer_id, sum(r.usd) AS usd
   FROM event_sums s
   JOIN event_ends e ON e.event_id = s.event_id AND e.customer_id = s.customer_id
@@ -80,19 +91,25 @@ costs_before_final AS ${materialized}(
   JOIN crowded_runs r ON r.event_id = s.event_id AND r.customer_id = s.customer_id
   WHERE r.start_time < f.start_time
   GROUP BY r.event_id, r.customer_id
-),
+),`
+    : ""
+}
 crowded_events AS (
-  SELECT s.event_id, s.customer_id, o.workflow, o.workflow_version, o.environment, o.tenant_id, s.start_time, s.end_time,
-    s.runs, s.attempts, d.durations, s.usd, s.calls, s.unpriced_calls, coalesce(b.usd, 0) AS usd_before_final,
+  SELECT s.event_id, s.customer_id, ${ofFirstRun.map((name) => `${hasFirst ? `o.${name}` : "NULL::text"} AS ${name}`).join(", ")},
+    s.start_time, s.end_time, s.runs, s.attempts, s.durations, s.usd, s.calls, s.unpriced_calls,
+    ${hasCostBefore ? "coalesce(b.usd, 0)" : "0"} AS usd_before_final,
     f.run_status, f.report_status AS recorded_status, f.error_class, f.cancellation_reason,
     f.outcome_value_type, f.outcome_value_amount
   FROM event_sums s
   JOIN event_ends e ON e.event_id = s.event_id AND e.customer_id = s.customer_id
-  JOIN crowded_runs o ON o.run_id = e.first_id
+  ${hasFirst ? "JOIN crowded_runs o ON o.run_id = e.first_id" : ""}
   JOIN crowded_runs f ON f.run_id = e.final_id
-  LEFT JOIN event_durations d ON d.event_id = s.event_id AND d.customer_id = s.customer_id
-  LEFT JOIN costs_before_final b ON b.event_id = s.event_id AND b.customer_id = s.customer_id
+  ${hasCostBefore ? "LEFT JOIN costs_before_final b ON b.event_id = s.event_id AND b.customer_id = s.customer_id" : ""}
 )`
+}
+
+/** What an event has of its first run. */
+const ofFirstRun = ["workflow", "workflow_version", "environment", "tenant_id"] as const
 
 const recordedColumns = [
   "event_id",

@@ -444,7 +444,7 @@ const runTables = (
     ...(hasCrowds
       ? [
           `CREATE OR REPLACE TEMP TABLE crowded_events AS
-            WITH ${crowdedEvents(Dialect.duckDb, "SELECT * FROM tail_runs WHERE is_crowded")} SELECT * FROM crowded_events`,
+            WITH ${crowdedEvents(Dialect.duckDb, "SELECT * FROM tail_runs WHERE is_crowded", depth === "events" ? reading.columns : columns)} SELECT * FROM crowded_events`,
           `CREATE OR REPLACE TEMP VIEW tail_events AS
             SELECT * FROM crowded_events UNION ALL BY NAME ${loneEvents("tail_runs")} WHERE NOT is_crowded`
         ]

@@ -10,7 +10,13 @@ import { Chunk, Context, DateTime, Effect, Layer, Redacted, type Scope, Stream }
 import { megabytes, plural } from "../Amounts.js"
 import { CommandError, exitCodes } from "../CommandError.js"
 import * as Dialect from "./Dialect.js"
-import { amended, latestAmendments, recordedEvents } from "./EventRelation.js"
+import {
+  amended,
+  type EventColumn,
+  columns as eventColumns,
+  latestAmendments,
+  recordedEvents
+} from "./EventRelation.js"
 import type { Parameter, Relation, Row, Selection, Statement, Store } from "./LedgerStore.js"
 import * as RunRow from "./RunRow.js"
 import * as Segments from "./Segments.js"
@@ -84,9 +90,9 @@ export const open = (text: string): Effect.Effect<Store, CommandError, Scope.Sco
     const location = yield* locationOf(text)
     const context = yield* client(location, "reads")
     const sql = Context.get(context, SqlClient.SqlClient)
-    const statementOf = ({ from, parameters = {}, text }: Statement) => {
+    const statementOf = ({ columns, from, parameters = {}, text }: Statement) => {
       const [compiled, values] = compile(text, parameters)
-      const tables = relationsOf(from, location.schema)
+      const tables = relationsOf(from, location.schema, columns)
       return [tables === "" ? compiled : `WITH ${tables} ${compiled}`, values] as const
     }
     const query = (statement: Statement) =>
@@ -224,9 +230,13 @@ const needs: Readonly<Record<Relation, ReadonlyArray<string>>> = {
 }
 
 /** Common table expressions for tables of a schema. */
-export const relationsOf = (from: ReadonlyArray<Relation>, schema: string): string => {
+export const relationsOf = (
+  from: ReadonlyArray<Relation>,
+  schema: string,
+  columns: ReadonlyArray<EventColumn> = eventColumns
+): string => {
   const names = new Set(from.flatMap((relation) => needs[relation]))
-  const all = tables(schema)
+  const all = tables(schema, columns)
   return Object.keys(all)
     .filter((name) => names.has(name))
     .map((name) => all[name])
@@ -242,7 +252,7 @@ const named: Readonly<Record<string, string>> = {
   reasoningTokens: "reasoning_tokens"
 }
 
-const tables = (s: string): Readonly<Record<string, string>> => ({
+const tables = (s: string, columns: ReadonlyArray<EventColumn>): Readonly<Record<string, string>> => ({
   runs: `runs AS (SELECT * FROM ${s}.run_states)`,
   usages: `usages AS (SELECT * FROM ${s}.usages)`,
   charges: `charges AS (SELECT * FROM ${s}.charges)`,
@@ -272,7 +282,7 @@ const tables = (s: string): Readonly<Record<string, string>> => ({
       workflow, workflow_version, environment, tenant_id, usd, calls, unpriced_calls, run_status, report_status, error_class,
       cancellation_reason, outcome_value_type, outcome_value_amount
     FROM runs
-  ), ${recordedEvents(Dialect.postgres, "event_runs")},
+  ), ${recordedEvents(Dialect.postgres, "event_runs", columns)},
   latest_amendments AS (${latestAmendments(Dialect.postgres, "amendments")}),
   events AS (${amended("recorded_events", "latest_amendments")})`
 })
