@@ -19,6 +19,7 @@ import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-ho
 import { ExportResultCode } from "@opentelemetry/core"
 import { BatchSpanProcessor, type SpanExporter } from "@opentelemetry/sdk-trace-base"
 import { Effect, Layer, Schema } from "effect"
+import { onlyActivatesSpans } from "../../src/opentelemetry/OtelContextTracer.js"
 import * as RunOpenTelemetry from "../../src/opentelemetry/RunOpenTelemetry.js"
 
 /** The requests that an app answers. */
@@ -119,6 +120,18 @@ const shownApi: App = {
   served: (around, beside = Layer.empty) => jsonApi.served(around, Layer.provideMerge(beside, contextManager))
 }
 
+/** As `RunOpenTelemetry.layerNodeSdk` sets OpenTelemetry up, beside `NodeSdk.layer`, which sets no context manager. */
+const setUpApi: App = {
+  ...jsonApi,
+  name: "JSON API, layerNodeSdk",
+  besideRuns: Layer.merge(
+    shownApi.besideRuns,
+    Layer.unwrapEffect(Effect.map(Effect.tracer, (tracer) => Layer.setTracer(onlyActivatesSpans(tracer)))).pipe(
+      Layer.provide(nodeSdk)
+    )
+  )
+}
+
 const bareApp: App = {
   name: "bare app, native tracer",
   besideRuns: Layer.empty,
@@ -127,4 +140,4 @@ const bareApp: App = {
     HttpServer.serve(around(Effect.succeed(HttpServerResponse.text("ok")))).pipe(Layer.provideMerge(listening))
 }
 
-export const apps: Readonly<Record<string, App>> = { jsonApi, shownApi, bareApp }
+export const apps: Readonly<Record<string, App>> = { jsonApi, shownApi, setUpApi, bareApp }

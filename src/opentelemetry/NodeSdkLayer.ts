@@ -7,6 +7,7 @@ import type { LogRecordExporter } from "@opentelemetry/sdk-logs"
 import type { PushMetricExporter } from "@opentelemetry/sdk-metrics"
 import { Array, ConfigProvider, type Duration, Effect, Layer, Runtime } from "effect"
 import * as BoundedWarning from "../fiber/BoundedWarning.js"
+import { onlyActivatesSpans } from "./OtelContextTracer.js"
 import { type Destinations, destinations, logBatches, metricExports, type Signal } from "./OtelVariables.js"
 import { installed, load } from "./OtlpExporters.js"
 import { RunContextSpanProcessor, type SpanProcessorOptions } from "./RunContextSpanProcessor.js"
@@ -59,7 +60,9 @@ const layerOf = (
 
     const tracing = () =>
       Layer.merge(
-        sdk.Tracer.layer,
+        Layer.unwrapEffect(Effect.map(sdk.Tracer.make, (tracer) => Layer.setTracer(onlyActivatesSpans(tracer)))).pipe(
+          Layer.provideMerge(sdk.Tracer.layerTracer)
+        ),
         Layer.scopedDiscard(Effect.flatMap(sdk.Tracer.OtelTracerProvider, ofLibraries))
       ).pipe(
         Layer.provide(

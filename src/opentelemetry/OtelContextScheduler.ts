@@ -2,10 +2,11 @@
  * Fibers that resume in the OpenTelemetry context of their own work, whichever fiber wakes them up: left to itself, the context of the
  * one that does so is active in them, and in all that are resumed with them in one go.
  */
-import { context } from "@opentelemetry/api"
+import { context, type Context as OtelContext } from "@opentelemetry/api"
 import type { Scheduler } from "effect"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import { contextFor } from "./RunOtelContext.js"
+import { StepContext } from "./StepContext.js"
 
 /** A scheduler that does as another one does, in the right context. */
 export const otelContextScheduler = (scheduler: Scheduler.Scheduler): Scheduler.Scheduler =>
@@ -20,8 +21,14 @@ class FiberScheduler implements Scheduler.Scheduler {
 
   scheduleTask(task: Scheduler.Task, priority: number, fiber?: AnyFiber): void {
     const active = context.active()
-    const wanted = fiber === undefined ? active : contextFor(fiber, active)
+    const wanted = fiber === undefined ? active : contextToResumeIn(fiber, active)
     const inWanted = () => (context.active() === wanted ? task() : context.with(wanted, task))
     this.scheduler.scheduleTask(inWanted, priority, fiber)
   }
+}
+
+const contextToResumeIn = (fiber: AnyFiber, active: OtelContext): OtelContext => {
+  const shown = contextFor(fiber, active)
+  const span = fiber.currentSpan
+  return (span !== undefined && shown instanceof StepContext && shown.lastOf(span)) || shown
 }

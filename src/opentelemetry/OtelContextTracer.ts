@@ -5,6 +5,7 @@ import { context, createContextKey, type Context as OtelContext, trace } from "@
 import { Tracer } from "effect"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import { contextFor } from "./RunOtelContext.js"
+import { StepContext } from "./StepContext.js"
 
 const showing = new WeakMap<Tracer.Tracer, Tracer.Tracer>()
 
@@ -23,23 +24,50 @@ const byEffect = createContextKey("botanu: a span of Effect")
 /** Whether the span that is being started in a context is one of Effect's, which has its attributes from there. */
 export const isByEffect = (parent: OtelContext): boolean => parent.getValue(byEffect) === true
 
-const make = (tracer: Tracer.Tracer): Tracer.Tracer => {
+const onlyActivating = new WeakSet<Tracer.Tracer>()
+
+/**
+ * Says of a tracer that it does nothing else at a step of a fiber than to make the fiber's span OpenTelemetry's active one. It is then
+ * called once for a span in a run, and not at each step.
+ */
+export const onlyActivatesSpans = (tracer: Tracer.Tracer): Tracer.Tracer => {
+  onlyActivating.add(tracer)
+  return tracer
+}
+
+const make = (tracer: Tracer.Tracer): Tracer.Tracer =>
+  Tracer.make({
+    span: (...options) => context.with(context.active().setValue(byEffect, true), () => tracer.span(...options)),
+    context: onlyActivating.has(tracer) ? calledOnceForSpan(tracer) : calledAtEachStep(tracer)
+  })
+
+const calledAtEachStep = (tracer: Tracer.Tracer): Tracer.Tracer["context"] => {
   let setsSpan: boolean | undefined
   const setsSpanOf = (fiber: AnyFiber): boolean => {
     setsSpan ??= makesSpanActive(tracer, fiber)
     return setsSpan
   }
-  return Tracer.make({
-    span: (...options) => context.with(context.active().setValue(byEffect, true), () => tracer.span(...options)),
-    context: (execution, fiber) => {
-      const active = context.active()
-      const shown = contextFor(fiber, active)
-      const wanted = fiber.currentSpan === undefined || setsSpanOf(fiber) ? shown : withSpan(shown, fiber.currentSpan)
-      return wanted === active
-        ? tracer.context(execution, fiber)
-        : context.with(wanted, () => tracer.context(execution, fiber))
-    }
-  })
+  return (execution, fiber) => {
+    const active = context.active()
+    const shown = contextFor(fiber, active)
+    const span = fiber.currentSpan
+    const wanted = span === undefined || setsSpanOf(fiber) ? shown : inSpan(shown, span, fiber, withSpanOfEffect)
+    return wanted === active
+      ? tracer.context(execution, fiber)
+      : context.with(wanted, () => tracer.context(execution, fiber))
+  }
+}
+
+const calledOnceForSpan = (tracer: Tracer.Tracer): Tracer.Tracer["context"] => {
+  const withItsSpan: WithSpan = (shown, _, fiber) =>
+    context.with(shown, () => tracer.context(() => context.active(), fiber))
+  return (execution, fiber) => {
+    const active = context.active()
+    const shown = contextFor(fiber, active)
+    const span = fiber.currentSpan
+    const wanted = span === undefined ? shown : inSpan(shown, span, fiber, withItsSpan)
+    return wanted === active ? execution() : context.with(wanted, execution)
+  }
 }
 
 /** Whether a tracer sees to it itself that the span of a fiber is OpenTelemetry's active one. */
@@ -48,14 +76,19 @@ const makesSpanActive = (tracer: Tracer.Tracer, fiber: AnyFiber): boolean =>
     tracer.context(() => trace.getSpanContext(context.active())?.spanId === fiber.currentSpan?.spanId, fiber)
   )
 
-const lastWithSpan = new WeakMap<Tracer.AnySpan, { readonly on: OtelContext; readonly made: OtelContext }>()
+/** Makes the context for steps in a span, of one that shows the run. */
+type WithSpan = (shown: OtelContext, span: Tracer.AnySpan, fiber: AnyFiber) => OtelContext
 
-const withSpan = (active: OtelContext, span: Tracer.AnySpan): OtelContext => {
-  if (trace.getSpanContext(active)?.spanId === span.spanId) return active
-  const last = lastWithSpan.get(span)
-  if (last?.on === active) return last.made
-  const { sampled, spanId, traceId } = span
-  const made = trace.setSpan(active, trace.wrapSpanContext({ traceId, spanId, traceFlags: sampled ? 1 : 0 }))
-  lastWithSpan.set(span, { on: active, made })
+const inSpan = (shown: OtelContext, span: Tracer.AnySpan, fiber: AnyFiber, make: WithSpan): OtelContext => {
+  if (!(shown instanceof StepContext)) return make(shown, span, fiber)
+  const known = shown.lastOf(span)
+  if (known !== undefined) return known
+  const made = make(shown, span, fiber)
+  if (made !== shown) shown.keepOf(span, made)
   return made
 }
+
+const withSpanOfEffect: WithSpan = (shown, { sampled, spanId, traceId }) =>
+  trace.getSpanContext(shown)?.spanId === spanId
+    ? shown
+    : trace.setSpan(shown, trace.wrapSpanContext({ traceId, spanId, traceFlags: sampled ? 1 : 0 }))

@@ -9,13 +9,16 @@ import { Botanu } from "../../src/index.js"
 import * as RunOpenTelemetry from "../../src/opentelemetry/RunOpenTelemetry.js"
 import { heapUsed } from "../heap.js"
 import { ids } from "../runs.js"
+import { calledOnceForSpan } from "./calledOnceForSpan.js"
 
 const discard: SpanExporter = { export: (_spans, done) => done({ code: 0 }), shutdown: () => Promise.resolve() }
 
-const telemetry = Layer.merge(
-  RunOpenTelemetry.layer({ propagateTo: [] }),
-  NodeSdk.layer(() => ({ resource: { serviceName: "test" }, spanProcessor: new SimpleSpanProcessor(discard) }))
-)
+const nodeSdk = NodeSdk.layer(() => ({
+  resource: { serviceName: "test" },
+  spanProcessor: new SimpleSpanProcessor(discard)
+}))
+
+const tracers = { NodeSdk: Layer.discard(nodeSdk), "NodeSdk of layerNodeSdk": calledOnceForSpan(nodeSdk) }
 
 const wait = Effect.promise(() => Promise.resolve())
 
@@ -24,12 +27,12 @@ const inSpan = Effect.zipRight(Effect.withSpan(wait, "part"), wait)
 
 const total = 10_000
 
-it.live("spans of a run leave nothing behind", () =>
+it.live.each(Object.entries(tracers))("spans of a run leave nothing behind, with %s", ([, tracer]) =>
   Effect.gen(function* () {
     yield* Effect.repeatN(inSpan, total)
     const before = yield* heapUsed
     yield* Effect.repeatN(inSpan, total)
     // A span alone is 1 kB.
     expect((yield* heapUsed) - before).toBeLessThan(100 * total)
-  }).pipe(Botanu.workflow("W", ids), Effect.provide(telemetry))
+  }).pipe(Botanu.workflow("W", ids), Effect.provide(Layer.merge(RunOpenTelemetry.layer({ propagateTo: [] }), tracer)))
 )

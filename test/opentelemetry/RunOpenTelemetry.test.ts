@@ -8,6 +8,7 @@ import { Botanu, BotanuConfig, RunContext } from "../../src/index.js"
 import { RunOpenTelemetry } from "../../src/opentelemetry/index.js"
 import { logging, sdk } from "../observed.js"
 import { ids, leanKeys, makeRun, otherRunId, runId } from "../runs.js"
+import { calledOnceForSpan } from "./calledOnceForSpan.js"
 
 const workflow = (eventId: string) => Botanu.workflow("W", { ...ids, eventId })
 
@@ -53,7 +54,11 @@ const boundaries: Record<string, Effect.Effect<string | undefined>> = {
   )
 }
 
-const tracers = { "Effect's own tracer": () => Layer.empty, NodeSdk: () => sdk().layer }
+const tracers = {
+  "Effect's own tracer": () => Layer.empty,
+  NodeSdk: () => sdk().layer,
+  "NodeSdk of layerNodeSdk": () => calledOnceForSpan(sdk().layer)
+}
 
 describe.each(Object.entries(tracers))("with %s", (_, tracer) => {
   const provided = () => Effect.provide(Layer.mergeAll(RunOpenTelemetry.layer({ propagateTo: [] }), tracer()))

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { createContextKey, ROOT_CONTEXT } from "@opentelemetry/api"
+import { Tracer } from "effect"
 import { StepContext } from "../../src/opentelemetry/StepContext.js"
 
 const [run, span] = [createContextKey("run"), createContextKey("span")]
@@ -51,5 +52,21 @@ describe("StepContext", () => {
     const other = shown.setValue(run, second)
     expect(other.getValue(run)).toBe(second)
     expect(other.getValue(span)).toBeUndefined()
+  })
+
+  it("keeps the context of one span, also where that is active", () => {
+    const shown = context()
+    const [one, two] = ["b7ad6b7169203331", "b7ad6b7169203332"].map((spanId) =>
+      Tracer.externalSpan({ spanId, traceId: "0af7651916cd43dd8448eb211c80319c" })
+    ) as [Tracer.AnySpan, Tracer.AnySpan]
+    expect(shown.lastOf(one)).toBeUndefined()
+    const ofOne = shown.setValue(span, first) as StepContext<string>
+    shown.keepOf(one, ofOne)
+    expect([shown, ofOne].map((from) => from.lastOf(one))).toEqual([ofOne, ofOne])
+    expect([shown, ofOne].map((from) => from.lastOf(two))).toEqual([undefined, undefined])
+    const ofTwo = ofOne.setValue(span, second) as StepContext<string>
+    ofOne.keepOf(two, ofTwo)
+    expect([shown, ofOne, ofTwo].map((from) => from.lastOf(two))).toEqual([ofTwo, ofTwo, ofTwo])
+    expect([shown, ofOne, ofTwo].map((from) => from.lastOf(one))).toEqual([undefined, ofOne, undefined])
   })
 })

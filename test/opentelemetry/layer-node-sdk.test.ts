@@ -178,6 +178,19 @@ describe("layerNodeSdk", () => {
     })
   )
 
+  it.scopedLive("makes the context of a span once, however many steps are in it", () =>
+    Effect.gen(function* () {
+      const received = yield* receiver
+      yield* environment({ OTEL_EXPORTER_OTLP_ENDPOINT: received.origin })
+      const setSpan = vi.spyOn(trace, "setSpan")
+      yield* Effect.repeatN(Effect.yieldNow(), 200).pipe(Botanu.workflow("Support", ids), Effect.provide(layer()))
+      const { length } = setSpan.mock.calls
+      setSpan.mockRestore()
+      expect(length).toBeGreaterThan(0)
+      expect(length).toBeLessThan(20)
+    })
+  )
+
   it.scopedLive("leaves no tracer provider behind, and keeps one that was there", () =>
     Effect.gen(function* () {
       const received = yield* exported((origin) => ({ OTEL_EXPORTER_OTLP_ENDPOINT: origin }))
