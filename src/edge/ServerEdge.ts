@@ -9,7 +9,7 @@ import * as FiberRefValues from "../fiber/FiberRefs.js"
 import { Untrusted, withWrappedTracer, yieldAfter } from "../fiber/TracerWrapper.js"
 import { currentRun, withRun } from "../lifecycle/CurrentRun.js"
 import { extractFor } from "../lifecycle/IncomingRun.js"
-import { CurrentRequestEdge, type RequestEdge } from "../lifecycle/Interruption.js"
+import { CurrentRequestEdge, currentEdge, type RequestEdge } from "../lifecycle/Interruption.js"
 import { inFiberOf, type JoinedRun, joinedRunFor, type RunCancelled, whileItLasts } from "../lifecycle/JoinedRun.js"
 import { withoutRun } from "../lifecycle/RunAnnotations.js"
 import { CurrentRunScope } from "../lifecycle/RunScope.js"
@@ -127,7 +127,7 @@ export const isBehindEdge = (fiber: AnyFiber): boolean => fiber.currentContext.u
  * it is left first, there too.
  */
 export const distrusting = <A, E, R>(fiber: AnyFiber, served: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
-  const outer = fiber.currentContext.unsafeMap.get(CurrentRequestEdge.key) as RequestEdge | undefined
+  const outer = currentEdge(fiber.currentContext)
   if (outer?.received === undefined || currentRun(fiber.currentContext) !== outer.received) return served()
   outer.isDistrusted = true
   return Effect.zipRight(leaveRun(fiber, outer), Effect.suspend(served))

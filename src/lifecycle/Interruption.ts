@@ -20,16 +20,27 @@ export interface RequestEdge {
   stopReason?: string | undefined
   /** Whether another edge, further in, does not trust the request. */
   isDistrusted?: boolean | undefined
+  /** The edge further out that received the request before, if there is one. */
+  readonly outer?: RequestEdge | undefined
 }
 
 /** Where a fiber's context holds the edge. */
 export class CurrentRequestEdge extends Context.Tag("botanu/Edge")<CurrentRequestEdge, RequestEdge>() {}
 
-/** Why the request was interrupted for which a fiber with this context works, if it was, and the edge knows. */
+/** The edge for which a fiber with this context works, if there is one. */
+export const currentEdge = (context: Context.Context<never>): RequestEdge | undefined =>
+  context.unsafeMap.get(CurrentRequestEdge.key) as RequestEdge | undefined
+
+/** Why the request was interrupted for which a fiber with this context works, if it was, and an edge knows. */
 export const requestInterruptionReason = (context: Context.Context<never>): string | undefined => {
-  const edge = context.unsafeMap.get(CurrentRequestEdge.key) as RequestEdge | undefined
-  if (edge === undefined) return undefined
-  if (edge.stopReason !== undefined) return edge.stopReason
+  for (let edge = currentEdge(context); edge !== undefined; edge = edge.outer) {
+    const reason = edge.stopReason ?? interruptionReason(edge)
+    if (reason !== undefined) return reason
+  }
+  return undefined
+}
+
+const interruptionReason = (edge: RequestEdge): string | undefined => {
   const interruptors = Cause.interruptors(edge.fiber.getFiberRef(FiberRef.interruptedCause))
   for (const interruptor of HashSet.values(interruptors)) {
     const reason = edge.reasonOf(interruptor)

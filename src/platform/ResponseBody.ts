@@ -173,21 +173,31 @@ class Reading {
           this.unreadSince = nowOf(fiber).epochMillis
         })
       })
-    return Stream.ensuringWith(Stream.fromPull(Effect.map(Stream.toPull(stream), pull)) as Sent, (exit) =>
-      Effect.sync(() => {
-        if (Exit.isFailure(exit) && Exit.isInterrupted(exit) && this.isHandedOver) this.stop()
-        else this.end(exit)
-      })
+    const isStopped = (exit: Exit.Exit<unknown, unknown>) =>
+      Exit.isFailure(exit) && Exit.isInterrupted(exit) && this.isHandedOver
+    // Finalizers run from the last one to the first: so the runs in the stream find why it is stopped.
+    const opened = Effect.zipLeft(
+      Stream.toPull(stream),
+      Effect.addFinalizer((exit) => Effect.sync(() => isStopped(exit) && this.giveReason()))
+    )
+    return Stream.ensuringWith(Stream.fromPull(Effect.map(opened, pull)) as Sent, (exit) =>
+      Effect.sync(() => (isStopped(exit) ? this.stop() : this.end(exit)))
     )
   }
 
   /** Whether the fiber that serves the request is over: the body is read by a web framework, and no client interrupts anything. */
   private get isHandedOver(): boolean {
-    return this.server.unsafePoll() !== null
+    let { edge } = this
+    while (edge.outer !== undefined) edge = edge.outer
+    return edge.fiber.unsafePoll() !== null
+  }
+
+  private giveReason(): void {
+    this.edge.stopReason = "client_disconnected"
   }
 
   private stop(): void {
-    this.edge.stopReason = "client_disconnected"
+    this.giveReason()
     this.end(Exit.interrupt(this.server.id()))
   }
 

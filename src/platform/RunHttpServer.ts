@@ -18,7 +18,7 @@ import {
 import { redactBaggage, stampServerSpan } from "../edge/ServerSpan.js"
 import { type Inbound, isDistrusted, isTrusted } from "../edge/Trust.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
-import type { RequestEdge } from "../lifecycle/Interruption.js"
+import { currentEdge, type RequestEdge } from "../lifecycle/Interruption.js"
 import { RunCancelled } from "../lifecycle/JoinedRun.js"
 import type { RunScope } from "../lifecycle/RunScope.js"
 import type { RunContext } from "../RunContext.js"
@@ -267,10 +267,12 @@ class Exchange<E> implements RequestEdge {
   joined: RunScope | undefined = undefined
   isDistrusted = false
   readonly serverSpan: Tracer.AnySpan | undefined
+  readonly outer: RequestEdge | undefined
   private readonly endHold: () => void
 
   constructor(readonly fiber: AnyFiber) {
     this.serverSpan = fiber.currentSpan
+    this.outer = currentEdge(fiber.currentContext)
     this.endHold = holdInMarkedRoutes(fiber)
   }
 

@@ -9,7 +9,7 @@ import { outgoingBaggageFor } from "../edge/OutgoingBaggage.js"
 import { distrusting, inNoReceivedRun, inOwnRun, inReceivedRun, type RequestRun, receive } from "../edge/ServerEdge.js"
 import { outsideRemoteTrace, redactBaggage, stampServerSpan } from "../edge/ServerSpan.js"
 import { type Inbound, isTrusted } from "../edge/Trust.js"
-import type { RequestEdge } from "../lifecycle/Interruption.js"
+import { currentEdge, type RequestEdge } from "../lifecycle/Interruption.js"
 import { RunCancelled } from "../lifecycle/JoinedRun.js"
 import { RunContext } from "../RunContext.js"
 import { DeadlineExceeded } from "../run/Deadline.js"
@@ -246,7 +246,8 @@ const served = <R>(
 ): Work<Exclude<R, RunContext>> =>
   Effect.withFiberRuntime((fiber) => {
     const { orElse } = options
-    const edge: RequestEdge = { fiber, reasonOf: disconnectReasonFor(fiber.currentContext) }
+    const context = fiber.currentContext
+    const edge: RequestEdge = { fiber, reasonOf: disconnectReasonFor(context), outer: currentEdge(context) }
     const { report, run } = receive(fiber, request.headers, isTrusted, options)
     const serverSpan = fiber.currentSpan
     let inRun: Work<Exclude<R, RunContext>>

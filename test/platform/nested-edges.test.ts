@@ -6,13 +6,14 @@ import {
   HttpApiBuilder,
   HttpApiEndpoint,
   HttpApiGroup,
+  HttpApp,
   HttpMiddleware,
   HttpRouter,
   HttpServer,
   HttpServerResponse
 } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, HashMap, Layer, Logger, Option, Schema } from "effect"
+import { Deferred, Effect, Fiber, HashMap, Layer, Logger, Option, Schema, Stream } from "effect"
 import { Botanu, Propagation, RunContext } from "../../src/index.js"
 import * as RunHttpServer from "../../src/platform/RunHttpServer.js"
 import { completedRuns, endedSpans, observed } from "../observed.js"
@@ -136,6 +137,59 @@ describe("a request", () => {
         const url = yield* serving(HttpServer.serve(middleware({ inbound })(handler)))
         expect(JSON.parse((yield* request(url, { headers })).text)).not.toHaveProperty("run")
       })
+    )
+  }
+})
+
+describe("a client that disconnects from two edges", () => {
+  const asOuterRun: Options = { inbound: "trusted", orElse: () => ({ workflow: "Outer", ...ids }) }
+  const pairs: Record<string, readonly [outer: Options, inner: Options]> = {
+    "that make runs of a request": [asOuterRun, asRun],
+    "the outer of which makes a run of a request": [asOuterRun, distrusting],
+    "the inner of which makes a run of a request": [distrusting, asRun]
+  }
+  const endless = Stream.concat(Stream.make("first"), Stream.never).pipe(Stream.encodeText)
+
+  /** Says when the response has begun, and never ends. */
+  const bodies: Record<string, (begun: Effect.Effect<unknown>) => HttpApp.Default> = {
+    "a body that is a run": (begun) =>
+      HttpServerResponse.stream(Botanu.workflow(Stream.onStart(endless, begun), "Child", ids)),
+    "a handler with a run": (begun) => Effect.orDie(Botanu.workflow(Effect.zipRight(begun, Effect.never), "Child", ids))
+  }
+
+  const reasons = Effect.map(completedRuns, (runs) =>
+    runs.map(({ cancellationReason, status }) => [status, cancellationReason].join())
+  )
+
+  for (const [edges, [outer, inner]] of Object.entries(pairs)) {
+    for (const [work, handlerOf] of Object.entries(bodies)) {
+      it.scopedLive(`${edges}, during ${work}`, () =>
+        Effect.gen(function* () {
+          const begun = yield* Deferred.make<void>()
+          const app = handlerOf(Deferred.succeed(begun, undefined)).pipe(middleware(inner), middleware(outer))
+          const url = yield* serving(HttpServer.serve(app))
+          const asked = yield* Effect.fork(request(url))
+          yield* Deferred.await(begun)
+          yield* Fiber.interrupt(asked)
+          expect(yield* Botanu.awaitIdle("5 seconds")).toBe(true)
+          expect(new Set(yield* reasons)).toEqual(new Set(["canceled,client_disconnected"]))
+        }).pipe(Effect.provide(observed))
+      )
+    }
+
+    it.scopedLive(`${edges}, of a web handler`, () =>
+      Effect.gen(function* () {
+        const begun = yield* Deferred.make<void>()
+        const app = bodies["a body that is a run"]?.(Deferred.succeed(begun, undefined)) ?? Effect.never
+        const runtime = yield* Effect.runtime<never>()
+        const handle = HttpApp.toWebHandlerRuntime(runtime)(app.pipe(middleware(inner), middleware(outer)))
+        const response = yield* Effect.promise(() => handle(new Request("http://localhost/")))
+        const reader = response.body?.getReader()
+        yield* Effect.promise(async () => reader?.read())
+        yield* Effect.promise(async () => reader?.cancel("enough"))
+        expect(yield* Botanu.awaitIdle("5 seconds")).toBe(true)
+        expect(new Set(yield* reasons)).toEqual(new Set(["canceled,client_disconnected"]))
+      }).pipe(Effect.provide(observed))
     )
   }
 })

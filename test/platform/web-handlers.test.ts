@@ -4,7 +4,7 @@
 import { HttpApp, HttpMiddleware, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, FastCheck, Stream, TestClock } from "effect"
-import { Botanu } from "../../src/index.js"
+import { Botanu, Outcome } from "../../src/index.js"
 import { unreadLimit } from "../../src/platform/ResponseBody.js"
 import * as RunHttpServer from "../../src/platform/RunHttpServer.js"
 import { completedRuns, observed } from "../observed.js"
@@ -13,7 +13,7 @@ import { ids } from "../runs.js"
 const endless = Stream.forever(Stream.make("part"))
 
 /** A web handler whose every request is a run. */
-const handlerOf = (stream: Stream.Stream<string>) =>
+const handlerOf = (stream: Stream.Stream<string, unknown>) =>
   Effect.map(Effect.runtime<never>(), (runtime) => {
     const app = RunHttpServer.middleware({ inbound: "untrusted", orElse: () => ({ workflow: "Request", ...ids }) })(
       Effect.sync(() => HttpServerResponse.stream(Stream.encodeText(stream)))
@@ -70,6 +70,24 @@ describe("a streamed response of a web handler", () => {
       yield* Effect.promise(async () => reader?.cancel("enough"))
       expect(yield* active).toBe(0)
       expect(yield* statuses).toEqual([["canceled", "client_disconnected"]])
+    }).pipe(Effect.provide(observed))
+  )
+
+  it.effect("whose reader cancels ends the runs in it for that reason, and those before their parent", () =>
+    Effect.gen(function* () {
+      const finalized = Effect.zipRight(settled, Effect.orDie(Outcome.emit("partial", { reason: "cleaned up" })))
+      const handle = yield* handlerOf(endless.pipe(Stream.ensuring(finalized), Botanu.workflow("Child", ids)))
+      const reader = (yield* handle()).body?.getReader()
+      yield* Effect.promise(async () => reader?.read())
+      yield* Effect.promise(async () => reader?.cancel("enough"))
+      expect(yield* active).toBe(0)
+      const runs = yield* completedRuns
+      expect(runs.map(({ run }) => run.workflow)).toEqual(["Child", "Request"])
+      expect(runs.map(({ cancellationReason }) => cancellationReason)).toEqual([
+        "client_disconnected",
+        "client_disconnected"
+      ])
+      expect(runs[0]?.outcome?.reason).toBe("cleaned up")
     }).pipe(Effect.provide(observed))
   )
 
