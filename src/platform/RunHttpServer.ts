@@ -29,6 +29,7 @@ import { Header } from "../wire/Wire.js"
 import * as ResponseBody from "./ResponseBody.js"
 import { holdInMarkedRoutes, servesMarkedRoute } from "./RouteRegion.js"
 import { inServerSpan, isSpanLeft, outsideRemoteTrace } from "./ServerSpan.js"
+import { withAnswer } from "./SpentBudget.js"
 
 export type { RequestRun } from "../edge/ServerEdge.js"
 export type { Inbound } from "../edge/Trust.js"
@@ -113,8 +114,9 @@ export interface OptionsMaybeOrElse<E = never, R = never> extends Options<E, R> 
  * or none where it gives `undefined`.
  *
  * Responses carry `x-botanu-run-id` and `x-botanu-workflow`, percent-encoded. A deadline that passes answers 504, a run that
- * came in cancelled 499, both without a body. A client that goes away interrupts the app: a run there is `canceled`, for the
- * reason `client_disconnected`. A response whose body is a stream is part of the run until it is sent.
+ * came in cancelled 499, both without a body. A budget of `Budget.layer` that was spent before answers 429 with `retry-after`, unless
+ * the app or code outside of this middleware handles `BudgetExceeded`. A client that goes away interrupts the app: a run there is
+ * `canceled`, for the reason `client_disconnected`. A response whose body is a stream is part of the run until it is sent.
  *
  * With `orElse`, fails with `InvalidRunContext` where that gives options that make no run.
  *
@@ -323,5 +325,5 @@ const answerOf = <E>(cause: Cause.Cause<E>): Effect.Effect<Response, Answered<E>
   const error = Option.getOrUndefined(Cause.failureOption(cause))
   if (error instanceof DeadlineExceeded) return Effect.succeed(gatewayTimeout)
   if (error instanceof RunCancelled) return Effect.succeed(clientClosedRequest)
-  return Effect.failCause(cause as Cause.Cause<Answered<E>>)
+  return Effect.failCause(withAnswer(cause as Cause.Cause<Answered<E>>))
 }

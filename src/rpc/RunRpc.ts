@@ -5,6 +5,7 @@ import { Headers } from "@effect/platform"
 import { type Rpc, RpcMiddleware } from "@effect/rpc"
 import { Context, Effect, Layer, Option, Schema, Scope } from "effect"
 import type { ReadOptions } from "../baggage/BaggageHeader.js"
+import { BudgetExceeded } from "../cost/BudgetExceeded.js"
 import { outgoingBaggageFor } from "../edge/OutgoingBaggage.js"
 import { distrusting, inNoReceivedRun, inOwnRun, inReceivedRun, type RequestRun, receive } from "../edge/ServerEdge.js"
 import { outsideRemoteTrace, redactBaggage, stampServerSpan } from "../edge/ServerSpan.js"
@@ -41,6 +42,9 @@ export const Failure = Schema.Union(DeadlineExceeded, RunCancelled, InvalidRunCo
 /** How a call fails where its run does not let it be worked on, or not to its end. */
 export type Failure = typeof Failure.Type
 
+/** What goes over the wire. As in a workflow, a spent budget of `Budget.layer` is in no type: `Budget.catchExceeded` handles it. */
+const sentFailure = Schema.Union(...Failure.members, BudgetExceeded) as unknown as typeof Failure
+
 /**
  * Middleware for a group of procedures, or for one. A call carries its run, the handler works in that run, and the client gets an
  * error when the deadline passed or the run was cancelled. Put it last, so that it encloses all other middleware.
@@ -63,7 +67,7 @@ export type Failure = typeof Failure.Type
 export class Middleware extends RpcMiddleware.Tag<Middleware>()("botanu/RunRpc/Middleware", {
   wrap: true,
   requiredForClient: true,
-  failure: Failure
+  failure: sentFailure
 }) {}
 
 /**
@@ -87,7 +91,7 @@ export class MiddlewareOrElse extends RpcMiddleware.Tag<MiddlewareOrElse>()("bot
   wrap: true,
   requiredForClient: true,
   provides: RunContext,
-  failure: Failure
+  failure: sentFailure
 }) {}
 
 /**

@@ -16,7 +16,16 @@ import {
   Stream
 } from "effect"
 import { Withheld } from "../../src/fiber/TracerWrapper.js"
-import { Botanu, DeadlineExceeded, InvalidRunContext, type Run, RunCancelled, RunContext } from "../../src/index.js"
+import {
+  Botanu,
+  Budget,
+  DeadlineExceeded,
+  InvalidRunContext,
+  type Run,
+  RunCancelled,
+  RunContext,
+  Usage
+} from "../../src/index.js"
 import { RunHttpClient, RunHttpServer } from "../../src/platform/index.js"
 import { RunRpc } from "../../src/rpc/index.js"
 import { ids, leanHeader, leanKeys, makeRun, otherRunId, runId } from "../runs.js"
@@ -318,6 +327,47 @@ describe("RunRpc", () => {
     Layer.provide(
       RunRpc.layerServer({ inbound: "trusted", orElse: ({ rpc }) => ({ ...ids, workflow: `Calls of ${rpc._tag}` }) })
     )
+  )
+
+  it.scopedLive("fails a call whose customer has spent a budget with BudgetExceeded, which the client can catch", () =>
+    Effect.gen(function* () {
+      const Dear = RpcGroup.make(
+        Rpc.make("Spend", { success: Schema.String }),
+        Rpc.make("SpendInside", { success: Schema.String, stream: true })
+      ).middleware(RunRpc.MiddlewareOrElse)
+      const spend = Usage.record({ kind: "compute", provider: "fleet", operation: "render", usd: "0.60" })
+      const done = Effect.as(Effect.orDie(spend), "done")
+      const inside = { ...ids, customerId: "dear-inside" }
+      const serving = RpcServer.layer(Dear).pipe(
+        Layer.provide(
+          Dear.toLayer({
+            Spend: () => done,
+            SpendInside: () =>
+              Stream.catchTag(
+                Botanu.workflow(Stream.fromEffect(done), "Inside", inside),
+                "InvalidRunContext",
+                Stream.die
+              )
+          })
+        ),
+        Layer.provide(
+          RunRpc.layerServer({
+            inbound: "untrusted",
+            orElse: ({ rpc }) => ({ ...ids, customerId: `dear-${rpc._tag}`, workflow: "Call" })
+          })
+        )
+      )
+      const client = yield* connect(Dear, (yield* overTcp(serving)).protocol, telling)
+      const streamed = Effect.map(Stream.runCollect(client.SpendInside()), (chunk) => [...chunk].join())
+      for (const [call, customer] of [
+        [client.Spend(), "dear-Spend"],
+        [streamed, "dear-inside"]
+      ] as const) {
+        expect([yield* call, yield* call]).toEqual(["done", "done"])
+        const caught = yield* Budget.catchExceeded(call, ({ period }) => Effect.succeed(period?.id))
+        expect(caught).toBe(customer)
+      }
+    }).pipe(Effect.provide(Budget.layer({ scope: "customer", usd: 1, per: "1 day" })))
   )
 
   it.scopedLive("provides the run to handlers where every call has one", () =>
