@@ -16,7 +16,7 @@ import { embeddingModelIn, isObserved, setObserved } from "./ObservedModels.js"
 import type { ProviderExchange } from "./ProviderExchange.js"
 import { isOfLanguageModel } from "./ProviderProtocol.js"
 import { consumptionIn } from "./ResponseUsage.js"
-import { asksBedrockOn, asksForSpeedOn, consumptionOn, identityOn, modelOn } from "./SpanUsage.js"
+import { asksBedrockOn, asksForSpeedOn, consumptionOn, modelOn, operationOn, providerOn } from "./SpanUsage.js"
 import { record, text } from "./UnknownJson.js"
 
 const nothing: Consumption = {}
@@ -61,7 +61,7 @@ export class ModelCall {
 
   /** Takes in what the parts of a response report. */
   report(parts: unknown): void {
-    const said = consumptionIn(parts, modelOn(this.span))
+    const said = consumptionIn(parts, this.span)
     this.known = this.known === nothing ? said : merge(this.known, said)
   }
 
@@ -122,7 +122,7 @@ export class ModelCall {
     const consumption = this.withSpeed(fiber, reported, details)
     const { errorType, status } = this.endingOf(exit, consumption)
     details.status = status
-    details.errorType = errorType
+    if (errorType !== undefined) details.errorType = errorType
     if (!hasQuantity(consumption) && wasNotServed(exit, consumption)) details.requests = 0
     this.site.record(fiber, this.span, details, consumption)
   }
@@ -134,20 +134,24 @@ export class ModelCall {
 
   /** Where a request may have asked for another speed, the answer says which one was served, and the package of the provider drops it. */
   private withSpeed(fiber: AnyFiber, consumption: Consumption, details: UsageDetails): Consumption {
+    const serviceTier = fastTiers.get(normalizeProvider(details.provider))
     return asksForSpeedIn(this.context) ||
       this.requests.some(asksForSpeedOn) ||
-      this.isSpeedInDoubt(fiber, consumption, details)
+      (serviceTier !== undefined && this.isSpeedInDoubt(fiber, consumption, details, serviceTier))
       ? joined(consumption, { uncounted: ["speed"] })
       : consumption
   }
 
   /** Whether nothing shows what the provider was asked for, and its faster speed has a price for this call. */
-  private isSpeedInDoubt(fiber: AnyFiber, consumption: Consumption, details: UsageDetails): boolean {
-    const provider = normalizeProvider(details.provider)
-    const serviceTier = fastTiers.get(provider)
-    if (serviceTier === undefined || consumption.serviceTier === serviceTier) return false
+  private isSpeedInDoubt(
+    fiber: AnyFiber,
+    consumption: Consumption,
+    details: UsageDetails,
+    serviceTier: string
+  ): boolean {
+    if (consumption.serviceTier === serviceTier) return false
     // A header of the request, which its span has, asks Anthropic for it.
-    if (provider === "anthropic" && this.requests.length > 0) return false
+    if (serviceTier === "fast" && this.requests.length > 0) return false
     const book = fiber.currentContext.unsafeMap.get(PriceBook.key) as PriceBook["Type"] | undefined
     const fast = make({ ...details, ...consumption, serviceTier }, {}, { time: nowOf(fiber) }, () => {})
     return (book ?? noPrices).priceOf(fast, this.site.run)._tag === "Priced"
@@ -166,15 +170,15 @@ export class ModelCall {
   }
 
   private description({ responseModel }: Consumption): Types.Mutable<UsageDetails> {
-    const { model, operation, provider } = identityOn(this.span)
+    const { span } = this
     const exchange = this.exchanges.at(-1)
     // The package of one provider is the client of others too, who speak its protocol.
     const hosted = exchange?.protocol.isNamedByUrl ? exchange.protocol.provider : this.providerOfRequests
     return {
       kind: "llm",
-      provider: hosted ?? provider ?? exchange?.protocol.provider ?? providerIn(this.context) ?? "unknown",
-      operation: operation ?? (this.isEmbedding ? "embeddings" : "chat"),
-      model: model ?? exchange?.model ?? responseModel,
+      provider: hosted ?? providerOn(span) ?? exchange?.protocol.provider ?? providerIn(this.context) ?? "unknown",
+      operation: operationOn(span) ?? (this.isEmbedding ? "embeddings" : "chat"),
+      model: modelOn(span) ?? exchange?.model ?? responseModel,
       isStreaming: this.isStream
     }
   }

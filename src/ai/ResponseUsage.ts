@@ -1,7 +1,7 @@
 /**
  * What the parts of a model's response say of its usage.
  */
-import type { Types } from "effect"
+import type { Tracer, Types } from "effect"
 import type { Consumption } from "../cost/UsageRecord.js"
 import { anthropicUsage } from "./AnthropicUsage.js"
 import { geminiSearches, geminiUsage, isGeminiUsage } from "./GeminiUsage.js"
@@ -9,13 +9,14 @@ import { add, joined, merge } from "./KnownConsumption.js"
 import { NamedCounts } from "./NamedCounts.js"
 import { openAiUsage } from "./OpenAiUsage.js"
 import { totalsOf } from "./ReportedTotals.js"
+import { modelOn } from "./SpanUsage.js"
 import { count, isRecord, record, text } from "./UnknownJson.js"
 
 /**
  * What the `response-metadata` and `finish` parts report, where those have come, and the tools that the provider ran. Where no part
- * names the model, it is the one that was asked for.
+ * names the model, it is the one that was asked for, as the span of the call has it.
  */
-export const consumptionIn = (parts: unknown, asked?: string): Consumption => {
+export const consumptionIn = (parts: unknown, span?: Tracer.Span): Consumption => {
   if (!Array.isArray(parts)) return {}
   let known: Types.Mutable<Consumption> | undefined
   let providerRequestId: string | undefined
@@ -29,7 +30,7 @@ export const consumptionIn = (parts: unknown, asked?: string): Consumption => {
       responseModel = optionalText(part["modelId"]) ?? responseModel
     } else if (type === "tool-call") hasTools = true
     else if (type === "finish") {
-      const usage = usageIn(part, responseModel ?? asked)
+      const usage = usageIn(part, responseModel, span)
       if (known === undefined) known = usage
       else add(known, usage)
     }
@@ -70,7 +71,11 @@ const toolsIn = (parts: ReadonlyArray<unknown>): Consumption => {
   })
 }
 
-const usageIn = (part: Record<string, unknown>, model: string | undefined): Types.Mutable<Consumption> => {
+const usageIn = (
+  part: Record<string, unknown>,
+  responseModel: string | undefined,
+  span: Tracer.Span | undefined
+): Types.Mutable<Consumption> => {
   const usage = record(part["usage"])
   if (usage === undefined) return {}
   const metadata = record(part["metadata"])
@@ -83,8 +88,10 @@ const usageIn = (part: Record<string, unknown>, model: string | undefined): Type
   }
   const google = record(metadata["google"])
   const geminiTokens = google?.["usageMetadata"]
-  if (isGeminiUsage(geminiTokens))
+  if (isGeminiUsage(geminiTokens)) {
+    const model = responseModel ?? (span && modelOn(span))
     return { ...joined(geminiUsage(geminiTokens), geminiSearches([google], model)), finishReason }
+  }
   const openRouter = record(record(metadata?.["openrouter"])?.["usage"])
   if (openRouter !== undefined) return { ...openRouterUsage(usage, openRouter), finishReason }
   const bedrock = record(metadata?.["bedrock"])

@@ -8,18 +8,20 @@ import { GenAi } from "../wire/SemanticConventions.js"
 import { conversePath } from "./BedrockUsage.js"
 import { count, text } from "./UnknownJson.js"
 
-/** What the call is. */
-export const identityOn = (span: Tracer.Span) => ({
-  provider: providerOn(span.attributes),
-  operation: text(span.attributes.get(GenAi.operationName)),
-  model: modelOn(span)
-})
+/** Who was asked. */
+export const providerOn = ({ attributes }: Tracer.Span): string | undefined =>
+  text(attributes.get(GenAi.providerName)) ?? text(attributes.get(systemAttribute))
+
+/** What was asked for, such as `chat`. */
+export const operationOn = ({ attributes }: Tracer.Span): string | undefined =>
+  text(attributes.get(GenAi.operationName))
 
 /** The model that was asked for. */
 export const modelOn = ({ attributes }: Tracer.Span): string | undefined => text(attributes.get(GenAi.requestModel))
 
 /** What was consumed, as far as attributes have it. */
-export const consumptionOn = ({ attributes }: Tracer.Span): Consumption => {
+export const consumptionOn = (span: Tracer.Span): Consumption => {
+  const { attributes } = span
   const reasons = attributes.get(GenAi.responseFinishReasons)
   const reported = {
     inputTokens: count(attributes.get(GenAi.inputTokens)),
@@ -28,7 +30,7 @@ export const consumptionOn = ({ attributes }: Tracer.Span): Consumption => {
     providerRequestId: text(attributes.get(GenAi.responseId)),
     finishReason: Array.isArray(reasons) ? text(reasons[0]) : undefined
   }
-  const inPart = partial.get(normalizeProvider(providerOn(attributes) ?? ""))
+  const inPart = partial.get(normalizeProvider(providerOn(span) ?? ""))
   return inPart === undefined ? reported : { ...reported, [inPart]: undefined }
 }
 
@@ -51,6 +53,3 @@ const partial: ReadonlyMap<string, "inputTokens" | "outputTokens"> = new Map([
 
 // What `gen_ai.provider.name` was called before, and what `@effect/ai` calls it.
 const systemAttribute = "gen_ai.system"
-
-const providerOn = (attributes: ReadonlyMap<string, unknown>): string | undefined =>
-  text(attributes.get(GenAi.providerName)) ?? text(attributes.get(systemAttribute))

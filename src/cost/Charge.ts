@@ -24,6 +24,8 @@ export interface Rates<R extends Rate<unknown> = Rate<unknown>> {
   readonly lacking: ReadonlySet<Unit>
   /** Parts without which the cost of their total is not known. */
   readonly expects: ReadonlyArray<MeterName>
+  /** How usages were charged at these rates. */
+  readonly plans: ChargePlans<R>
 }
 
 /** The quantities of a usage, as far as charges need them. */
@@ -58,8 +60,12 @@ export interface Charged<R> {
  * the same thing.
  */
 export const chargesOf = <R extends Rate<unknown>>(usage: Quantities, rates: Rates<R>): Charged<R> => {
+  const named = namedIn(usage)
+  const known = named && rates.plans.chargesOf(usage, named, rates.scale)
+  if (known !== undefined) return known
   const charges = new Charges(usage, rates)
   charges.charge()
+  if (named !== undefined && charges.isRegular) rates.plans.add(usage, named, charges.lines)
   return charges
 }
 
@@ -73,6 +79,8 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
   readonly lines: Array<ChargeLine<R>> = []
   readonly unpriced: Array<string> = []
   readonly uncounted: Array<string> = []
+  /** Whether the meters that are named decide which of them are charged, as long as each has something left beside its parts. */
+  isRegular = true
 
   constructor(
     private readonly usage: Quantities,
@@ -82,11 +90,13 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
   charge(): void {
     const { rates, usage } = this
     if (rates.isFlat) {
+      this.isRegular = false
       this.add("requests", usage.requests ?? 0, rates.byUnit.request as R)
       return
     }
     const { hasParts, present } = presentIn(usage)
     const overlaps = hasParts ? this.overlaps() : undefined
+    if (overlaps !== undefined) this.isRegular = false
     for (const row of present) this.meter(row, usage[row.name] as number, hasParts, overlaps)
     this.named("toolCalls", usage.toolCalls, rates.toolCalls)
     this.named("other", usage.other, rates.other)
@@ -95,6 +105,7 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
     if (this.lines.length === 0 && !this.isRefused && !hasRates(rates)) {
       this.unpriced.push(rows.find(({ name }) => name !== "requests" && usage[name] !== undefined)?.name ?? "requests")
     }
+    if (this.isRefused) this.isRegular = false
   }
 
   private get isRefused(): boolean {
@@ -113,6 +124,7 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
     if (hasParts) {
       for (const { factor, name } of parts) rest += factor * (this.usage[name] ?? overlaps?.get(name)?.least ?? 0)
     }
+    if (quantity > 0 ? rest <= 0 : rest !== 0) this.isRegular = false
     if (rest === 0) return
     const rate = this.rates.byUnit[unit] ?? (inherits === undefined ? undefined : this.rates.byUnit[inherits])
     // Another measure of the same thing is charged in its place.
@@ -269,19 +281,116 @@ class Charges<R extends Rate<unknown>> implements Charged<R> {
   }
 
   private push(meter: string, quantity: number, unit: string, rate: R, divisor = 1n): void {
-    const { scale } = this.rates
-    if (divisor === 1n && Number.isSafeInteger(quantity)) {
-      this.lines.push({ meter, quantity, unit, value: rate.value * BigInt(quantity), scale, rate })
-      return
-    }
-    const { places, value } = decimalOf(quantity)
-    const product = rate.value * value
-    this.lines.push(
-      divisor === 1n
-        ? { meter, quantity, unit, value: product, scale: scale + places, rate }
-        : { meter, quantity, unit, value: roundedHalfUp(product, divisor * 10n ** BigInt(places)), scale, rate }
-    )
+    this.lines.push(lineOf(meter, quantity, unit, rate, divisor, this.rates.scale))
   }
+}
+
+const lineOf = <R extends Rate<unknown>>(
+  meter: string,
+  quantity: number,
+  unit: string,
+  rate: R,
+  divisor: bigint,
+  scale: number
+): ChargeLine<R> => {
+  if (divisor === 1n && Number.isSafeInteger(quantity)) {
+    return { meter, quantity, unit, value: rate.value * BigInt(quantity), scale, rate }
+  }
+  const { places, value } = decimalOf(quantity)
+  const product = rate.value * value
+  return divisor === 1n
+    ? { meter, quantity, unit, value: product, scale: scale + places, rate }
+    : { meter, quantity, unit, value: roundedHalfUp(product, divisor * 10n ** BigInt(places)), scale, rate }
+}
+
+/** The meters that a usage names, as bits by their place in the table: those above zero, and those that are zero. */
+interface NamedMeters {
+  above: number
+  aboveFurther: number
+  zero: number
+  zeroFurther: number
+}
+
+/** So many bits are a small integer in V8. */
+const bits = 30
+
+/** The meters that a usage names; `undefined` where it names more than the table has. */
+const namedIn = (usage: Quantities): NamedMeters | undefined => {
+  const named: NamedMeters = { above: 0, aboveFurther: 0, zero: 0, zeroFurther: 0 }
+  for (const name in usage) {
+    const quantity: unknown = usage[name as MeterName]
+    if (typeof quantity !== "number") continue
+    const row = byName.get(name as MeterName)
+    if (row === undefined) continue
+    if (quantity > 0) {
+      if (row.index < bits) named.above |= 1 << row.index
+      else named.aboveFurther |= 1 << (row.index - bits)
+    } else if (row.index < bits) named.zero |= 1 << row.index
+    else named.zeroFurther |= 1 << (row.index - bits)
+  }
+  const { other, toolCalls, uncounted } = usage
+  return other === undefined && toolCalls === undefined && uncounted === undefined ? named : undefined
+}
+
+/** How usages that name certain meters are charged. */
+interface ChargePlan<R> {
+  readonly operation: string
+  readonly named: NamedMeters
+  readonly charged: ReadonlyArray<{
+    readonly row: Row
+    readonly rate: R
+    /** The parts of the quantity that the usages name. */
+    readonly parts: Row["parts"]
+  }>
+}
+
+// Programs name a handful of combinations. Bounded, should they ever be made up by data.
+const maxPlans = 30
+
+/** How usages are charged at some rates, by what they name. */
+export class ChargePlans<R extends Rate<unknown>> {
+  private readonly plans: Array<ChargePlan<R>> = []
+
+  /** Remembers how a usage was charged. */
+  add(usage: Quantities, named: NamedMeters, lines: ReadonlyArray<ChargeLine<R>>): void {
+    if (this.plans.length >= maxPlans) return
+    const charged = lines.map(({ meter, rate }) => {
+      const row = rowOf(meter as MeterName)
+      return { row, rate, parts: row.parts.filter(({ name }) => (usage[name] ?? 0) > 0) }
+    })
+    this.plans.push({ operation: usage.operation, named, charged })
+  }
+
+  /** The charges of a usage; `undefined` where none like it was charged, or where nothing is left of a total beside its parts. */
+  chargesOf(usage: Quantities, named: NamedMeters, scale: number): Charged<R> | undefined {
+    for (const plan of this.plans) {
+      if (isSameNamed(plan.named, named) && plan.operation === usage.operation) return chargesBy(plan, usage, scale)
+    }
+    return undefined
+  }
+}
+
+const isSameNamed = (one: NamedMeters, other: NamedMeters): boolean =>
+  one.above === other.above &&
+  one.zero === other.zero &&
+  one.aboveFurther === other.aboveFurther &&
+  one.zeroFurther === other.zeroFurther
+
+const none: ReadonlyArray<never> = []
+
+const chargesBy = <R extends Rate<unknown>>(
+  { charged }: ChargePlan<R>,
+  usage: Quantities,
+  scale: number
+): Charged<R> | undefined => {
+  const lines: Array<ChargeLine<R>> = []
+  for (const { parts, rate, row } of charged) {
+    let rest = usage[row.name] as number
+    for (const { factor, name } of parts) rest += factor * (usage[name] as number)
+    if (rest <= 0) return undefined
+    lines.push(lineOf(row.name, rest, row.unit, rate, row.divisor, scale))
+  }
+  return { lines, unpriced: none, uncounted: none }
 }
 
 /** The meters that a usage names, in the order of the table, and whether any is a part of another. Most usages name a few. */

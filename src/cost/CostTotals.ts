@@ -1,7 +1,7 @@
 /**
  * What all calls of a run consumed and cost together.
  */
-import { BigDecimal, Schema } from "effect"
+import { BigDecimal, Schema, type Types } from "effect"
 import type { AttributeValue } from "../run/Run.js"
 import { type FieldsOf, makeUnsafe, optional } from "../schema/SchemaRecord.js"
 import { Attribute } from "../wire/Wire.js"
@@ -121,6 +121,14 @@ export class UsageTotals {
     if (unpricedCalls > 0) fields.unpriced = { ...unpriced }
     return makeUnsafe(CostTotals, fields)
   }
+}
+
+/** What `makeUnsafe` gives, at a fraction of its time: each call has one. */
+export const recordedAs = (usage: Usage, cost: Cost): RecordedUsage => {
+  const recorded: Types.Mutable<RecordedUsage> = Object.create(RecordedUsage.prototype)
+  recorded.usage = usage
+  recorded.cost = cost
+  return recorded
 }
 
 /** Nobody consumes as much, but anybody may say so. */

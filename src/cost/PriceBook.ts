@@ -1,7 +1,7 @@
 /**
  * What calls cost: prices, looked up for the time of a usage.
  */
-import { BigDecimal, Context, Either, Layer } from "effect"
+import { BigDecimal, Context, Either, Layer, type Types } from "effect"
 import type { FieldProblem } from "../schema/FieldText.js"
 import { makeUnsafe } from "../schema/SchemaRecord.js"
 import { type Charged, type ChargeLine, chargesOf } from "./Charge.js"
@@ -157,7 +157,8 @@ export interface BookOptions {
 export const make = (prices: Iterable<Price>, options: BookOptions = {}): Either.Either<Book, InvalidPrice> =>
   Either.map(checkAll(prices, options), (checked) => {
     const index = new PriceIndex(checked, options.deployments ?? {})
-    const priceOf: Service["priceOf"] = (usage, payer) => costOf(usage, () => index.find(usage, payer))
+    const priceOf: Service["priceOf"] = (usage, payer) =>
+      freeOrReported(usage) ?? priced(usage, index.find(usage, payer))
     return { priceOf, explain: (usage, payer) => ({ ...index.explain(usage, payer), cost: priceOf(usage, payer) }) }
   })
 
@@ -220,13 +221,15 @@ export const layer = (prices: Iterable<Price>, options?: BookOptions): Layer.Lay
  * @since 0.2.0
  * @category prices
  */
-export const empty: Service = { priceOf: (usage) => costOf(usage, () => undefined) }
+export const empty: Service = { priceOf: (usage) => freeOrReported(usage) ?? priced(usage, undefined) }
 
-const costOf = (usage: Usage, find: () => Lookup): Cost => {
-  if (usage.usd !== undefined) return reported(usage.usd)
-  // Nothing was served.
-  if (usage.requests === 0) return free
-  const price = find()
+/** What a usage costs where no price decides: what its provider reports, and nothing where nothing was served. */
+const freeOrReported = ({ requests, usd }: Usage): Cost | undefined => {
+  if (usd !== undefined) return reported(usd)
+  return requests === 0 ? free : undefined
+}
+
+const priced = (usage: Usage, price: Lookup): Cost => {
   if (price === undefined) return usage.kind === "llm" ? unknownModel : noPriceForKind
   return sum(chargesOf(usage, price.ratesFor(usage.inputTokens ?? 0, usage.serviceTier, usage.region)))
 }
@@ -235,13 +238,25 @@ const sum = ({ lines, uncounted, unpriced }: Charged<PriceRate>): Cost => {
   let scale = 0
   for (const line of lines) if (line.scale > scale) scale = line.scale
   let amount = 0n
-  for (const line of lines) amount += line.scale === scale ? line.value : line.value * 10n ** BigInt(scale - line.scale)
+  const charges: Array<Charge> = []
+  for (const line of lines) {
+    amount += line.scale === scale ? line.value : line.value * 10n ** BigInt(scale - line.scale)
+    charges.push(chargeOf(line))
+  }
   const usd = BigDecimal.make(amount, scale)
-  const charges = lines.map(chargeOf)
-  if (unpriced.length === 0 && uncounted.length === 0) return makeUnsafe(Priced, { _tag: "Priced", usd, charges })
+  if (unpriced.length === 0 && uncounted.length === 0) return pricedAs(usd, charges)
   const reason: UnpricedReason = unpriced.length > 0 ? "no_price_for_kind" : "no_usage"
   const fields = { _tag: "Unpriced" as const, reason, missing: [...unpriced, ...uncounted], usd, charges }
   return makeUnsafe(Unpriced, fields)
+}
+
+/** What `makeUnsafe` gives. Most calls have such a cost, and fields that are set by name take a fraction of the time. */
+const pricedAs = (usd: BigDecimal.BigDecimal, charges: ReadonlyArray<Charge>): Priced => {
+  const cost: Types.Mutable<Priced> = Object.create(Priced.prototype)
+  cost._tag = "Priced"
+  cost.usd = usd
+  cost.charges = charges
+  return cost
 }
 
 const chargeOf = ({ meter, quantity, rate, scale, unit, value }: ChargeLine<PriceRate>): Charge => ({
@@ -257,11 +272,7 @@ const fromProvider: PriceSource = { source: "provider" }
 
 /** A cost that the provider itself reported. */
 const reported = (usd: BigDecimal.BigDecimal): Priced =>
-  makeUnsafe(Priced, {
-    _tag: "Priced",
-    usd,
-    charges: [{ meter: "usd", quantity: 1, unit: "usd", unitPrice: usd, usd, price: fromProvider }]
-  })
+  pricedAs(usd, [{ meter: "usd", quantity: 1, unit: "usd", unitPrice: usd, usd, price: fromProvider }])
 
 const free = new Priced({ usd: zero })
 

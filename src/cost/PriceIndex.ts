@@ -93,10 +93,18 @@ interface Shelf {
 export class PriceIndex {
   private readonly shelves = new Map<UsageKind, Shelf>()
   private readonly deployments: ReadonlyMap<string, string>
-  private readonly names = { overrides: new NameCache(overrideNames), others: new NameCache(listNames) }
+  private readonly known: SearchCache
+  /** The instants at which a price begins or ends to hold, in order. */
+  private readonly changes: ReadonlyArray<number>
+  /** Whether no price is for a customer or a tenant alone. */
+  private isForAll = true
 
   constructor(prices: ReadonlyArray<CheckedPrice>, deployments: Readonly<Record<string, string>>) {
     this.deployments = new Map(Object.entries(deployments))
+    this.known = new SearchCache(this.deployments)
+    this.changes = Array.from(new Set(prices.flatMap(({ from, until }) => [from, until])))
+      .filter(Number.isFinite)
+      .sort((a, b) => a - b)
     for (const price of prices) this.add(price)
     for (const { others, overrides } of this.shelves.values()) {
       for (const names of [...overrides.values(), ...others.values()]) {
@@ -108,12 +116,38 @@ export class PriceIndex {
   }
 
   find(usage: Usage, payer: Payer): Lookup {
+    const search = this.known.searchFor(usage)
+    const { last } = search
+    if (last !== undefined && this.isSame(last, usage, payer)) return last.price
+    const price = this.search(search, usage, payer)
+    const { epochMillis } = usage.time
+    search.last = {
+      kind: usage.kind,
+      operation: usage.operation,
+      customerId: payer.customerId,
+      tenantId: payer.tenantId,
+      from: this.changes.findLast((instant) => instant <= epochMillis) ?? Number.NEGATIVE_INFINITY,
+      until: this.changes.find((instant) => instant > epochMillis) ?? Number.POSITIVE_INFINITY,
+      price
+    }
+    return price
+  }
+
+  private isSame(last: Found, usage: Usage, payer: Payer): boolean {
+    const { epochMillis } = usage.time
+    return (
+      last.kind === usage.kind &&
+      last.operation === usage.operation &&
+      last.from <= epochMillis &&
+      epochMillis < last.until &&
+      (this.isForAll || (last.customerId === payer.customerId && last.tenantId === payer.tenantId))
+    )
+  }
+
+  private search({ others, overrides }: Search, usage: Usage, payer: Payer): Lookup {
     const shelf = this.shelves.get(usage.kind)
     if (shelf === undefined) return undefined
-    return (
-      this.findIn(shelf.overrides, this.names.overrides, usage, payer) ??
-      this.findIn(shelf.others, this.names.others, usage, payer)
-    )
+    return findIn(shelf.overrides, overrides, usage, payer) ?? findIn(shelf.others, others, usage, payer)
   }
 
   explain(usage: Usage, payer: Payer): Omit<Explanation, "cost"> {
@@ -146,27 +180,50 @@ export class PriceIndex {
   private add(price: CheckedPrice): void {
     const shelf = getOrAdd(this.shelves, price.kind, () => ({ overrides: new Map(), others: new Map() }))
     const owners = price.source === undefined ? shelf.overrides : shelf.others
-    const names = getOrAdd(owners, ownerOf(price.customerId, price.tenantId), () => new Map())
+    const owner = ownerOf(price.customerId, price.tenantId)
+    if (owner !== everybody) this.isForAll = false
+    const names = getOrAdd(owners, owner, () => new Map())
     const [exact, alias] = namesOf(price)
     getOrAdd(names, exact, emptyNamed).exact.push(price)
     if (alias !== undefined) getOrAdd(names, alias, emptyNamed).alias.push(price)
   }
+}
 
-  private findIn(owners: Names, known: NameCache, usage: Usage, payer: Payer): Lookup {
-    if (owners.size === 0) return undefined
-    const looked = known.namesFor(usage, this.deployments)
-    for (const owner of ownersOf(payer, owners)) {
-      const names = owners.get(owner)
-      if (names === undefined) continue
-      for (const name of looked) {
-        const named = names.get(name)
-        if (named === undefined) continue
-        const found = fitting(named.exact, usage) ?? fitting(named.alias, usage)
-        if (found !== undefined) return found
-      }
+const findIn = (owners: Names, looked: ReadonlyArray<string>, usage: Usage, payer: Payer): Lookup => {
+  if (owners.size === 0) return undefined
+  for (const owner of ownersOf(payer, owners)) {
+    const names = owners.get(owner)
+    if (names === undefined) continue
+    for (const name of looked) {
+      const named = names.get(name)
+      if (named === undefined) continue
+      const found = fitting(named.exact, usage) ?? fitting(named.alias, usage)
+      if (found !== undefined) return found
     }
-    return undefined
   }
+  return undefined
+}
+
+/** What is looked for, for the models of a usage. */
+interface Search {
+  readonly model: string | undefined
+  readonly provider: string
+  readonly responseModel: string | undefined
+  /** The names of overrides. */
+  readonly overrides: ReadonlyArray<string>
+  /** The names of prices with a source. */
+  readonly others: ReadonlyArray<string>
+  /** What was found last. */
+  last: Found | undefined
+}
+
+/** What was found, for whom, and from when until when the same is found. */
+interface Found extends Payer {
+  readonly kind: UsageKind
+  readonly operation: string
+  readonly from: number
+  readonly until: number
+  readonly price: Lookup
 }
 
 type NamesFor = (usage: Usage, deployments: ReadonlyMap<string, string>) => ReadonlyArray<string>
@@ -176,24 +233,47 @@ const maxCached = 1000
 
 type ByModel<A> = Map<string | undefined, A>
 
-/** Remembers the names for the models of a usage. */
-class NameCache {
+/** Remembers what is looked for. */
+class SearchCache {
   /** By provider, the model that was asked for, and the one that answered: a key of all three would be made anew each time. */
-  private readonly known = new Map<string, ByModel<ByModel<ReadonlyArray<string>>>>()
+  private readonly known = new Map<string, ByModel<ByModel<Search>>>()
   private size = 0
+  private last: Search | undefined
 
-  constructor(private readonly compute: NamesFor) {}
+  constructor(private readonly deployments: ReadonlyMap<string, string>) {}
 
-  namesFor(usage: Usage, deployments: ReadonlyMap<string, string>): ReadonlyArray<string> {
+  searchFor(usage: Usage): Search {
     const { model, provider, responseModel } = usage
-    const answer = this.known.get(provider)?.get(model)?.get(responseModel)
-    if (answer !== undefined) return answer
-    const names = this.compute(usage, deployments)
-    if (this.size >= maxCached) return names
+    const { last } = this
+    if (
+      last !== undefined &&
+      last.responseModel === responseModel &&
+      last.model === model &&
+      last.provider === provider
+    )
+      return last
+    const search = this.known.get(provider)?.get(model)?.get(responseModel) ?? this.add(usage)
+    this.last = search
+    return search
+  }
+
+  private add(usage: Usage): Search {
+    const { model, provider, responseModel } = usage
+    const { deployments } = this
+    const overrides = overrideNames(usage, deployments)
+    const search: Search = {
+      model,
+      provider,
+      responseModel,
+      overrides,
+      others: listNames(usage, deployments),
+      last: undefined
+    }
+    if (this.size >= maxCached) return search
     this.size += 1
     const ofProvider = getOrAdd(this.known, provider, () => new Map())
-    getOrAdd(ofProvider, model, () => new Map()).set(responseModel, names)
-    return names
+    getOrAdd(ofProvider, model, () => new Map()).set(responseModel, search)
+    return search
   }
 }
 

@@ -2,7 +2,7 @@
  * A price that was checked, and what it says a unit costs under the conditions of a usage.
  */
 import { BigDecimal, DateTime, Either } from "effect"
-import { decimalPlacesOf, type Rate, type Rates } from "./Charge.js"
+import { ChargePlans, decimalPlacesOf, type Rate, type Rates } from "./Charge.js"
 import type { PriceSource } from "./Cost.js"
 import { type MeterName, meterNames, meterOf, type Unit, units } from "./Meter.js"
 import { InvalidPrice, type Price, type ServiceTierPrices, type UnitPrices } from "./Price.js"
@@ -78,6 +78,8 @@ export const tokenUnits: ReadonlySet<Unit> = new Set(units.filter((unit) => unit
 interface Step {
   readonly above: number | undefined
   readonly usd: UnitPrices
+  /** What they come to in the standard tier, once it was asked for. */
+  rates: PriceRates | undefined
 }
 
 /** Gives the rates of a price. They are computed when they are asked for first. */
@@ -90,7 +92,6 @@ const ratesOf = (price: Price, from: number): CheckedPrice["ratesFor"] => {
   const named = namedIn([...standard, ...Array.from(tiers.values()).flat()])
   const expects = price.expects ?? []
   const known = new Map<string, PriceRates>()
-  const ofStandard = new Map<Step | undefined, PriceRates>()
   const base: Partial<PriceSource> = {
     source: price.source ?? overrideSource,
     entry: price.model ?? price.provider ?? price.kind ?? "llm",
@@ -108,13 +109,9 @@ const ratesOf = (price: Price, from: number): CheckedPrice["ratesFor"] => {
   return (inputTokens, serviceTier = standardTier, region) => {
     const step = stepFor(standard, inputTokens)
     const factor = region === undefined ? undefined : regions.get(region.toLowerCase())
-    if (serviceTier === standardTier && factor === undefined) {
-      let rates = ofStandard.get(step)
-      if (rates === undefined) {
-        rates = compile(layersOf(step, standardTier, undefined), named, expects, undefined)
-        ofStandard.set(step, rates)
-      }
-      return rates
+    if (serviceTier === standardTier && factor === undefined && step !== undefined) {
+      step.rates ??= compile(layersOf(step, standardTier, undefined), named, expects, undefined)
+      return step.rates
     }
     const tierStep = stepFor(tiers.get(serviceTier) ?? [], inputTokens)
     const key = `${step?.above} ${serviceTier} ${tierStep?.above} ${factor === undefined ? "" : region}`
@@ -133,13 +130,19 @@ const maxRemembered = 100
 /** The highest step first. Each holds the prices of the first, changed by its own. */
 const stepsOf = ({ tiers = [], usd }: ServiceTierPrices): ReadonlyArray<Step> => [
   ...tiers
-    .map(({ aboveInputTokens, usd: changed }) => ({ above: aboveInputTokens, usd: { ...usd, ...changed } }))
+    .map(({ aboveInputTokens, usd: changed }) => ({
+      above: aboveInputTokens,
+      usd: { ...usd, ...changed },
+      rates: undefined
+    }))
     .sort((a, b) => b.above - a.above),
-  { above: undefined, usd }
+  { above: undefined, usd, rates: undefined }
 ]
 
-const stepFor = (steps: ReadonlyArray<Step>, inputTokens: number): Step | undefined =>
-  steps.find(({ above }) => above === undefined || inputTokens > above)
+const stepFor = (steps: ReadonlyArray<Step>, inputTokens: number): Step | undefined => {
+  for (const step of steps) if (step.above === undefined || inputTokens > step.above) return step
+  return undefined
+}
 
 /** What a price names under any of its conditions. */
 interface NamedUnits {
@@ -226,7 +229,8 @@ const compile = (
     other: ratesIn(other),
     isFlat: named.isRequestAlone && byUnit.has("request"),
     lacking: new Set(named.paid.filter((unit) => !byUnit.has(unit))),
-    expects
+    expects,
+    plans: new ChargePlans()
   }
 }
 

@@ -194,6 +194,7 @@ export interface Consumption extends Readonly<Partial<Record<Quantity, number | 
 
 /** Whether it is known what a call consumed. A part says nothing of its total. */
 export const hasQuantity = (consumption: Consumption): boolean => {
+  if (consumption.inputTokens !== undefined || consumption.outputTokens !== undefined) return true
   // A call names a few of them.
   for (const key in consumption) if (consumption[key as keyof Consumption] !== undefined && wholes.has(key)) return true
   return false
@@ -261,6 +262,107 @@ export interface KnownDetails {
  * left out; what a usage cannot be without becomes `other` and `unknown`.
  */
 export const make = (
+  details: UsageDetails,
+  further: Partial<UsageDetails>,
+  known: KnownDetails,
+  onProblem: (problem: FieldProblem) => void
+): Usage => plainUsage(details, further, known) ?? anyUsage(details, further, known, onProblem)
+
+/**
+ * Most usages name no more than a model, its tokens and ids, and nothing is wrong with them. Those are put together field by field, by
+ * name, which takes a fraction of the time; `undefined` is any other.
+ */
+const plainUsage = (details: UsageDetails, further: Partial<UsageDetails>, known: KnownDetails): Usage | undefined => {
+  // The fields that are not taken yet.
+  let left = fieldsIn(details) + fieldsIn(further)
+  const { isStreaming, kind, model, operation, provider, status } = details
+  const {
+    cacheReadTokens,
+    finishReason,
+    inputTokens,
+    outputTokens,
+    providerRequestId,
+    reasoningTokens,
+    responseModel
+  } = further
+  if (kind !== "llm" || !isText(provider) || !isText(operation)) return undefined
+  left -= 3
+  const usage: Unchecked = Object.create(Usage.prototype)
+  usage.requests = 1
+  usage.status = "success"
+  usage.time = known.time
+  if (known.durationMs !== undefined) usage.durationMs = known.durationMs
+  if (known.step !== undefined) usage.step = known.step
+  usage.kind = kind
+  usage.provider = normalizeSystem(kind, provider)
+  usage.operation = operation
+  if (model !== undefined) {
+    if (!isText(model)) return undefined
+    usage.model = model
+    left -= 1
+  }
+  if (isStreaming !== undefined) {
+    if (typeof isStreaming !== "boolean") return undefined
+    usage.isStreaming = isStreaming
+    left -= 1
+  }
+  if (status !== undefined) {
+    if (status !== "success" && status !== "interrupted") return undefined
+    usage.status = status
+    left -= 1
+  }
+  if (inputTokens !== undefined) {
+    if (!isCount(inputTokens)) return undefined
+    usage.inputTokens = inputTokens
+    left -= 1
+  }
+  if (cacheReadTokens !== undefined) {
+    if (!isCount(cacheReadTokens) || inputTokens === undefined || cacheReadTokens > inputTokens) return undefined
+    usage.cacheReadTokens = cacheReadTokens
+    left -= 1
+  }
+  if (outputTokens !== undefined) {
+    if (!isCount(outputTokens)) return undefined
+    usage.outputTokens = outputTokens
+    left -= 1
+  }
+  if (reasoningTokens !== undefined) {
+    if (!isCount(reasoningTokens) || outputTokens === undefined || reasoningTokens > outputTokens) return undefined
+    usage.reasoningTokens = reasoningTokens
+    left -= 1
+  }
+  if (finishReason !== undefined) {
+    if (!isText(finishReason)) return undefined
+    usage.finishReason = finishReason
+    left -= 1
+  }
+  if (providerRequestId !== undefined) {
+    if (!isText(providerRequestId)) return undefined
+    usage.providerRequestId = providerRequestId
+    left -= 1
+  }
+  if (responseModel !== undefined) {
+    if (!isText(responseModel)) return undefined
+    usage.responseModel = responseModel
+    left -= 1
+  }
+  return left === 0 ? usage : undefined
+}
+
+/** How many details are given; of what the place knows too, also where it is `undefined`. */
+const fieldsIn = (details: Partial<UsageDetails>): number => {
+  let fields = 0
+  for (const field in details) {
+    if (details[field as keyof UsageDetails] !== undefined || field === "durationMs" || field === "step") fields += 1
+  }
+  return fields
+}
+
+const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0
+
+const isText = (value: unknown): value is string => refusal(value) === undefined
+
+const anyUsage = (
   details: UsageDetails,
   further: Partial<UsageDetails>,
   known: KnownDetails,

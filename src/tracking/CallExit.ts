@@ -11,9 +11,11 @@ export interface CallExit {
   readonly errorType?: string
 }
 
+const success: CallExit = { status: "success" }
+
 /** A failure counts before an interruption, as in a run. */
 export const callExitOf = (exit: Exit.Exit<unknown, unknown>): CallExit => {
-  if (Exit.isSuccess(exit)) return { status: "success" }
+  if (Exit.isSuccess(exit)) return success
   if (Cause.isInterruptedOnly(exit.cause)) return { status: "interrupted" }
   return { status: "failure", errorType: errorClass(Cause.squash(exit.cause)) }
 }

@@ -19,6 +19,7 @@ export type Put = (name: string, value: CallAttributeValue) => void
 export const putUsage = (usage: Usage, cost: Cost | undefined, put: Put): void => {
   const names = usage.kind === "database" ? databaseNames : commonNames
   for (const field in usage) {
+    if (isOfIdentity(field)) continue
     const name = names.get(field)
     if (name !== undefined) put(name, usage[field as keyof Usage] as CallAttributeValue)
   }
@@ -41,6 +42,18 @@ export const putIdentity = ({ kind, model, operation, provider, step }: Usage, p
   if (model !== undefined) put(CallAttribute.model, model)
   if (step !== undefined) put(Key.step, step)
 }
+
+/** Fields that every usage has, and of which the span of a call has no attribute. That takes less time than to look for one. */
+const isOfIdentity = (field: string): boolean =>
+  field === "kind" ||
+  field === "provider" ||
+  field === "operation" ||
+  field === "model" ||
+  field === "time" ||
+  field === "status" ||
+  field === "durationMs" ||
+  field === "requests" ||
+  field === "isStreaming"
 
 const putNamed = (quantities: Usage["other"], prefix: string, put: Put): void => {
   for (const name in quantities) put(prefix + name, quantities[name] as number)

@@ -3,7 +3,7 @@
  */
 import { BigDecimal, type DateTime, type Tracer } from "effect"
 import type { Cost } from "../cost/Cost.js"
-import { RecordedUsage, UsageTotals } from "../cost/CostTotals.js"
+import { recordedAs, UsageTotals } from "../cost/CostTotals.js"
 import { spendFor } from "../cost/PeriodBudget.js"
 import { empty as noPrices, PriceBook } from "../cost/PriceBook.js"
 import { make, Usage, type UsageDetails } from "../cost/UsageRecord.js"
@@ -14,7 +14,7 @@ import { annotatedSpan, type RunScope } from "../lifecycle/RunScope.js"
 import type { Run } from "../run/Run.js"
 import { makeUnsafe } from "../schema/SchemaRecord.js"
 import { Event } from "../wire/Wire.js"
-import { type Put, putIdentity, putUsage } from "./UsageAttributes.js"
+import { type CallAttributeValue, type Put, putIdentity, putUsage } from "./UsageAttributes.js"
 
 /** Where a usage stands. */
 export interface RecordTarget {
@@ -71,7 +71,7 @@ export const addFor = (fiber: AnyFiber, { run, scope, span }: RecordTarget, usag
   }
   const isFirst = scope.usageTotals === undefined
   scope.usageTotals ??= new UsageTotals()
-  scope.usageTotals.add(makeUnsafe(RecordedUsage, { usage, cost }))
+  scope.usageTotals.add(recordedAs(usage, cost))
   if (isFirst) reserveTotals(scope, scope.usageTotals)
   spend(fiber, scope, cost)
 }
@@ -129,17 +129,21 @@ const compareWithBook = (
 
 const describe = (span: Tracer.Span, usage: Usage, cost: Cost | undefined): void => {
   try {
+    const { attributes } = span
     putUsage(usage, cost, (key, value) => {
       // What the call has put there itself need not be put there again.
-      if (!isSame(span.attributes.get(key), value)) span.attribute(key, value)
+      if (!isSame(attributes.get(key), value)) span.attribute(key, value)
     })
   } catch {
     // A tracer that throws is no reason for the program to fail, nor for the usage to be lost.
   }
 }
 
-const isSame = (one: unknown, other: unknown): boolean =>
-  one === other || (Array.isArray(one) && Array.isArray(other) && one.join() === other.join())
+const isSame = (one: unknown, other: CallAttributeValue): boolean =>
+  one === other || (typeof other === "object" && Array.isArray(one) && areSame(one, other))
+
+const areSame = (some: ReadonlyArray<unknown>, others: ReadonlyArray<unknown>): boolean =>
+  some.length === others.length && others.every((other, i) => other === some[i])
 
 /** A run that was joined has no record here, so what has no span of its own goes on the one under which it was joined. */
 const tellJoined = (fiber: AnyFiber, scope: RunScope | undefined, usage: Usage, cost: Cost): void => {

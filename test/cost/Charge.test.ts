@@ -884,3 +884,67 @@ describe("any usage", () => {
     expect(back.cost.charges).toHaveLength(cost.charges.length)
   })
 })
+
+describe("what was charged before", () => {
+  const names: ReadonlyArray<MeterName> = [
+    "inputTokens",
+    "cacheReadTokens",
+    "cacheWriteTokens",
+    "cacheWrite1hTokens",
+    "inputAudioTokens",
+    "cacheReadAudioTokens",
+    "outputTokens",
+    "reasoningTokens",
+    "outputImageTokens",
+    "images",
+    "webSearches",
+    "lowContextWebSearches",
+    "computeMs",
+    "requests"
+  ]
+  const quantity = FastCheck.constantFrom(undefined, 0, 1, 2, 3, 5, 8)
+  const operation = FastCheck.constantFrom("chat", "chat", "embeddings")
+  const named = FastCheck.oneof(
+    FastCheck.uniqueArray(FastCheck.constantFrom(...names), { minLength: 1, maxLength: 5 }),
+    FastCheck.constant<Array<MeterName>>(["inputTokens", "cacheReadTokens", "inputAudioTokens"])
+  )
+  /** Usages that name the same few meters, in numbers that differ. */
+  const usages = named.chain((names) =>
+    FastCheck.array(FastCheck.tuple(operation, FastCheck.tuple(...names.map(() => quantity))), {
+      minLength: 2,
+      maxLength: 8
+    }).map((all) =>
+      all.map(([operation, quantities]) =>
+        usageOf({
+          operation,
+          ...Object.fromEntries(
+            names.flatMap((name, i) => (quantities[i] === undefined ? [] : [[name, quantities[i]]]))
+          )
+        })
+      )
+    )
+  )
+  const unitsOfNames = names.map((name) => meterOf(name).unit as Unit)
+  const price = FastCheck.record({
+    usd: FastCheck.dictionary(
+      FastCheck.constantFrom(...unitsOfNames),
+      FastCheck.constantFrom("0.01", "0.01", "0.03", "0.3", 0),
+      { minKeys: 4, maxKeys: 12 }
+    ),
+    expects: FastCheck.constantFrom<ReadonlyArray<MeterName> | undefined>(undefined, ["outputImageTokens"])
+  })
+
+  it("changes nothing: a book that knows many usages gives each the cost that a new book gives", () => {
+    const costs = (book: PriceBook.Book, usages: ReadonlyArray<ReturnType<typeof usageOf>>) =>
+      usages.map((usage) => JSON.stringify(book.priceOf(usage, { customerId: "bigretail" })))
+    FastCheck.assert(
+      FastCheck.property(price, usages, (price, usages) => {
+        const newBook = () => Either.getOrThrow(PriceBook.make([{ model: "quill-2", ...price }]))
+        const book = newBook()
+        costs(book, usages)
+        expect(costs(book, usages.toReversed())).toEqual(usages.toReversed().flatMap((one) => costs(newBook(), [one])))
+      }),
+      { numRuns: 500 }
+    )
+  })
+})

@@ -2,7 +2,7 @@
  * Which price wins, and how a book explains it.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Either } from "effect"
+import { DateTime, Either } from "effect"
 import { Cost, PriceBook, type Usage } from "../../src/index.js"
 import { usageOf as tokenUsage, type UsageFields } from "../usages.js"
 
@@ -282,5 +282,62 @@ describe("a name with a provider in front", () => {
   it("and nothing behind it is no name of any model", () => {
     const prices = [priced(1, { model: "quill-2" }), priced(2, { provider: "openai" })]
     expect(costOf({ model: "openai/", responseModel: "quill-2-20260806" }, prices)).toBe("1")
+  })
+})
+
+describe("what was found before", () => {
+  const at = (time: string) => DateTime.unsafeMake(time)
+
+  it("holds for the same kind, operation, payer and time alone", () => {
+    const book = Either.getOrThrow(
+      PriceBook.make([
+        priced(1, { model: "quill-2" }),
+        priced(2, { model: "quill-2", from: "2026-06-01" }),
+        priced(3, { model: "quill-2", from: "2026-07-01", until: "2026-08-01" }),
+        priced(4, { model: "quill-2", operation: "embeddings" }),
+        priced(5, { model: "quill-2", customerId: "bigretail", from: "2026-09-01" }),
+        priced(6, { model: "quill-2", tenantId: "acme", from: "2026-09-01" }),
+        priced(7, { model: "quill-2", kind: "other" })
+      ])
+    )
+    const asked: ReadonlyArray<readonly [string, UsageFields, PriceBook.Payer]> = [
+      ["1", { time: at("2026-05-31T23:59:59.999Z") }, { customerId: "anyone" }],
+      ["2", { time: at("2026-06-01T00:00:00Z") }, { customerId: "anyone" }],
+      ["3", { time: at("2026-07-31T23:59:59.999Z") }, { customerId: "anyone" }],
+      ["2", { time: at("2026-08-01T00:00:00Z") }, { customerId: "anyone" }],
+      ["4", { time: at("2026-06-01T00:00:00Z"), operation: "embeddings" }, { customerId: "anyone" }],
+      ["2", { time: at("2026-09-01T00:00:00Z") }, { customerId: "anyone" }],
+      ["5", { time: at("2026-09-01T00:00:00Z") }, { customerId: "bigretail" }],
+      ["6", { time: at("2026-09-01T00:00:00Z") }, { customerId: "anyone", tenantId: "acme" }],
+      ["7", { time: at("2026-09-01T00:00:00Z"), kind: "other", model: "quill-2" }, { customerId: "anyone" }]
+    ]
+    const found = (some: typeof asked) =>
+      some.map(([, fields, payer]) => Cost.format(book.priceOf(usageOf(fields), payer).usd))
+    const expected = asked.map(([usd]) => usd)
+    expect(found(asked)).toEqual(expected)
+    expect(found(asked.toReversed())).toEqual(expected.toReversed())
+    for (const one of asked) for (const other of asked) expect(found([one, other])).toEqual([one[0], other[0]])
+  })
+
+  it("is of one provider and both models", () => {
+    const book = Either.getOrThrow(
+      PriceBook.make([
+        listed(1, "openai", "quill-2"),
+        listed(2, "openai", "quill-2-2026-08-06"),
+        listed(3, "groq", "quill-2"),
+        listed(4, "openai", "quill-3")
+      ])
+    )
+    const asked: ReadonlyArray<readonly [string, UsageFields]> = [
+      ["1", {}],
+      ["2", { responseModel: "quill-2-2026-08-06" }],
+      ["3", { provider: "groq" }],
+      ["4", { model: "quill-3" }],
+      ["4", { model: "quill-3", responseModel: "quill-3-mini" }]
+    ]
+    const found = (some: typeof asked) =>
+      some.map(([, fields]) => Cost.format(book.priceOf(usageOf(fields), payer).usd))
+    for (const one of asked)
+      for (const other of asked) expect(found([one, other, one])).toEqual([one[0], other[0], one[0]])
   })
 })

@@ -239,3 +239,45 @@ describe("whatever is said", () => {
     Schema.validateSync(Usage.Usage)(usage)
   })
 })
+
+describe("details of a call of a model", () => {
+  const text = FastCheck.constantFrom<unknown>(undefined, "quill-2", "resp_1", "", "a\nb", 7, "x".repeat(300))
+  const tokens = FastCheck.constantFrom<unknown>(undefined, 0, 3, 5, 8, -1, 1.5, "5")
+  const details = FastCheck.record({
+    kind: FastCheck.constantFrom<unknown>("llm", "llm", "llm", "database", undefined),
+    provider: FastCheck.constantFrom<unknown>("openai", "Azure OpenAI", "", undefined),
+    operation: FastCheck.constantFrom<unknown>("chat", "chat", "", undefined),
+    model: text,
+    isStreaming: FastCheck.constantFrom<unknown>(undefined, true, false, "yes"),
+    status: FastCheck.constantFrom<unknown>(undefined, "success", "failure", "interrupted", "odd")
+  })
+  const further = FastCheck.record(
+    {
+      inputTokens: tokens,
+      cacheReadTokens: tokens,
+      outputTokens: tokens,
+      reasoningTokens: tokens,
+      finishReason: text,
+      providerRequestId: text,
+      responseModel: text,
+      provider: FastCheck.constantFrom<unknown>("groq", undefined),
+      durationMs: FastCheck.constantFrom<unknown>(undefined, 7)
+    },
+    { requiredKeys: [] }
+  )
+
+  it("are taken as they are where any other detail is with them", () => {
+    FastCheck.assert(
+      FastCheck.property(details, further, (details, further) => {
+        const plain = made(details, further)
+        const other = made({ ...details, region: "us" }, further)
+        const { region, ...fields } = other.usage
+        expect({ ...plain.usage }).toEqual(fields)
+        expect(region).toBe("us")
+        expect(plain.problems).toEqual(other.problems)
+        expect(plain.usage).toBeInstanceOf(Usage.Usage)
+      }),
+      { numRuns: 2000 }
+    )
+  })
+})
