@@ -35,7 +35,7 @@ export const sampleOf = (filter: EventFilter): Effect.Effect<Sample, CommandErro
     const usd = "e.usd::double precision"
     const [row] = yield* query({
       from: ["events"],
-      columns: ["status", "unpriced_calls", "usd", "attempts", ...condition.columns],
+      columns: { events: ["status", "unpriced_calls", "usd", "attempts", ...condition.columns] },
       text: `SELECT count(*) AS events, count(*) FILTER (WHERE e.status = 'success') AS successes,
           sum(e.unpriced_calls) AS unpriced_calls, sum(${usd}) AS usd, sum(${usd} * ${usd}) AS usd_squared,
           sum(${usd}) FILTER (WHERE e.status = 'success') AS usd_of_successes,

@@ -64,7 +64,7 @@ export const eventFigures = (
     const countOf = (status: string) => `count(*) FILTER (WHERE e.status = '${status}')`
     const rows = yield* query({
       from: ["events", ...grouping.from],
-      columns: [...ofFigures, ...grouping.columns, ...condition.columns],
+      columns: { events: [...ofFigures, ...grouping.columns, ...condition.columns] },
       text: `SELECT g.*, ${dialect.percentile("g.durations", 0.5)} AS p50, ${dialect.percentile("g.durations", 0.95)} AS p95
         FROM (
           SELECT ${grouping.selected}
@@ -123,7 +123,7 @@ export const valueSums = (
     const condition = conditionOf(filter)
     const rows = yield* query({
       from: ["events", ...grouping.from],
-      columns: ["value_type", "value_amount", ...grouping.columns, ...condition.columns],
+      columns: { events: ["value_type", "value_amount", ...grouping.columns, ...condition.columns] },
       text: `SELECT ${grouping.selected} coalesce(e.value_type, '') AS value_type, sum(e.value_amount) AS amount
         FROM events e ${grouping.joins} WHERE e.value_amount IS NOT NULL AND ${condition.text}
         GROUP BY ${grouping.keys}${grouping.keys === "" ? "" : ", "}coalesce(e.value_type, '') ORDER BY amount DESC, value_type`,
@@ -145,7 +145,7 @@ export const startTimes = (
     const condition = conditionOf(filter)
     const [row] = yield* query({
       from: ["events"],
-      columns: ["start_time", ...condition.columns],
+      columns: { events: ["start_time", ...condition.columns] },
       text: `SELECT ${dialect.iso("min(e.start_time)")} AS first, ${dialect.iso("max(e.start_time)")} AS last
         FROM events e WHERE ${condition.text}`,
       parameters: condition.parameters

@@ -4,7 +4,7 @@
 import { Effect } from "effect"
 import type { CommandError } from "../CommandError.js"
 import * as Cells from "../store/Cells.js"
-import { LedgerStore } from "../store/LedgerStore.js"
+import { LedgerStore, type Statement } from "../store/LedgerStore.js"
 
 /** Runs with something in common, and the event of the first of them. */
 export interface RunCount {
@@ -12,10 +12,16 @@ export interface RunCount {
   readonly eventId: string | undefined
 }
 
+/** What all findings are made of, so that lines are read once. */
+const reads: Pick<Statement, "calls" | "columns"> = {
+  columns: { runs: ["parent_run_id", "retry_of_run_id", "status"] },
+  calls: "unpriced"
+}
+
 /** How many runs there are. */
 export const runCount: Effect.Effect<number, CommandError, LedgerStore> = Effect.gen(function* () {
   const { query } = yield* LedgerStore
-  const [row] = yield* query({ from: ["runs"], text: "SELECT count(*) AS runs FROM runs" })
+  const [row] = yield* query({ ...reads, from: ["runs"], text: "SELECT count(*) AS runs FROM runs" })
   return Cells.count(row?.runs)
 })
 
@@ -24,6 +30,7 @@ export const endless = (status: "running" | "lost"): Effect.Effect<RunCount, Com
   Effect.gen(function* () {
     const { dialect, query } = yield* LedgerStore
     const [row] = yield* query({
+      ...reads,
       from: ["runs"],
       text: `SELECT count(*) AS runs, ${dialect.first("event_id", ["start_time", "run_id"])} AS event_id
       FROM runs WHERE NOT is_completed AND run_status = '${status}'`
@@ -37,6 +44,7 @@ const toleratedSkewMillis = 1000
 export const skewed: Effect.Effect<RunCount, CommandError, LedgerStore> = Effect.gen(function* () {
   const { dialect, query } = yield* LedgerStore
   const [row] = yield* query({
+    ...reads,
     from: ["runs"],
     text: `SELECT count(*) AS runs, ${dialect.first("event_id", ["start_time", "run_id"])} AS event_id FROM (
         ${["parent_run_id", "retry_of_run_id"]
@@ -65,12 +73,13 @@ export const unpriced: Effect.Effect<ReadonlyArray<Unpriced>, CommandError, Ledg
   const { query } = yield* LedgerStore
   const name = "coalesce(u.response_model, u.model, u.provider)"
   const groups = yield* query({
-    // Lines are read once for both statements.
+    ...reads,
     from: ["usages", "quantities"],
     text: `SELECT ${name} AS name, u.unpriced_reason AS reason, count(*) AS calls
       FROM usages u WHERE u.cost = 'Unpriced' GROUP BY 1, 2 ORDER BY calls DESC, name, reason`
   })
   const amounts = yield* query({
+    ...reads,
     from: ["usages", "quantities"],
     text: `SELECT ${name} AS name, u.unpriced_reason AS reason, q.meter AS meter, sum(q.amount) AS amount
       FROM usages u JOIN quantities q ON q.run_id = u.run_id AND q.usage_number = u.number

@@ -11,7 +11,6 @@ import { Effect } from "effect"
 import { CommandError, exitCodes } from "../CommandError.js"
 import * as CompactedFiles from "./CompactedFiles.js"
 import * as DuckDb from "./DuckDb.js"
-import * as EventRelation from "./EventRelation.js"
 import * as LedgerTables from "./LedgerTables.js"
 import * as Segments from "./Segments.js"
 import * as UnsettledRuns from "./UnsettledRuns.js"
@@ -81,11 +80,7 @@ export const compact = (
       const database = yield* DuckDb.make
       // What does not fit into memory goes to this folder.
       yield* database.query(`SET temp_directory = ${DuckDb.literal(path.join(unfinished, "temporary"))}`)
-      yield* LedgerTables.make(
-        database,
-        { segments, compacted: [] },
-        { depth: "quantities", columns: EventRelation.columns }
-      )
+      yield* LedgerTables.make(database, { segments, compacted: [] }, LedgerTables.whole("quantities"))
       const counts = yield* countsOf(database)
       if (counts.unreadable > 0) return { _tag: "Unreadable", lines: counts.unreadable } as const
       yield* database.query(lines(segments))

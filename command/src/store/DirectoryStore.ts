@@ -11,7 +11,6 @@ import * as ComingLines from "./ComingLines.js"
 import * as CompactedFiles from "./CompactedFiles.js"
 import * as Dialect from "./Dialect.js"
 import * as DuckDb from "./DuckDb.js"
-import * as EventRelation from "./EventRelation.js"
 import * as LedgerDirectory from "./LedgerDirectory.js"
 import * as LedgerLines from "./LedgerLines.js"
 import type { Health, Relation, Row, Statement, Store } from "./LedgerStore.js"
@@ -42,7 +41,7 @@ export const open = (
         Effect.tap(LedgerTables.load(database, files, reading), (loaded) => Ref.set(state, loaded))
       )
 
-    const loadedFor = (statement: Pick<Statement, "columns" | "from">) =>
+    const loadedFor = (statement: Reads) =>
       Effect.flatMap(Ref.get(state), (known) => {
         const needed = readingFor(statement)
         return known !== undefined && LedgerTables.includes(known.reading, needed)
@@ -110,7 +109,7 @@ export const open = (
       health: reading(
         Effect.flatMap(Ref.get(found), (files) => healthOf(database, files, (file) => path.relative(directory, file)))
       ),
-      linesLeftOut: reading(Effect.map(loadedFor({ from: [], columns: [] }), ({ linesLeftOut }) => linesLeftOut))
+      linesLeftOut: reading(Effect.map(loadedFor({ from: [], columns: {} }), ({ linesLeftOut }) => linesLeftOut))
     }
   })
 
@@ -136,13 +135,16 @@ const depthOf: Readonly<Record<Relation, LedgerTables.Depth>> = {
   quantities: "quantities"
 }
 
-const readingFor = ({
-  columns = EventRelation.columns,
-  from
-}: Pick<Statement, "columns" | "from">): LedgerTables.Reading => ({
-  depth: LedgerTables.deepest(["events", ...from.map((relation) => depthOf[relation])]),
-  columns
-})
+type Reads = Pick<Statement, "calls" | "columns" | "from">
+
+const readingFor = ({ calls, columns, from }: Reads): LedgerTables.Reading => {
+  const whole = LedgerTables.whole(LedgerTables.deepest(from.map((relation) => depthOf[relation])))
+  return {
+    ...whole,
+    ...(calls !== undefined && { calls }),
+    ...(columns !== undefined && { events: [], runs: [], ...columns })
+  }
+}
 
 const isSame = (one: Ledger.Files, other: Ledger.Files): boolean =>
   one.segments.length === other.segments.length &&

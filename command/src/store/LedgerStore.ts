@@ -11,6 +11,7 @@ import * as DirectoryStore from "./DirectoryStore.js"
 import type { EventColumn } from "./EventRelation.js"
 import type { LineProblem } from "./LineProblems.js"
 import * as PostgresStore from "./PostgresStore.js"
+import type { Name as RunColumn } from "./RunColumns.js"
 import type { RunRow } from "./RunRow.js"
 
 /** A value of a parameter, which is never part of the statement. */
@@ -35,10 +36,12 @@ export interface Statement {
   /** The tables that it reads. */
   readonly from: ReadonlyArray<Relation>
   /**
-   * The columns of `events` that it reads, and that those after it will: lines are read once for all of them. Absent: all. A
-   * store may have more.
+   * The columns of `events` and `runs` that it reads, and that those after it will: lines are read once for all of them. Absent: all.
+   * A store may have more.
    */
-  readonly columns?: ReadonlyArray<EventColumn>
+  readonly columns?: { readonly events?: ReadonlyArray<EventColumn>; readonly runs?: ReadonlyArray<RunColumn> }
+  /** Whether it is about calls without a price alone. A store may have all. */
+  readonly calls?: "unpriced"
   readonly text: string
   readonly parameters?: Readonly<Record<string, Parameter>>
 }

@@ -32,9 +32,21 @@ export type Depth = (typeof depths)[number]
 /** What is read of a ledger. */
 export interface Reading {
   readonly depth: Depth
-  /** The columns that `events` has, where no more is read than what events are made of. */
-  readonly columns: ReadonlyArray<EventColumn>
+  /** The columns of `events`. Without any there is no such table. */
+  readonly events: ReadonlyArray<EventColumn>
+  /** The columns of `runs`, besides those that say of which event a run is: `run_status` comes with `status`. */
+  readonly runs: ReadonlyArray<RunColumns.Name>
+  /** Which calls there are. Those without a price have no charges, and there are no annotations then. */
+  readonly calls: "all" | "unpriced"
 }
+
+/** All of a ledger at a depth. */
+export const whole = (depth: Depth): Reading => ({
+  depth,
+  events: columns,
+  runs: depth === "events" ? [] : RunColumns.names,
+  calls: "all"
+})
 
 /** The one that includes all of these. */
 export const deepest = (some: ReadonlyArray<Depth>): Depth =>
@@ -43,12 +55,16 @@ export const deepest = (some: ReadonlyArray<Depth>): Depth =>
 /** Whether all that one reads is read by another. */
 export const includes = (reading: Reading, needed: Reading): boolean =>
   deepest([reading.depth, needed.depth]) === reading.depth &&
-  (reading.depth !== "events" || needed.columns.every((column) => reading.columns.includes(column)))
+  needed.events.every((column) => reading.events.includes(column)) &&
+  needed.runs.every((column) => reading.runs.includes(column)) &&
+  (reading.calls === "all" || needed.calls === "unpriced" || !hasCalls(needed.depth))
 
 /** What one and another read. */
 export const both = (one: Reading, other: Reading): Reading => ({
   depth: deepest([one.depth, other.depth]),
-  columns: columns.filter((column) => one.columns.includes(column) || other.columns.includes(column))
+  events: Array.from(new Set([...one.events, ...other.events])),
+  runs: Array.from(new Set([...one.runs, ...other.runs])),
+  calls: one.calls === "unpriced" && other.calls === "unpriced" ? "unpriced" : "all"
 })
 
 /** What of a ledger is in the tables. */
@@ -65,10 +81,9 @@ export const load = (
   reading: Reading
 ): Effect.Effect<Loaded, CommandError> =>
   Effect.gen(function* () {
-    const { depth } = reading
     const leftOut = yield* make(database, files, reading)
     // Without calls `tail_runs` is a view of the lines, which takes half as long as a table.
-    if (hasCalls(depth)) yield* database.query("DROP TABLE read_lines")
+    if (holdsCalls(reading)) yield* database.query("DROP TABLE read_lines")
     const cut = files.compacted.reduce((sum, { cutLines, problem }) => sum + (problem === undefined ? cutLines : 1), 0)
     return { files, reading, linesLeftOut: leftOut + cut }
   })
@@ -91,7 +106,7 @@ export const make = (
     const isSorted = found.hasTies && (yield* ordered(database, readable, reading))
     const contents = { ...(isSorted ? yield* countRuns(database) : found), hasUnsettled }
     yield* all(database, runTables(readable, reading, contents))
-    if (hasCalls(depth)) yield* all(database, callTables(readable.compacted, depth, hasUnsettled))
+    if (hasCalls(depth)) yield* all(database, callTables(readable.compacted, reading, hasUnsettled))
     return contents.leftOut
   })
 
@@ -223,8 +238,10 @@ export const isCounted = `coalesce(v = 1 AND (type IN ('started', 'completed') A
     )}
     OR type IN ('writer', 'lost')), false)`
 
-const columnsOf = ({ columns, depth }: Reading): ReadonlyArray<RunColumns.Name> =>
-  depth === "events" ? RunColumns.forEvents(columns) : RunColumns.names
+const columnsOf = ({ events, runs }: Reading): ReadonlyArray<RunColumns.Name> => RunColumns.needed(events, runs)
+
+/** Whether calls are read that would take much memory in `read_lines`. */
+const holdsCalls = ({ calls, depth }: Reading): boolean => hasCalls(depth) && calls === "all"
 
 const hasCalls = (depth: Depth): boolean => depth === "calls" || depth === "quantities"
 
@@ -271,18 +288,25 @@ const nested = (depth: Depth, columns: string): string => (hasCalls(depth) ? `, 
 /** What is read of the lines of some segments. */
 const readLines = (files: Ledger.Files, segments: ReadonlyArray<Ledger.Segment>, reading: Reading): string => {
   const { depth } = reading
-  const read = columnsOf(reading)
+  const columns = columnsOf(reading)
+  const read = depth === "events" ? "runs" : hasCalls(depth) && reading.calls === "unpriced" ? "unpriced" : depth
   const lines = Segments.lines(
     segments.map(({ path }) => path),
-    depth === "events" ? RunColumns.pathsOf(read) : depth
+    read,
+    RunColumns.pathsOf(columns)
   )
   // Without a filter, so that `rowid` numbers the lines in the order in which they are read.
   return `SELECT ${isCounted} AS is_counted, type = 'completed' AS is_completed, type = 'amended' AS is_amendment,
-      ${read.map((name) => `${RunColumns.expressionOf(name)} AS ${name}`).join(", ")},
+      ${columns.map((name) => `${RunColumns.expressionOf(name)} AS ${name}`).join(", ")},
       ${segments.length === 0 ? "0" : placeIn(files, segments)} AS source,
       ${isAlive(segments)} AS is_alive, CASE WHEN type = 'amended' THEN amendment END AS amendment
-      ${nested(depth, "completed.usages AS usages, completed.annotations AS annotations")}
-      ${depth === "quantities" ? `, v IS NULL AS is_cut, CASE WHEN v = 1 AND type = 'lost' THEN "count" END AS lost` : ""}
+      ${nested(
+        depth,
+        reading.calls === "all"
+          ? "completed.usages AS usages, completed.annotations AS annotations"
+          : `${Segments.unpricedOf("completed.usages")} AS usages`
+      )}
+      ${read === "quantities" ? `, v IS NULL AS is_cut, CASE WHEN v = 1 AND type = 'lost' THEN "count" END AS lost` : ""}
     FROM (${withRun(lines, segments.length === 0 ? [] : ["file_index"])})`
 }
 
@@ -362,7 +386,7 @@ const unsettledRuns = ({ segments }: Ledger.Files, reading: Reading, from: strin
       : `coalesce(list_has_any(writers, [${Array.from(alive, DuckDb.literal).join(", ")}]), false)`
   return `INSERT INTO read_lines BY NAME
     SELECT true AS is_counted, false AS is_amendment, is_completed, ${columnsOf(reading).join(", ")}, source, ${isAlive} AS is_alive
-      ${nested(reading.depth, "NULL AS usages, NULL AS annotations")}
+      ${nested(reading.depth, reading.calls === "all" ? "NULL AS usages, NULL AS annotations" : "NULL AS usages")}
     FROM ${from}`
 }
 
@@ -394,45 +418,49 @@ const countedRuns = `CREATE OR REPLACE TEMP TABLE counted_runs AS
     event IN (SELECT event FROM winners GROUP BY event HAVING count(*) > 1) AS is_crowded
   FROM winners`
 
-/** Columns that are not read are unknown here. What is made of them is not in `events`. */
-const tailRuns = (reading: Reading): string => {
-  const read = new Set(columnsOf(reading))
-  const [status, outcome] = ["status", "outcome_status"].map((name) =>
-    read.has(name as RunColumns.Name) ? `CASE WHEN is_completed THEN ${name} ELSE ${openStatus} END` : "NULL::VARCHAR"
-  )
-  return `SELECT c.rank, source, is_completed,
-    ${RunColumns.names.map((name) => (read.has(name) ? name : `NULL::${RunColumns.typeOf(name)} AS ${name}`)).join(", ")},
-    ${outcome} AS report_status, ${status} AS run_status, is_crowded
+const readRuns = (reading: Reading): string => `SELECT c.rank, source, is_completed,
+    ${columnsOf(reading).join(", ")}, ${statusesOf(reading, openStatus)}, is_crowded
   FROM read_lines l JOIN counted_runs c ON c.rank = ${rank("l.")}`
+
+/** What is known of how runs ended, with `open` for those that have not. */
+const statusesOf = (reading: Reading, open?: string): string => {
+  const read = columnsOf(reading)
+  return (["outcome_status", "status"] as const)
+    .map((name) => {
+      const status = !read.includes(name)
+        ? "NULL::VARCHAR"
+        : open === undefined
+          ? name
+          : `CASE WHEN is_completed THEN ${name} ELSE ${open} END`
+      return `${status} AS ${name === "status" ? "run_status" : "report_status"}`
+    })
+    .join(", ")
 }
 
-const runTables = (
-  { compacted }: Ledger.Files,
-  reading: Reading,
-  { hasAmendments, hasCrowds, hasUnsettled }: Contents
-): ReadonlyArray<string> => {
+/** Columns that are not read are unknown here. What is made of them is not in `events`. */
+const tailRuns = (reading: Reading, runs: string): string => {
+  const missing = RunColumns.names.filter((name) => !columnsOf(reading).includes(name))
+  return `CREATE OR REPLACE TEMP VIEW tail_runs AS
+    SELECT ${["*", ...missing.map((name) => `NULL::${RunColumns.typeOf(name)} AS ${name}`)].join(", ")} FROM ${runs}`
+}
+
+const runTables = ({ compacted }: Ledger.Files, reading: Reading, contents: Contents): ReadonlyArray<string> => {
   const { depth } = reading
-  const ofRuns = RunColumns.names.join(", ")
   const hasCompactedAmendments = withAmendments(compacted).length > 0
-  // With one column at least.
-  const shown = depth === "events" ? Array.from(new Set(["event_id", ...reading.columns])).join(", ") : "*"
-  const events = (all: string): string => `CREATE OR REPLACE TEMP VIEW events AS SELECT ${shown} FROM (${all})`
+  const ofRuns = ["is_completed", ...columnsOf(reading)].join(", ")
   return [
-    ...(hasCalls(depth)
-      ? [
-          `CREATE OR REPLACE TEMP TABLE kept_runs AS ${tailRuns(reading)}`,
-          "CREATE OR REPLACE TEMP VIEW tail_runs AS SELECT * FROM kept_runs"
-        ]
-      : [`CREATE OR REPLACE TEMP VIEW tail_runs AS ${tailRuns(reading)}`]),
+    ...(holdsCalls(reading)
+      ? [`CREATE OR REPLACE TEMP TABLE kept_runs AS ${readRuns(reading)}`, tailRuns(reading, "kept_runs")]
+      : [tailRuns(reading, `(${readRuns(reading)})`)]),
     ...(depth === "events"
       ? []
       : [
           `CREATE OR REPLACE TEMP VIEW runs AS ${together(
             "runs",
             compacted,
-            hasUnsettled,
-            `is_completed, ${ofRuns}, report_status, run_status`,
-            `is_completed, ${ofRuns}, outcome_status AS report_status, status AS run_status`
+            contents.hasUnsettled,
+            `${ofRuns}, report_status, run_status`,
+            `${ofRuns}, ${statusesOf(reading)}`
           )}`
         ]),
     // By their place and their order there: a number of one compacted day is one of another, too.
@@ -441,25 +469,35 @@ const runTables = (
         SELECT * FROM line_amendments
         ${hasCompactedAmendments ? "UNION ALL BY NAME SELECT * FROM compacted_amendments" : ""}
       )`,
-    ...(hasCrowds
-      ? [
-          `CREATE OR REPLACE TEMP TABLE crowded_events AS
-            WITH ${crowdedEvents(Dialect.duckDb, "SELECT * FROM tail_runs WHERE is_crowded", depth === "events" ? reading.columns : columns)} SELECT * FROM crowded_events`,
-          `CREATE OR REPLACE TEMP VIEW tail_events AS
-            SELECT * FROM crowded_events UNION ALL BY NAME ${loneEvents("tail_runs")} WHERE NOT is_crowded`
-        ]
-      : [`CREATE OR REPLACE TEMP VIEW tail_events AS ${loneEvents("tail_runs")}`]),
-    `CREATE OR REPLACE TEMP VIEW recorded_events AS
-      ${together("events", compacted, hasUnsettled, "*", "* EXCLUDE (event_key, source)")}`,
-    ...(hasAmendments || hasCompactedAmendments
-      ? [
-          // A table: a common table expression would have all columns of events be read.
-          `CREATE OR REPLACE TEMP TABLE latest_amendments AS ${latestAmendments(Dialect.duckDb, "amendments")}`,
-          events(amended("recorded_events", "latest_amendments"))
-        ]
-      : [events(unamended("recorded_events"))])
+    ...(reading.events.length === 0 ? [] : eventTables(compacted, reading, contents))
   ]
 }
+
+const eventTables = (
+  compacted: ReadonlyArray<Ledger.CompactedDay>,
+  { events }: Reading,
+  { hasAmendments, hasCrowds, hasUnsettled }: Contents
+): ReadonlyArray<string> => [
+  ...(hasCrowds
+    ? [
+        `CREATE OR REPLACE TEMP TABLE crowded_events AS
+          WITH ${crowdedEvents(Dialect.duckDb, "SELECT * FROM tail_runs WHERE is_crowded", events)} SELECT * FROM crowded_events`,
+        `CREATE OR REPLACE TEMP VIEW tail_events AS
+          SELECT * FROM crowded_events UNION ALL BY NAME ${loneEvents("tail_runs")} WHERE NOT is_crowded`
+      ]
+    : [`CREATE OR REPLACE TEMP VIEW tail_events AS ${loneEvents("tail_runs")}`]),
+  `CREATE OR REPLACE TEMP VIEW recorded_events AS
+    ${together("events", compacted, hasUnsettled, "*", "* EXCLUDE (event_key, source)")}`,
+  ...(hasAmendments || withAmendments(compacted).length > 0
+    ? // A table: a common table expression would have all columns of events be read.
+      [`CREATE OR REPLACE TEMP TABLE latest_amendments AS ${latestAmendments(Dialect.duckDb, "amendments")}`]
+    : []),
+  `CREATE OR REPLACE TEMP VIEW events AS SELECT ${events.join(", ")} FROM (${
+    hasAmendments || withAmendments(compacted).length > 0
+      ? amended("recorded_events", "latest_amendments")
+      : unamended("recorded_events")
+  })`
+]
 
 /** The calls of lines whose run they say. */
 const isWinner = `SEMI JOIN tail_runs r ON r.rank = (1::BIGINT << 60) + ${position("l.")}`
@@ -471,13 +509,17 @@ const unsettledRows = (name: (typeof CompactedFiles.names)[number]): string =>
 
 const callTables = (
   compacted: ReadonlyArray<Ledger.CompactedDay>,
-  depth: Depth,
+  { calls, depth }: Reading,
   hasUnsettled: boolean
 ): ReadonlyArray<string> => {
-  const names = CompactedFiles.namesOfCalls.filter((name) => name !== "quantities" || depth === "quantities")
+  const names = CompactedFiles.namesOfCalls.filter(
+    (name) =>
+      (name !== "quantities" || depth === "quantities") &&
+      (calls === "all" || name === "usages" || name === "quantities")
+  )
   return [
     `CREATE OR REPLACE TEMP TABLE read_calls AS
-      SELECT l.run_id, l.start_time, l.event_id, l.customer_id, unnest(l.usages) AS call,
+      SELECT l.run_id, l.start_time, l.event_id, l.customer_id, ${calls === "all" ? "unnest(l.usages)" : Segments.callOf("unnest(l.usages)")} AS call,
         generate_subscripts(l.usages, 1) AS number
       FROM read_lines l ${isWinner}`,
     ...names.map((name) => `CREATE OR REPLACE TEMP TABLE tail_${name} AS ${callSelects[name]}`),

@@ -96,7 +96,7 @@ export const open = (text: string): Effect.Effect<Store, CommandError, Scope.Sco
     const sql = Context.get(context, SqlClient.SqlClient)
     const statementOf = ({ columns, from, parameters = {}, text }: Statement) => {
       const [compiled, values] = compile(text, parameters)
-      const tables = relationsOf(from, location.schema, columns)
+      const tables = relationsOf(from, location.schema, columns?.events)
       return [tables === "" ? compiled : `WITH ${tables} ${compiled}`, values] as const
     }
     const query = (statement: Statement) =>

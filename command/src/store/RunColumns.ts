@@ -75,16 +75,9 @@ export const ofRun: ReadonlyArray<Name> = [
 
 const counted: ReadonlyArray<Name> = [...ofRun, "status", "usd"]
 
-/** The columns that say which runs are of one event, and in what order they are. */
-const lineage: ReadonlyArray<Name> = [
-  "run_id",
-  "start_time",
-  "event_id",
-  "customer_id",
-  "parent_run_id",
-  "root_run_id",
-  "attempt"
-]
+/** The columns that say of which event a run is, and with those of `lineage` in what order its runs are. */
+const ofAll: ReadonlyArray<Name> = ["run_id", "start_time", "event_id", "customer_id"]
+const lineage: ReadonlyArray<Name> = ["parent_run_id", "root_run_id", "attempt"]
 
 /** What a column of events is made of, besides the lineage of runs. */
 const ofEvents: Readonly<Record<EventColumn, ReadonlyArray<Name>>> = {
@@ -113,8 +106,13 @@ const ofEvents: Readonly<Record<EventColumn, ReadonlyArray<Name>>> = {
   value_amount: ["outcome_value_amount"]
 }
 
-/** The columns of runs that columns of events are made of. */
-export const forEvents = (columns: ReadonlyArray<EventColumn>): ReadonlyArray<Name> => {
-  const needed = new Set([...lineage, ...columns.flatMap((column) => ofEvents[column])])
-  return names.filter((name) => needed.has(name))
+/** The columns of runs that columns of events are made of, and others, in their order. */
+export const needed = (events: ReadonlyArray<EventColumn>, others: ReadonlyArray<Name>): ReadonlyArray<Name> => {
+  const found = new Set([
+    ...ofAll,
+    ...(events.length === 0 ? [] : lineage),
+    ...events.flatMap((column) => ofEvents[column]),
+    ...others
+  ])
+  return names.filter((name) => found.has(name))
 }

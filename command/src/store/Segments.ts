@@ -28,11 +28,11 @@ const texts: ReadonlyArray<string> = [
   "destination"
 ]
 
-const others: ReadonlySet<string> = new Set([...texts, "time", "isStreaming", "toolCalls", "other", "uncounted"])
+const otherFields: ReadonlySet<string> = new Set([...texts, "time", "isStreaming", "toolCalls", "other", "uncounted"])
 
 /** The names of the meters. */
 export const meters: ReadonlyArray<string> = Object.keys(Usage.Usage.fields).filter(
-  (name) => !others.has(name) && !notQuantities.has(name)
+  (name) => !otherFields.has(name) && !notQuantities.has(name)
 )
 
 /** Fields of an object of JSON: types of DuckDB, and objects. */
@@ -150,54 +150,58 @@ const only = (fields: Fields, paths: ReadonlySet<string>, prefix = ""): Fields =
     })
   )
 
-const runType = struct(run)
-const completedType = struct(completed)
-
-const completedWith = (callType: string): string =>
-  struct({ ...completed, usages: `${callType}[]`, annotations: "MAP(VARCHAR, VARCHAR)" })
-
 const amendment = { eventId: "VARCHAR", customerId: "VARCHAR", by: "VARCHAR", at: "TIMESTAMPTZ", outcome }
 
 /** The amendment of a line for which it is read as JSON. Few lines have one: to read all of its fields of each takes longer. */
 export const amendmentOf = (json: string): string => `from_json(${json}, ${literal(JSON.stringify(amendment))})`
 
-const columns = {
-  runs: { run: runType, completed: completedType, amendment: "JSON", filename: "VARCHAR" },
-  calls: { run: runType, completed: completedWith(callType), amendment: "JSON", filename: "VARCHAR" },
-  quantities: {
-    run: runType,
-    completed: completedWith(callWithQuantitiesType),
-    amendment: "JSON",
-    count: "BIGINT",
-    filename: "VARCHAR"
-  },
-  records: { run: "JSON", completed: "JSON", amendment: "JSON" },
-  health: { run: runType, completed: completedType, amendment: "JSON", count: "BIGINT", filename: "VARCHAR" }
+/** What a completed record has besides the fields of `completed`, by what is read of it. */
+const others = {
+  runs: {},
+  calls: { usages: `${callType}[]`, annotations: "MAP(VARCHAR, VARCHAR)" },
+  unpriced: { usages: "JSON[]" },
+  quantities: { usages: `${callWithQuantitiesType}[]`, annotations: "MAP(VARCHAR, VARCHAR)" }
 } as const
 
-/** What is read of lines: fields of completed records, which a start has in its run, or one of these. */
-export type Read = ReadonlySet<string> | keyof typeof columns
+/**
+ * What is read of lines: runs, with their calls, with all quantities of those, or with calls of which few will be kept; or what records
+ * are made of; or what shows problems.
+ */
+export type Read = keyof typeof others | "records" | "health"
 
 /** What a line has besides its version and its type. */
-const columnsOf = (read: Read): Readonly<Record<string, string>> => {
-  if (typeof read === "string") return columns[read]
-  const kept = only(completed, read)
-  const { run = {} } = kept
-  return { run: typeof run === "string" ? run : struct(run), completed: struct(kept), amendment: "JSON" }
+const columnsOf = (read: Read, paths: ReadonlySet<string> | undefined): Readonly<Record<string, string>> => {
+  if (read === "records") return { run: "JSON", completed: "JSON", amendment: "JSON" }
+  const { run = {}, ...rest } = paths === undefined ? completed : only(completed, paths)
+  const ofRun = typeof run === "string" ? run : struct(run)
+  return {
+    run: ofRun,
+    completed: struct({ run: ofRun, ...rest, ...(read === "health" ? {} : others[read]) }),
+    amendment: "JSON",
+    ...((read === "quantities" || read === "health") && { count: "BIGINT" }),
+    ...(read === "health" && { filename: "VARCHAR" })
+  }
 }
+
+/** An expression for calls that are kept of `unpriced`: those without a price. */
+export const unpricedOf = (calls: string): string =>
+  `list_filter(${calls}, lambda call: json_extract_string(call, '$.cost._tag') = 'Unpriced')`
+
+/** Such a call as one of `quantities`. */
+export const callOf = (json: string): string => `TRY_CAST(${json} AS ${callWithQuantitiesType})`
 
 /** The longest line that is read, in bytes. */
 export const longestLine = 64 * 1024 * 1024
 
-/** The lines of these segments, in their order, as a table. */
-export const lines = (segments: ReadonlyArray<string>, read: Read): string => {
-  const types = { v: "INTEGER", type: "VARCHAR", ...columnsOf(read) }
+/** The lines of these segments, in their order, as a table. `paths` are what is read of the fields of a run, such as `run.runId`; all by default. */
+export const lines = (segments: ReadonlyArray<string>, read: Read, paths?: ReadonlySet<string>): string => {
+  const types: Readonly<Record<string, string>> = { v: "INTEGER", type: "VARCHAR", ...columnsOf(read, paths) }
   if (segments.length === 0) {
     return `(SELECT ${Object.entries(types)
       .map(([name, type]) => `NULL::${type} AS ${name}`)
       .join(", ")} WHERE false)`
   }
-  const { filename, ...fields } = types as Readonly<Record<string, string>>
+  const { filename, ...fields } = types
   const declared = Object.entries(fields).map(([name, type]) => `${name}: ${literal(type)}`)
   return `read_json([${segments.map(literalPath).join(", ")}], format = 'newline_delimited', ignore_errors = true,
     maximum_object_size = ${longestLine}, filename = ${filename !== undefined}, columns = {${declared.join(", ")}})`

@@ -50,7 +50,7 @@ it("reads a segment in its order only where that counts: of two records, or two 
           return yield* database.query(statement, parameters)
         })
     }
-    yield* LedgerTables.load(watched, yield* LedgerDirectory.files(directory), { depth: "runs", columns: [] })
+    yield* LedgerTables.load(watched, yield* LedgerDirectory.files(directory), LedgerTables.whole("runs"))
     expect(inOrder).toHaveLength(1)
     expect(inOrder[0]).toContain("twice-1.jsonl")
     expect(inOrder[0]).toContain("amended-1.jsonl")
@@ -64,13 +64,16 @@ it("reads a segment in its order only where that counts: of two records, or two 
   expect(rows).toEqual([{ run_status: "success" }, { run_status: "success" }])
 })
 
-/** The events of a directory, of which these columns are read. */
-const eventsOf = (directory: string, columns: ReadonlyArray<EventRelation.EventColumn>) =>
+/** Rows of the tables of a directory, of which so much is read. */
+const rowsOf = (directory: string, reading: LedgerTables.Reading, statement: string) =>
   Effect.gen(function* () {
     const database = yield* DuckDb.make
-    yield* LedgerTables.load(database, yield* LedgerDirectory.files(directory), { depth: "events", columns })
-    return yield* database.query("SELECT * FROM events ORDER BY ALL")
+    yield* LedgerTables.load(database, yield* LedgerDirectory.files(directory), reading)
+    return yield* database.query(statement)
   }).pipe(Effect.scoped, Effect.provide(NodeContext.layer), Effect.runPromise)
+
+const eventsOf = (directory: string, events: ReadonlyArray<EventRelation.EventColumn>) =>
+  rowsOf(directory, { ...LedgerTables.whole("events"), events }, "SELECT * FROM events ORDER BY ALL")
 
 it("reads of lines and of compacted days what the columns that are asked for are made of, and has no others", async () => {
   const directory = await makeLedger({})
@@ -80,7 +83,7 @@ it("reads of lines and of compacted days what the columns that are asked for are
     const events = await eventsOf(directory, EventRelation.columns)
     for (const column of EventRelation.columns) {
       const expected = events.map((event) => JSON.stringify([event["event_id"], event[column]]))
-      const found = await eventsOf(directory, [column])
+      const found = await eventsOf(directory, ["event_id", ...(column === "event_id" ? [] : [column])])
       expect(Object.keys(found[0] ?? {})).toEqual(Array.from(new Set(["event_id", column])))
       expect(found.map((event) => JSON.stringify([event["event_id"], event[column]])).sort()).toEqual(expected.sort())
     }
@@ -98,4 +101,30 @@ it("reads lines once more for a question that needs other columns", async () => 
   const [, after] = await reading(directory, Effect.all([eventFigures([]), events]))
   expect(after).toEqual(await reading(directory, events))
   expect(after[0]?.workflow).not.toBe("")
+})
+
+it("reads calls without a price as it reads all, of lines and of compacted days", async () => {
+  const directory = await makeLedger({})
+  write(directory, { seed: 13, runs: 300, days: 3, customers: 5 })
+  abandoned(directory)
+  const consumed = (reading: LedgerTables.Reading) =>
+    rowsOf(
+      directory,
+      reading,
+      `SELECT r.event_id, r.run_status, r.parent_run_id, u.* EXCLUDE (number), q.meter, q.amount
+        FROM runs r JOIN usages u USING (run_id) JOIN quantities q ON q.run_id = u.run_id AND q.usage_number = u.number
+        WHERE u.cost = 'Unpriced' ORDER BY ALL`
+    )
+  const sameUnpriced = async () => {
+    const whole = LedgerTables.whole("quantities")
+    const expected = await consumed(whole)
+    expect(expected.length).toBeGreaterThan(10)
+    expect(await consumed({ ...whole, events: [], runs: ["parent_run_id", "status"], calls: "unpriced" })).toEqual(
+      expected
+    )
+    return expected
+  }
+  const ofLines = await sameUnpriced()
+  await compacted(directory)
+  expect(await sameUnpriced()).toEqual(ofLines)
 })
