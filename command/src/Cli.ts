@@ -279,10 +279,10 @@ const importCommand = Command.make(
       "A price file for the calls; without it they have no price unless their span says their cost"
     )
   },
-  (options) => reading(options.ledger, importFiles(options))
+  (options) => Effect.flatMap(Screen, ({ working }) => working(importFiles(options)))
 ).pipe(
   described(
-    "Imports runs from OTLP JSON lines, as the file exporter of the OpenTelemetry Collector writes them: those of the Botanu SDKs for Python and TypeScript too. A run that is in the ledger already is left alone.",
+    "Imports runs from OTLP JSON lines, as the file exporter of the OpenTelemetry Collector writes them: those of the Botanu SDKs for Python and TypeScript too. A run that is in the ledger already is left alone. A directory that is not there is made.",
     "botanu import traces.jsonl",
     "botanu import traces-*.jsonl --prices prices.json"
   )

@@ -57,6 +57,15 @@ describe("botanu doctor", () => {
     expect(out).not.toContain("quill-2")
   })
 
+  it("suggests prices only where a price is what is missing", async () => {
+    const lines = linesOf([record({ n: 1, end: 2, calls: [{}] })])
+    const unknown = await botanu(["doctor", "--ledger", await ledgerOf(lines)])
+    expect(unknown.out).toContain("1 warning. Next: botanu reprice --prices FILE")
+    const unreported = lines.map((line) => line.replaceAll("unknown_model", "no_usage"))
+    const { out } = await botanu(["doctor", "--ledger", await ledgerOf(unreported)])
+    expect(out).toMatch(/the provider reported no usage\n1 warning\n?$/)
+  })
+
   it("leaves columns out where the terminal is narrow, and says which", async () => {
     const ledger = await ledgerOf(linesOf([record({ n: 1, end: 2 })]))
     const { out } = await botanu(["doctor", "--ledger", ledger], { columns: 40 })

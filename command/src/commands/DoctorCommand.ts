@@ -45,10 +45,13 @@ export const doctor: Effect.Effect<number, CommandError, LedgerStore | Screen> =
     ...(unpriced.length === 0 ? [] : ["", ...unpricedLines(unpriced, columns)]),
     warnings === 0
       ? "no warnings"
-      : `${plural(warnings, "warning")}${unpriced.length === 0 ? "" : ". Next: botanu reprice --prices FILE"}`
+      : `${plural(warnings, "warning")}${unpriced.some(isForPrices) ? ". Next: botanu reprice --prices FILE" : ""}`
   ])
   return warnings === 0 ? exitCodes.ok : exitCodes.findings
 })
+
+/** A price is of no use where it is not known what was consumed. */
+const isForPrices = ({ reason }: Findings.Unpriced): boolean => reason !== "no_usage"
 
 interface Facts {
   readonly health: Health

@@ -97,7 +97,12 @@ export const failures = (
         cells: groups.map(({ status }) => status),
         paint: (text, row) => paint((groups[row]?.status ?? "failure") as "failure", text)
       },
-      { title: "Why", cells: groups.map(({ reason }) => Rows.cell(reason ?? "not recorded")) },
+      {
+        title: "Why",
+        cells: groups.map(({ reason, status }) =>
+          Rows.cell(reason ?? (status === "timeout" ? "deadline" : "not recorded"))
+        )
+      },
       { title: "Events", alignment: "right", cells: groups.map(({ events }) => Figures.count(events)) },
       { title: "Cost", unit: "USD", alignment: "right", cells: groups.map(({ usd }) => Figures.fixed(usd, places)) },
       { title: "", isNote: true, cells: groups.map(({ unpricedCalls }) => unpricedText(unpricedCalls)) },

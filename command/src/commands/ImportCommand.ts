@@ -10,17 +10,17 @@ import { Effect, Option, Stream } from "effect"
 import { CommandError, exitCodes } from "../CommandError.js"
 import { SpanCollection } from "../otlp/ImportedRun.js"
 import { spansOf } from "../otlp/OtlpSpan.js"
-import { LedgerStore, type Parameter } from "../store/LedgerStore.js"
+import * as LedgerStore from "../store/LedgerStore.js"
 import * as LedgerWriter from "../store/LedgerWriter.js"
 import { Screen } from "../terminal/Screen.js"
 import { priceBook } from "./RepriceCommand.js"
 
-/** Writes the runs that are not in the ledger yet. */
+/** Writes the runs that are not in the ledger yet. A directory that is not there is made. */
 export const importFiles = (options: {
   readonly ledger: string
   readonly files: ReadonlyArray<string>
   readonly prices: string | undefined
-}): Effect.Effect<void, CommandError, LedgerStore | Screen | FileSystem.FileSystem | Path.Path> =>
+}): Effect.Effect<void, CommandError, Screen | FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
     const { complain, print } = yield* Screen
     const prices = options.prices === undefined ? PriceBook.empty : yield* priceBook(options.prices)
@@ -39,7 +39,8 @@ export const importFiles = (options: {
       )
     }
     const { refused, runs, withoutRun } = spans.completed(prices)
-    const known = yield* knownOf(runs)
+    yield* LedgerWriter.begin(options.ledger)
+    const known = yield* Effect.provide(knownOf(runs), LedgerStore.layer(options.ledger))
     const fresh = runs.filter(({ run }) => !known.has(run.runId))
     for (let index = 0; index < fresh.length; index += runsAtOnce) {
       yield* LedgerWriter.write(options.ledger, { completed: fresh.slice(index, index + runsAtOnce) })
@@ -99,12 +100,14 @@ const isZstd = ([first, second, third, fourth]: Uint8Array): boolean =>
   first === 0x28 && second === 0xb5 && third === 0x2f && fourth === 0xfd
 
 /** Of these runs, the ids of those that have completed in the ledger. */
-const knownOf = (runs: ReadonlyArray<CompletedRun>): Effect.Effect<ReadonlySet<string>, CommandError, LedgerStore> =>
+const knownOf = (
+  runs: ReadonlyArray<CompletedRun>
+): Effect.Effect<ReadonlySet<string>, CommandError, LedgerStore.LedgerStore> =>
   Effect.gen(function* () {
-    const { query } = yield* LedgerStore
+    const { query } = yield* LedgerStore.LedgerStore
     const known = new Set<string>()
     for (let index = 0; index < runs.length; index += idsAtOnce) {
-      const parameters: Record<string, Parameter> = {}
+      const parameters: Record<string, LedgerStore.Parameter> = {}
       for (const [number, { run }] of runs.slice(index, index + idsAtOnce).entries())
         parameters[`id${number}`] = run.runId
       const rows = yield* query({

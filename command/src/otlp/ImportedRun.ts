@@ -3,7 +3,7 @@
  */
 import { CompletedRun, CostTotals, type PriceBook, RunStatus, Usage } from "botanu-effect"
 import { BigDecimal, DateTime, Either, Schema } from "effect"
-import { usageOf } from "./ImportedUsage.js"
+import { callOf, callsBeside, costOf, type ImportedCall } from "./ImportedUsage.js"
 import type { AttributeValue, OtlpSpan } from "./OtlpSpan.js"
 
 /** The spans of files, by the run that they belong to. */
@@ -102,10 +102,7 @@ const completedOf = (
   const status = statusOf(completed?.get("status")) ?? (span.isError ? "failure" : "success")
   const outcome = outcomeOf(emittedOn(span, spans), status)
   const errorClass = completed?.get("error_class") ?? (status === "failure" ? of("error.type") : undefined)
-  const usages = spans.flatMap((call) => {
-    const usage = usageOf(call)
-    return usage === undefined ? [] : [usage]
-  })
+  const calls = spans.flatMap((span) => callOf(span) ?? [])
   const record = defined({
     run,
     status,
@@ -124,7 +121,7 @@ const completedOf = (
         .slice(-1)[0]
         ?.replace(/^[\s│├└─]+/, "") ?? runId
     )
-  return withUsages(decoded.right, usages, prices)
+  return withCalls(decoded.right, [...calls, ...callsBeside(span, calls)], prices)
 }
 
 /** The other SDKs put an outcome on the span that is current where it is emitted, which may be that of a call. The last one counts. */
@@ -159,12 +156,14 @@ const outcomeOf = (span: OtlpSpan, runStatus: string): Record<string, unknown> |
 
 const decodeCompleted = Schema.decodeUnknownEither(CompletedRun, { errors: "first" })
 
-const withUsages = (
+const withCalls = (
   completed: CompletedRun,
-  usages: ReadonlyArray<Usage.Usage>,
+  calls: ReadonlyArray<ImportedCall>,
   prices: PriceBook.Service
 ): CompletedRun => {
-  const recorded = usages.map((usage) => new Usage.RecordedUsage({ usage, cost: prices.priceOf(usage, completed.run) }))
+  const recorded = calls.map(
+    (call) => new Usage.RecordedUsage({ usage: call.usage, cost: costOf(call, prices, completed.run) })
+  )
   const unpriced = { unknown_model: 0, no_price_for_kind: 0, no_usage: 0 }
   let [usd, inputTokens, outputTokens, unpricedCalls] = [BigDecimal.make(0n, 0), 0, 0, 0]
   for (const { cost, usage } of recorded) {

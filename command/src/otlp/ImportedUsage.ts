@@ -2,8 +2,8 @@
  * What a call consumed, by the attributes of its span: those of this library, of the GenAI, database and messaging conventions,
  * and of the Botanu SDKs for Python and TypeScript.
  */
-import { Usage } from "botanu-effect"
-import { DateTime, Either, Schema } from "effect"
+import { Cost, type PriceBook, type Run, Usage } from "botanu-effect"
+import { BigDecimal, DateTime, Either, Schema } from "effect"
 import type { OtlpSpan } from "./OtlpSpan.js"
 
 type Kind = Usage.Usage["kind"]
@@ -72,8 +72,79 @@ const counts = {
   attempt: ["botanu.request.attempt"]
 } as const
 
-/** The usage of the call that a span is about; none for a span of no call. */
-export const usageOf = (span: OtlpSpan): Usage.Usage | undefined => {
+/** A call, as a span reports it. */
+export interface ImportedCall {
+  readonly usage: Usage.Usage
+  /** What the span says of its cost: all of it, or the part that was known. */
+  readonly usd: string | undefined
+  /** Why the cost was not known, or not all of it. */
+  readonly unpriced: string | undefined
+}
+
+/** The call that a span is about; none for a span of no call. */
+export const callOf = (span: OtlpSpan): ImportedCall | undefined => {
+  const usage = usageOf(span)
+  if (usage === undefined) return undefined
+  const unpriced = span.attributes.get("botanu.usage.unpriced")
+  return {
+    usage,
+    usd: usdOf(span, "botanu.usage.cost_usd"),
+    unpriced: unpriced === undefined ? undefined : String(unpriced)
+  }
+}
+
+/**
+ * What a call cost. A cost that its span reports as a whole is the authority. What the span reports as unknown may have a price here, but
+ * for the usage that nobody reported.
+ */
+export const costOf = ({ unpriced, usage, usd }: ImportedCall, prices: PriceBook.Service, run: Run): Cost.Cost => {
+  const priceOf = (usd: string | undefined) =>
+    prices.priceOf(
+      usd === undefined ? usage : new Usage.Usage({ ...usage, usd: BigDecimal.unsafeFromString(usd) }),
+      run
+    )
+  if (unpriced === undefined) return priceOf(usd)
+  const priced = priceOf(undefined)
+  if (unpriced !== "no_usage" && priced._tag === "Priced") return priced
+  const known = usd === undefined ? priced : priceOf(usd)
+  return new Cost.Unpriced({
+    reason: priced._tag === "Unpriced" && unpriced !== "no_usage" ? priced.reason : "no_usage",
+    usd: known.usd,
+    charges: known.charges
+  })
+}
+
+/** What a run reports to have cost beside the calls that have a span: usage that was recorded without one, and spans that are missing. */
+export const callsBeside = (run: OtlpSpan, calls: ReadonlyArray<ImportedCall>): ReadonlyArray<ImportedCall> => {
+  const total = usdOf(run, "botanu.run.cost_usd")
+  const unpricedCalls = Number(run.attributes.get("botanu.run.unpriced_calls") ?? 0)
+  const without = { kind: "other", provider: "unknown", operation: "call", requests: 1, status: "success" } as const
+  const usage = new Usage.Usage({ ...without, time: DateTime.unsafeMake(run.endMillis) })
+  const found: Array<ImportedCall> = []
+  if (total !== undefined) {
+    const known = calls.reduce((sum, { usd = "0" }) => BigDecimal.sum(sum, BigDecimal.unsafeFromString(usd)), zero)
+    const rest = BigDecimal.subtract(BigDecimal.unsafeFromString(total), known)
+    // Less is the rounding of binary numbers.
+    if (BigDecimal.unsafeToNumber(rest) > Number(total) * 1e-12) {
+      found.push({ usage, usd: BigDecimal.format(rest), unpriced: undefined })
+    }
+  }
+  const missing = Math.min(unpricedCalls - calls.filter(({ unpriced }) => unpriced !== undefined).length, mostMissing)
+  for (let count = 0; count < missing; count += 1) found.push({ usage, usd: undefined, unpriced: "no_usage" })
+  return found
+}
+
+const zero = BigDecimal.make(0n, 0)
+
+/** A file may hold any number. */
+const mostMissing = 1000
+
+const usdOf = ({ attributes }: OtlpSpan, name: string): string | undefined => {
+  const usd = attributes.get(name)
+  return typeof usd === "number" && usd >= 0 ? decimal(usd) : undefined
+}
+
+const usageOf = (span: OtlpSpan): Usage.Usage | undefined => {
   const { attributes } = span
   const text = (names: ReadonlyArray<string>): string | undefined => {
     for (const name of names) {
@@ -95,7 +166,6 @@ export const usageOf = (span: OtlpSpan): Usage.Usage | undefined => {
   const kind = text(["botanu.usage.kind"]) ?? kindOfSystem ?? (model === undefined ? undefined : "llm")
   const provider = text(["botanu.usage.provider"]) ?? (systemName === undefined ? undefined : text([systemName]))
   if (kind === undefined || (provider === undefined && model === undefined)) return undefined
-  const usd = attributes.get("botanu.usage.cost_usd")
   const requests = count(["botanu.usage.requests"]) ?? (attributes.get("botanu.request.cache_hit") === true ? 0 : 1)
   const known = {
     ...Object.fromEntries(Object.entries(texts).map(([field, names]) => [field, text(names)])),
@@ -110,7 +180,6 @@ export const usageOf = (span: OtlpSpan): Usage.Usage | undefined => {
       status: span.isError ? "failure" : "success",
       durationMs: Math.max(0, span.endMillis - span.startMillis),
       requests,
-      ...(typeof usd === "number" && usd >= 0 && { usd: decimal(usd) }),
       ...Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined))
     })
   )

@@ -25,6 +25,14 @@ export const write = (
 ): Effect.Effect<void, CommandError, FileSystem.FileSystem | Path.Path> =>
   PostgresStore.isUrl(location) ? writeToDatabase(location, additions) : writeToDirectory(location, additions)
 
+/** Makes the directory of a ledger where there is none. The tables of a database are made by `botanu migrate`. */
+export const begin = (location: string): Effect.Effect<void, CommandError, FileSystem.FileSystem> =>
+  PostgresStore.isUrl(location)
+    ? Effect.void
+    : Effect.flatMap(FileSystem.FileSystem, (files) => files.makeDirectory(location, { recursive: true })).pipe(
+        Effect.catchTags({ BadArgument: (error) => unwritable(error), SystemError: (error) => unwritable(error) })
+      )
+
 const writeToDatabase = (location: string, { amendments = [], completed = [] }: Additions) =>
   Effect.scoped(
     Effect.gen(function* () {

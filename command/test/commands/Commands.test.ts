@@ -136,6 +136,11 @@ describe.each(stores())("on $name", { timeout }, ({ ledgerOf }) => {
     expect(out).not.toMatch(actsOnTerminal)
   })
 
+  it("an event that timed out failed by its deadline", async () => {
+    const ledger = await ledgerOf(linesOf([record({ n: 1, end: 2, status: "timeout" })]))
+    expect((await botanu(["failures", "--ledger", ledger])).out).toMatch(/timeout +deadline +1 /)
+  })
+
   it("versions are compared, with how sure the difference is", async () => {
     const ledger = await ledgerOf(lines)
     const found = await jsonOf(["compare", "--before", "1.0.0", "--after", "2.0.0", "--ledger", ledger])

@@ -1,7 +1,7 @@
 /**
  * Runs of other programs, from lines of the OpenTelemetry Collector's file exporter.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -296,6 +296,80 @@ describe("an import", () => {
     expect(JSON.parse((await botanu(["report", "--format", "json", "--ledger", ledger])).out)).toMatchObject([
       { usd: "0.000012", successes: 1, unpricedCalls: 0 }
     ])
+  })
+
+  /** Imports the span of a run with these attributes, and calls of these costs. */
+  const imported = async (attributes: Readonly<Record<string, Value>>, costs: ReadonlyArray<number>) => {
+    const ledger = await ledgerOf([])
+    const calls = costs.map((usd) =>
+      span({
+        name: "render",
+        start: 1,
+        end: 2,
+        attributes: {
+          ...ids,
+          "botanu.usage.kind": "compute",
+          "botanu.usage.provider": "fleet",
+          "botanu.usage.operation": "render",
+          "botanu.usage.cost_usd": usd
+        }
+      })
+    )
+    const own = span({ name: "botanu.run/X", start: 0, end: 3, attributes: { ...ids, ...attributes } })
+    await botanu(["import", fileOf([lineOf([...calls, own])]), "--ledger", ledger])
+    const [row] = JSON.parse((await botanu(["report", "--format", "json", "--ledger", ledger])).out)
+    return [row.usd, row.unpricedCalls]
+  }
+
+  it("takes what a run cost beside the calls that have a span", async () => {
+    const run = (usd: number, unpriced = 0) => ({ "botanu.run.cost_usd": usd, "botanu.run.unpriced_calls": unpriced })
+    expect(await imported(run(0.0012), [0.0005])).toEqual(["0.0012", 0])
+    expect(await imported(run(0.0007), [])).toEqual(["0.0007", 0])
+    // Sums of binary numbers are no difference.
+    expect(await imported(run(0.3), [0.1, 0.2])).toEqual(["0.3", 0])
+    // A run that knows less than its calls do, as one that ended before them.
+    expect(await imported(run(0.1), [0.2])).toEqual(["0.2", 0])
+    expect(await imported(run(0.0012, 2), [0.0005])).toEqual(["0.0012", 2])
+    expect(await imported(run(0, 1), [])).toEqual(["0", 1])
+  })
+
+  it("takes the part of a cost that is known for that part", async () => {
+    const ledger = await ledgerOf([])
+    const call = (reason: string) =>
+      span({
+        name: "chat",
+        start: 1,
+        end: 2,
+        attributes: {
+          ...ids,
+          "botanu.usage.unpriced": reason,
+          "botanu.usage.cost_usd": 0.002,
+          "gen_ai.provider.name": "openai",
+          "gen_ai.request.model": "quill-2",
+          "gen_ai.usage.input_tokens": 1000
+        }
+      })
+    const prices = join(folder(), "prices.json")
+    writeFileSync(
+      prices,
+      JSON.stringify({ "quill-2": { litellm_provider: "openai", mode: "chat", input_cost_per_token: 0.000003 } })
+    )
+    const own = span({ name: "botanu.run/X", start: 0, end: 3, attributes: ids })
+    // A stream that was cut, and a model whose price was not known.
+    const file = fileOf([lineOf([call("no_usage"), call("unknown_model"), own])])
+    await botanu(["import", file, "--ledger", ledger, "--prices", prices])
+    expect(JSON.parse((await botanu(["report", "--format", "json", "--ledger", ledger])).out)).toMatchObject([
+      { usd: "0.005", unpricedCalls: 1 }
+    ])
+  })
+
+  it("begins a ledger where there is none, and not for a file that cannot be read", async () => {
+    const ledger = join(folder(), "new", "ledger")
+    expect((await botanu(["import", "/no/such/file.jsonl", "--ledger", ledger])).code).toBe(3)
+    expect(existsSync(ledger)).toBe(false)
+    const own = span({ name: "botanu.run/X", start: 0, end: 3, attributes: ids })
+    expect((await botanu(["import", fileOf([lineOf([own])]), "--ledger", ledger])).out).toContain("1 runs imported")
+    expect((await botanu(["report", "--ledger", ledger])).code).toBe(0)
   })
 
   it("says what it leaves out", async () => {
