@@ -49,6 +49,13 @@ export const open = (
           : load(known === undefined ? needed : LedgerTables.both(known.reading, needed))
       })
 
+    /** The runs with the lines that were read. */
+    const loadedWithLines = Effect.flatMap(Ref.get(state), (known) =>
+      known !== undefined && LedgerTables.holdsCalls(known.reading)
+        ? load(LedgerTables.whole("runs"))
+        : loadedFor({ from: ["runs"] })
+    )
+
     /** Files are compacted and pruned while they are read: what fails for that is tried again with those that are there now. */
     const reading = <A>(read: Effect.Effect<A, CommandError>): Effect.Effect<A, CommandError> =>
       lock.withPermits(1)(
@@ -81,7 +88,7 @@ export const open = (
       allRecords: Stream.unwrapScoped(
         Effect.gen(function* () {
           const { files, shared } = yield* reading(
-            Effect.flatMap(loadedFor({ from: ["runs"] }), ({ files }) =>
+            Effect.flatMap(loadedWithLines, ({ files }) =>
               Effect.map(LedgerLines.sharedRuns(database, files), (shared) => ({ files, shared }))
             )
           )

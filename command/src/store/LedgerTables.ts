@@ -240,8 +240,8 @@ export const isCounted = `coalesce(v = 1 AND (type IN ('started', 'completed') A
 
 const columnsOf = ({ events, runs }: Reading): ReadonlyArray<RunColumns.Name> => RunColumns.needed(events, runs)
 
-/** Whether calls are read that would take much memory in `read_lines`. */
-const holdsCalls = ({ calls, depth }: Reading): boolean => hasCalls(depth) && calls === "all"
+/** Whether calls are read that would take much memory in `read_lines`: it is dropped then. */
+export const holdsCalls = ({ calls, depth }: Reading): boolean => hasCalls(depth) && calls === "all"
 
 const hasCalls = (depth: Depth): boolean => depth === "calls" || depth === "quantities"
 

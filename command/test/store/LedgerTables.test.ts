@@ -3,18 +3,20 @@
  */
 import { NodeContext } from "@effect/platform-node"
 import { Ledger } from "botanu-effect/ledger"
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import { expect, it } from "vitest"
 import { abandoned, compacted } from "../../../bench/ledger/CompactedLedger.js"
 import { write } from "../../../bench/ledger/GeneratedLedger.js"
 import { Outcome } from "../../../src/index.js"
 import { base, record } from "../../../test/report/records.js"
 import { instant } from "../../../test/runs.js"
+import { callFigures } from "../../src/query/CallFigures.js"
 import { eventFigures } from "../../src/query/EventFigures.js"
 import { eventList } from "../../src/query/EventList.js"
 import * as DuckDb from "../../src/store/DuckDb.js"
 import * as EventRelation from "../../src/store/EventRelation.js"
 import * as LedgerDirectory from "../../src/store/LedgerDirectory.js"
+import { LedgerStore } from "../../src/store/LedgerStore.js"
 import * as LedgerTables from "../../src/store/LedgerTables.js"
 import { linesOf, makeLedger } from "../botanu.js"
 import { reading } from "../stores.js"
@@ -101,6 +103,15 @@ it("reads lines once more for a question that needs other columns", async () => 
   const [, after] = await reading(directory, Effect.all([eventFigures([]), events]))
   expect(after).toEqual(await reading(directory, events))
   expect(after[0]?.workflow).not.toBe("")
+})
+
+it("has all records also after a question about calls", async () => {
+  const directory = await makeLedger({})
+  const runs = write(directory, { seed: 14, runs: 20, days: 1 })
+  const records = Effect.flatMap(LedgerStore, ({ allRecords }) => Stream.runCollect(allRecords))
+  const [, found, [calls]] = await reading(directory, Effect.all([callFigures([]), records, callFigures([])]))
+  expect(Array.from(found).flat()).toHaveLength(runs)
+  expect(calls?.calls).toBeGreaterThan(0)
 })
 
 it("reads calls without a price as it reads all, of lines and of compacted days", async () => {
