@@ -2,7 +2,7 @@
  * The body of a response that is a stream is sent after the app has answered, by the fiber that serves the request. Here it
  * stays with the run all the same: what is done in the stream is done in the run, and the run ends with it.
  */
-import { HttpBody, HttpServerResponse } from "@effect/platform"
+import { HttpBody, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import {
   type Chunk,
   DefaultServices,
@@ -92,14 +92,17 @@ export const unreadLimit = "5 minutes"
  */
 export const untilSent = <E, R, E2, R2>(
   app: Effect.Effect<Response, E, R>,
-  { edge, isHead }: BodyOptions,
+  { edge, request }: BodyOptions,
   inRun: (app: Effect.Effect<Response, E, R>) => Effect.Effect<Response, E2, R2>
 ): Effect.Effect<Response, E2, R2> =>
   Effect.withFiberRuntime((caller, { runtimeFlags }) => {
     const answer = new Answer<Response, E2>()
     const ended = Effect.suspend(() => run.await)
 
-    const keptOpen = (response: Response, fiber: AnyFiber) => {
+    const isHead = request.method === "HEAD"
+
+    const keptOpen = (response: Response, fiber: AnyFiber): Effect.Effect<Response, E> => {
+      if (isWithoutBody(request, response)) return Effect.succeed(HttpServerResponse.setBody(response, HttpBody.empty))
       const reading = new Reading(caller, edge)
       const cut = Effect.flatMap(ended, (exit) => (Exit.isFailure(exit) ? exit : Effect.never))
       const open = withStream(response, (stream) => reading.follow(Stream.interruptWhen(stream, cut)))
@@ -108,7 +111,7 @@ export const untilSent = <E, R, E2, R2>(
         return ended
       }
       answer.give(ChildFiber.inherit(fiber, Effect.as(whenRequestEnds(close), open), caller))
-      return Effect.as(reading.ended, response) as Effect.Effect<Response, E>
+      return Effect.as(reading.ended as Effect.Effect<unknown, never>, response)
     }
 
     let run: Fiber.RuntimeFiber<Response, E2>
@@ -126,8 +129,17 @@ export const untilSent = <E, R, E2, R2>(
 
 interface BodyOptions {
   readonly edge: RequestEdge
-  readonly isHead: boolean
+  readonly request: HttpServerRequest.HttpServerRequest
 }
+
+/**
+ * Whether a web handler can give this response only without its body: the Fetch Standard has null body statuses. The stream would be
+ * begun, and nobody would read it.
+ */
+const isWithoutBody = ({ source }: BodyOptions["request"], { status }: Response): boolean =>
+  nullBodyStatuses.has(status) && typeof Request !== "undefined" && source instanceof Request
+
+const nullBodyStatuses: ReadonlySet<number> = new Set([101, 103, 204, 205, 304])
 
 /** What one fiber gives to another, which may ask for it again. A `Deferred` for any number of fibers takes several times as long. */
 class Answer<A, E> {

@@ -252,8 +252,7 @@ const serveWithoutRun = <E, R>(
       stampServerSpan(fiber, serverSpan, run)
     })
   }
-  const body = { edge: exchange, isHead: request.method === "HEAD" }
-  return inNoReceivedRun(ResponseBody.untilSent(app, body, asRun), isTrusted, exchange)
+  return inNoReceivedRun(ResponseBody.untilSent(app, { edge: exchange, request }, asRun), isTrusted, exchange)
 }
 
 /**

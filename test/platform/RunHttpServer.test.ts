@@ -304,7 +304,7 @@ describe("RunHttpServer.middleware", () => {
     ["whose deadline passes", 504, own("20 millis"), Effect.never, Layer.empty],
     ["in which another deadline passes", 504, own(), inner, Layer.empty],
     ["that fails", 500, own(), Effect.die("no"), Layer.empty],
-    ["that is refused, for nothing may be spent", 500, own(), ok, budget]
+    ["that is refused, for nothing may be spent", 429, own(), ok, budget]
   ] as const)("names the run on the answer to a request %s", ([, status, options, handler, layer]) =>
     Effect.gen(function* () {
       const answer = yield* request(yield* bare(handler as HttpApp.Default, options, layer))

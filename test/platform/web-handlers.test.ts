@@ -13,10 +13,10 @@ import { ids } from "../runs.js"
 const endless = Stream.forever(Stream.make("part"))
 
 /** A web handler whose every request is a run. */
-const handlerOf = (stream: Stream.Stream<string, unknown>) =>
+const handlerOf = (stream: Stream.Stream<string, unknown>, status = 200) =>
   Effect.map(Effect.runtime<never>(), (runtime) => {
     const app = RunHttpServer.middleware({ inbound: "untrusted", orElse: () => ({ workflow: "Request", ...ids }) })(
-      Effect.sync(() => HttpServerResponse.stream(Stream.encodeText(stream)))
+      Effect.sync(() => HttpServerResponse.stream(Stream.encodeText(stream), { status }))
     )
     const handler = HttpApp.toWebHandlerRuntime(runtime)(Effect.orDie(app))
     return (method = "GET") => Effect.promise(() => handler(new Request("http://localhost/", { method })))
@@ -90,6 +90,19 @@ describe("a streamed response of a web handler", () => {
       expect(runs[0]?.outcome?.reason).toBe("cleaned up")
     }).pipe(Effect.provide(observed))
   )
+
+  for (const status of [204, 205, 304]) {
+    it.effect(`with status ${status} has no body, and ends its run`, () =>
+      Effect.gen(function* () {
+        const handle = yield* handlerOf(Botanu.workflow(endless, "Child", ids), status)
+        // The platform alone answers 500, because no web response with this status has a body.
+        const response = yield* handle()
+        expect([response.status, response.body]).toEqual([status, null])
+        expect(yield* active).toBe(0)
+        expect(yield* statuses).toEqual([["success", undefined]])
+      }).pipe(Effect.provide(observed))
+    )
+  }
 
   it.effect("that nobody reads does not stay an active run", () =>
     Effect.gen(function* () {
