@@ -95,10 +95,41 @@ class Side {
 
   /** The median of the rounds after the warm-up. */
   nanosAfter(warmUpRounds: number): number {
-    const sorted = this.nanosByRound.slice(warmUpRounds).sort((a, b) => a - b)
-    return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+    return median(this.nanosByRound.slice(warmUpRounds))
   }
 }
+
+/** A timing, and what ours takes more than theirs: the median of the differences of all pairs of turns. */
+export interface Difference extends Timing {
+  readonly added: number
+}
+
+const pairs = 300
+
+/**
+ * Times both sides in short turns by the CPU time of the process, so that neither the work of others nor what slows the machine down for
+ * a while is in the difference. `timesInTurn` pieces of work are to take some milliseconds.
+ */
+export const measureDifference = (comparison: Comparison, timesInTurn: number): Effect.Effect<Difference> =>
+  Effect.gen(function* () {
+    const { warmUpRounds = defaultWarmUpRounds } = comparison
+    const nanos = { ours: [] as Array<number>, theirs: [] as Array<number> }
+    const names = ["ours", "theirs"] as const
+    for (let turn = 0; turn < warmUpRounds + pairs; turn++) {
+      for (const name of turn % 2 === 0 ? names : names.toReversed()) {
+        const before = process.cpuUsage()
+        yield* comparison[name](timesInTurn)
+        const { system, user } = process.cpuUsage(before)
+        if (turn >= warmUpRounds) nanos[name].push(((system + user) * 1000) / timesInTurn)
+        yield* dueCallbacks
+      }
+    }
+    const differences = nanos.ours.map((ours, i) => ours - (nanos.theirs[i] as number))
+    return { ours: median(nanos.ours), theirs: median(nanos.theirs), added: median(differences) }
+  })
+
+const median = (numbers: ReadonlyArray<number>): number =>
+  [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
 
 /** Lets callbacks run that are due. */
 const dueCallbacks: Effect.Effect<void> = Effect.async((resume) => {

@@ -1,18 +1,26 @@
 /**
  * What it costs to record calls of models. A tracked call is compared with the same call on a span of the program's own, with the same
- * attributes. A call of an `@effect/ai` model is compared with itself: alone, in a span of the program's own, with `RunAi.layer`, and with
- * `RunAi.observe` on a client that answers at once. All are in runs of 20 calls, as a record keeps each call until its run is over, and layers
- * are provided once, as to a whole program.
+ * attributes. A call of an `@effect/ai` model is compared with itself: alone, in a span of the program's own, with `RunAi.layer`, with the
+ * least by hand in its place, and with `RunAi.observe` on a client that answers at once. All are in runs of 20 calls, as a record keeps each
+ * call until its run is over, and layers are provided once, as to a whole program. What is added is the median of 300 differences of CPU time.
  */
 import { LanguageModel, type Response as ModelResponse, Telemetry } from "@effect/ai"
 import { HttpClient, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { Effect, Fiber, Layer, Stream } from "effect"
 import { RunAi } from "../src/ai/index.js"
 import { Llm, PriceBook } from "../src/index.js"
-import { type Comparison, type Measurement, measure, type Repeated, repeatedEffect, type Timing } from "./measure.js"
+import {
+  type Comparison,
+  type Difference,
+  type Measurement,
+  measureDifference,
+  type Repeated,
+  repeatedEffect
+} from "./measure.js"
 import { run } from "./subjects.js"
 import { format } from "./table.js"
 import type { NamedTracer } from "./tracers.js"
+import { layerByHand } from "./usages-by-hand.js"
 
 interface Reply {
   readonly model: string
@@ -156,22 +164,30 @@ const comparisons: ReadonlyArray<UsageComparison> = [
     name: "tracked call of a model, beside the same on a span",
     added: "Llm.track",
     aimMicros: 10,
-    warmUpRounds: 60,
+    warmUpRounds: 200,
     ours: inRuns(() => tracked as Effect.Effect<Reply>),
     theirs: inRuns(() => annotated)
   },
   {
     name: "call of an @effect/ai model in a span, beside none",
     added: "a span of the program's own",
-    warmUpRounds: 100,
+    warmUpRounds: 300,
     ours: asking(modelOf(), onSpan),
+    theirs: asking(modelOf())
+  },
+  {
+    name: "call of an @effect/ai model with the least by hand in the place of RunAi.layer",
+    added: "the least by hand",
+    warmUpRounds: 300,
+    layer: layerByHand,
+    ours: asking(modelOf()),
     theirs: asking(modelOf())
   },
   {
     name: "call of an @effect/ai model with RunAi.layer",
     added: "RunAi.layer",
     aimMicros: 15,
-    warmUpRounds: 100,
+    warmUpRounds: 300,
     layer: RunAi.layer,
     ours: asking(modelOf()),
     theirs: asking(modelOf())
@@ -183,7 +199,7 @@ const observedComparisons: ReadonlyArray<UsageComparison> = [
   {
     name: "call through a client with RunAi.observe",
     added: "RunAi.layer with RunAi.observe",
-    warmUpRounds: 100,
+    warmUpRounds: 300,
     layer: RunAi.layer,
     ours: asking(Effect.flatMap(observe, modelOf)),
     theirs: asking(modelOf(client))
@@ -203,9 +219,9 @@ const measurementsOf = (
 ): ReadonlyArray<Measurement> =>
   comparisons.map((comparison) => {
     const name = `${comparison.name} (${tracer})`
-    const lines = Effect.map(timingOf(comparison), ({ ours, theirs }) => {
+    const lines = Effect.map(differenceOf(comparison), ({ added: nanos, ours, theirs }) => {
       const { added, aimMicros } = comparison
-      const micros = (ours - theirs) / 1000
+      const micros = nanos / 1000
       const aim =
         aimMicros === undefined ? "" : ` (aim: at most ${aimMicros}; ${micros <= aimMicros ? "ok" : "missed"})`
       return [format({ name, ours, theirs, unit: "ns" }), `  ${added} adds ${micros.toFixed(1)} µs${aim}`]
@@ -213,10 +229,16 @@ const measurementsOf = (
     return { name, lines: Effect.provide(lines, layer) }
   })
 
+const runsInTurn = 3
+
 /** Nanoseconds for one call. */
-const timingOf = ({ layer, ...comparison }: UsageComparison): Effect.Effect<Timing> =>
-  (layer === undefined ? measure(comparison) : measureWith(layer, comparison)).pipe(
-    Effect.map(({ ours, theirs }) => ({ ours: ours / callsPerRun, theirs: theirs / callsPerRun })),
+const differenceOf = ({ layer, ...comparison }: UsageComparison): Effect.Effect<Difference> =>
+  (layer === undefined ? measureDifference(comparison, runsInTurn) : measureWith(layer, comparison)).pipe(
+    Effect.map(({ added, ours, theirs }) => ({
+      added: added / callsPerRun,
+      ours: ours / callsPerRun,
+      theirs: theirs / callsPerRun
+    })),
     Effect.scoped
   )
 
@@ -226,6 +248,6 @@ const measureWith = (layer: Layer.Layer<Telemetry.CurrentSpanTransformer>, compa
     Effect.flatMap(Fiber.await),
     Effect.flatten,
     Effect.flatMap((runtime) =>
-      measure({ ...comparison, ours: (times) => Effect.provide(comparison.ours(times), runtime) })
+      measureDifference({ ...comparison, ours: (times) => Effect.provide(comparison.ours(times), runtime) }, runsInTurn)
     )
   )

@@ -285,7 +285,9 @@ const plainUsage = (details: UsageDetails, further: Partial<UsageDetails>, known
     reasoningTokens,
     responseModel
   } = further
-  if (kind !== "llm" || !isText(provider) || !isText(operation)) return undefined
+  if (kind !== "llm") return undefined
+  const names = namesOf(provider, operation, model, responseModel, finishReason)
+  if (names === undefined) return undefined
   left -= 3
   const usage: Unchecked = Object.create(Usage.prototype)
   usage.requests = 1
@@ -294,10 +296,9 @@ const plainUsage = (details: UsageDetails, further: Partial<UsageDetails>, known
   if (known.durationMs !== undefined) usage.durationMs = known.durationMs
   if (known.step !== undefined) usage.step = known.step
   usage.kind = kind
-  usage.provider = normalizeSystem(kind, provider)
+  usage.provider = names.normalized
   usage.operation = operation
   if (model !== undefined) {
-    if (!isText(model)) return undefined
     usage.model = model
     left -= 1
   }
@@ -332,7 +333,6 @@ const plainUsage = (details: UsageDetails, further: Partial<UsageDetails>, known
     left -= 1
   }
   if (finishReason !== undefined) {
-    if (!isText(finishReason)) return undefined
     usage.finishReason = finishReason
     left -= 1
   }
@@ -342,11 +342,48 @@ const plainUsage = (details: UsageDetails, further: Partial<UsageDetails>, known
     left -= 1
   }
   if (responseModel !== undefined) {
-    if (!isText(responseModel)) return undefined
     usage.responseModel = responseModel
     left -= 1
   }
   return left === 0 ? usage : undefined
+}
+
+/** Names of a call, which are the same in many. */
+interface CallNames {
+  readonly provider: string
+  /** As the conventions have it. */
+  readonly normalized: string
+  readonly operation: string
+  readonly model: string | undefined
+  readonly responseModel: string | undefined
+  readonly finishReason: string | undefined
+}
+
+let lastNames: CallNames | undefined
+
+/** The names of a call, where they are texts that fields may hold. Those of the call before need not be checked again. */
+const namesOf = (
+  provider: string,
+  operation: string,
+  model: string | undefined,
+  responseModel: string | undefined,
+  finishReason: string | undefined
+): CallNames | undefined => {
+  const last = lastNames
+  if (
+    last !== undefined &&
+    last.provider === provider &&
+    last.operation === operation &&
+    last.model === model &&
+    last.responseModel === responseModel &&
+    last.finishReason === finishReason
+  ) {
+    return last
+  }
+  if (!isText(provider) || !isText(operation)) return undefined
+  for (const name of [model, responseModel, finishReason]) if (name !== undefined && !isText(name)) return undefined
+  lastNames = { provider, normalized: normalizeSystem("llm", provider), operation, model, responseModel, finishReason }
+  return lastNames
 }
 
 /** How many details are given; of what the place knows too, also where it is `undefined`. */
