@@ -199,21 +199,30 @@ export class ModelCall {
 }
 
 /** The model call that a fiber works for, or one that is over. Fibers that it forks work for it too. */
-export const currentModelCall: FiberRef.FiberRef<ModelCall | undefined> = GlobalValue.globalValue(
-  "botanu/ai/ModelCall",
-  () => FiberRef.unsafeMake<ModelCall | undefined>(undefined, { join: (own) => own })
+const currentModelCall: FiberRef.FiberRef<ModelCall | undefined> = GlobalValue.globalValue("botanu/ai/ModelCall", () =>
+  FiberRef.unsafeMake<ModelCall | undefined>(undefined, { join: (own) => own })
 )
 
 /** The innermost call that is open in a fiber. */
 export const openCallIn = (fiber: AnyFiber): ModelCall | undefined => {
+  if (!fibers.haveCalls) return undefined
   let call = fiber.getFiberRef(currentModelCall)
   while (call !== undefined && !call.isOpen) call = call.parent
   return call
 }
 
+/** Whether a fiber works for a call, which may be over. */
+export const isModelCallOf = (fiber: AnyFiber, call: ModelCall): boolean =>
+  fibers.haveCalls && fiber.getFiberRef(currentModelCall) === call
+
 /** Says which call a fiber works for from here on. A tracer is no effect, and the only thing at hand where a call begins. */
-export const setModelCall = (fiber: AnyFiber, call: ModelCall | undefined): void =>
+export const setModelCall = (fiber: AnyFiber, call: ModelCall | undefined): void => {
+  fibers.haveCalls = true
   setRefFor(fiber, currentModelCall, call)
+}
+
+/** Whether any fiber was ever said which call it works for: in programs that only wait for whole answers none is. */
+const fibers = GlobalValue.globalValue("botanu/ai/fibers", () => ({ haveCalls: false }))
 
 const embeddings = GlobalValue.globalValue("botanu/ai/embeddings", () => new WeakMap<Run, Set<ModelCall>>())
 

@@ -5,7 +5,7 @@ import { type Exit, Fiber, Option, type Tracer, type Types } from "effect"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
 import { warnFor } from "../fiber/FiberLog.js"
 import { CallSite } from "./CallSite.js"
-import { type CallName, currentModelCall, ModelCall, openCallIn, setModelCall } from "./ModelCall.js"
+import { type CallName, isModelCallOf, ModelCall, openCallIn, setModelCall } from "./ModelCall.js"
 import { areClientsObserved } from "./ObservedModels.js"
 
 /** A tracer that does as another one does, and notices calls as long as `isOn` says so. */
@@ -86,5 +86,5 @@ const end = (call: ModelCall, starter: AnyFiber, exit: Exit.Exit<unknown, unknow
   } catch (error) {
     warnFor(fiber, `the usage of a call of ${call.name} could not be recorded: ${String(error)}`)
   }
-  if (fiber.getFiberRef(currentModelCall) === call) setModelCall(fiber, call.parent)
+  if (isModelCallOf(fiber, call)) setModelCall(fiber, call.parent)
 }

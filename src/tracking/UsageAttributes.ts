@@ -17,17 +17,7 @@ export type Put = (name: string, value: CallAttributeValue) => void
 
 /** Puts on the span of a call what its usage reports, and its cost. Outside of a run nobody pays, and there is no cost. */
 export const putUsage = (usage: Usage, cost: Cost | undefined, put: Put): void => {
-  const names = usage.kind === "database" ? databaseNames : commonNames
-  for (const field in usage) {
-    if (isOfIdentity(field)) continue
-    const name = names.get(field)
-    if (name !== undefined) put(name, usage[field as keyof Usage] as CallAttributeValue)
-  }
-  if (usage.requests !== 1) put(meters.requests.attribute, usage.requests)
-  putNamed(usage.toolCalls, CallAttribute.toolCallsPrefix, put)
-  putNamed(usage.other, CallAttribute.otherPrefix, put)
-  if (usage.finishReason !== undefined) put(GenAi.responseFinishReasons, [usage.finishReason])
-  if (usage.kind === "llm" && usage.providerRequestId !== undefined) put(GenAi.responseId, usage.providerRequestId)
+  if (!putPlain(usage, put)) putAny(usage, put)
   if (cost === undefined) return
   if (cost._tag === "Unpriced") put(CallAttribute.unpriced, cost.reason)
   // What is not known is not zero.
@@ -43,17 +33,54 @@ export const putIdentity = ({ kind, model, operation, provider, step }: Usage, p
   if (step !== undefined) put(Key.step, step)
 }
 
-/** Fields that every usage has, and of which the span of a call has no attribute. That takes less time than to look for one. */
-const isOfIdentity = (field: string): boolean =>
-  field === "kind" ||
-  field === "provider" ||
-  field === "operation" ||
-  field === "model" ||
-  field === "time" ||
-  field === "status" ||
-  field === "durationMs" ||
-  field === "requests" ||
-  field === "isStreaming"
+/**
+ * Puts there the fields of a usage by name, which takes a fraction of the time; false where it has others. Most usages are of a model, its
+ * tokens and ids.
+ */
+const putPlain = (usage: Usage, put: Put): boolean => {
+  if (usage.kind !== "llm" || usage.requests !== 1) return false
+  const { cacheReadTokens, durationMs, finishReason, inputTokens, isStreaming, model } = usage
+  const { outputTokens, providerRequestId, reasoningTokens, responseModel, step } = usage
+  // Those that every usage has: who and what it was, when, how it ended, how many requests.
+  let left = -6
+  for (const _ in usage) left += 1
+  if (step !== undefined) left -= 1
+  if (model !== undefined) left -= 1
+  if (durationMs !== undefined) left -= 1
+  if (isStreaming !== undefined) left -= 1
+  if (inputTokens !== undefined) left -= 1
+  if (cacheReadTokens !== undefined) left -= 1
+  if (outputTokens !== undefined) left -= 1
+  if (reasoningTokens !== undefined) left -= 1
+  if (responseModel !== undefined) left -= 1
+  if (providerRequestId !== undefined) left -= 1
+  if (finishReason !== undefined) left -= 1
+  if (left !== 0) return false
+  if (inputTokens !== undefined) put(meters.inputTokens.attribute, inputTokens)
+  if (cacheReadTokens !== undefined) put(meters.cacheReadTokens.attribute, cacheReadTokens)
+  if (outputTokens !== undefined) put(meters.outputTokens.attribute, outputTokens)
+  if (reasoningTokens !== undefined) put(meters.reasoningTokens.attribute, reasoningTokens)
+  if (responseModel !== undefined) put(GenAi.responseModel, responseModel)
+  if (providerRequestId !== undefined) {
+    put(CallAttribute.providerRequestId, providerRequestId)
+    put(GenAi.responseId, providerRequestId)
+  }
+  if (finishReason !== undefined) put(GenAi.responseFinishReasons, [finishReason])
+  return true
+}
+
+const putAny = (usage: Usage, put: Put): void => {
+  const names = usage.kind === "database" ? databaseNames : commonNames
+  for (const field in usage) {
+    const name = names.get(field)
+    if (name !== undefined) put(name, usage[field as keyof Usage] as CallAttributeValue)
+  }
+  if (usage.requests !== 1) put(meters.requests.attribute, usage.requests)
+  putNamed(usage.toolCalls, CallAttribute.toolCallsPrefix, put)
+  putNamed(usage.other, CallAttribute.otherPrefix, put)
+  if (usage.finishReason !== undefined) put(GenAi.responseFinishReasons, [usage.finishReason])
+  if (usage.kind === "llm" && usage.providerRequestId !== undefined) put(GenAi.responseId, usage.providerRequestId)
+}
 
 const putNamed = (quantities: Usage["other"], prefix: string, put: Put): void => {
   for (const name in quantities) put(prefix + name, quantities[name] as number)
