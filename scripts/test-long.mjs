@@ -14,6 +14,7 @@ const sizes = {
   "test/lifecycle/crowd.test.ts": { CROWD: "100000" },
   "test/lifecycle/Fuzz.test.ts": { BOTANU_FUZZ_PROGRAMS: "20000" },
   "test/lifecycle/Heap.test.ts": { BOTANU_HEAP_RUNS: "1000000" },
+  "command/test/store/CompactionHistory.test.ts": { HISTORIES: "160" },
   "test/ledger/crash.test.ts": { CRASHES: "200" },
   "test/sql/outage.test.ts": { CRASHES: "200", OUTAGE_SECONDS: "30" },
   "test/soak/soak.test.ts": { SOAK_SECONDS: "1800" },

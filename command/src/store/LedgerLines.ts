@@ -86,7 +86,8 @@ export const streamOf = (
       const { completed, run } = decoded.right
       if (completed != null) {
         const record = RunRecord.fromCompleted(completed)
-        if (!several.has(completed.run.runId)) return [record]
+        // One that was open has ended since.
+        if (!several.has(completed.run.runId) && !open.has(completed.run.runId)) return [record]
         held.push(record)
       } else if (run != null && open.has(run.runId)) held.push(RunRecord.started(run))
       return []

@@ -6,18 +6,19 @@ import { basename, join } from "node:path"
 import { NodeContext } from "@effect/platform-node"
 import { Ledger } from "botanu-effect/ledger"
 import { BusinessEvent, type RunRecord, Summary } from "botanu-effect/report"
-import { BigDecimal, Effect, FastCheck, Stream } from "effect"
+import { BigDecimal, Effect, FastCheck, Layer, Stream } from "effect"
 import { expect, it } from "vitest"
 import { callFigures } from "../../src/query/CallFigures.js"
 import { eventFigures, valueSums } from "../../src/query/EventFigures.js"
 import * as Findings from "../../src/query/Findings.js"
 import * as GroupKey from "../../src/query/GroupKey.js"
+import { LedgerMirror, layerDirectory } from "../../src/serve/LedgerMirror.js"
 import { LedgerStore } from "../../src/store/LedgerStore.js"
 import { botanu, linesOf, makeLedger } from "../botanu.js"
 import { anyAmendment, anyBy, anyRecord, figuresOf, grouped, plain, sorted } from "../query/oracle.js"
 import { reading } from "../stores.js"
 
-const histories = Number(process.env["HISTORIES"] ?? 4)
+const histories = Number(process.env["HISTORIES"] ?? 3)
 
 type Line = RunRecord.RunRecord | Ledger.OutcomeAmendment
 
@@ -47,6 +48,8 @@ const anyStep = FastCheck.oneof(
     arbitrary: FastCheck.record({ step: FastCheck.constant("prune" as const), before: FastCheck.constantFrom(...days) })
   }
 )
+
+type Step = typeof anyStep extends FastCheck.Arbitrary<infer A> ? A : never
 
 const anyHistory = FastCheck.array(anyStep, { minLength: 3, maxLength: 9 })
 
@@ -85,88 +88,159 @@ const statusOf = (event: BusinessEvent.BusinessEvent): string => {
   return final.completed?.status ?? (final.isLost ? "lost" : "running")
 }
 
-it(
-  "have the figures of the lines that are there, whatever was compacted and pruned before",
-  {
-    timeout: 60_000 + histories * 20_000
-  },
-  () =>
-    FastCheck.assert(
-      FastCheck.asyncProperty(anyHistory, anyBy, async (history, by) => {
-        const directory = await makeLedger({})
-        const written = new Map<string, ReadonlyArray<Line>>()
-        for (const [index, step] of history.entries()) {
-          if (step.step === "write") {
-            const name = `${step.day}/${step.writer}-${index + 1}.jsonl`
-            await mkdir(join(directory, step.day), { recursive: true })
-            const texts = step.lines.flatMap((line) => (isAmendment(line) ? linesOf([], [line]) : linesOf([line])))
-            await writeFile(join(directory, name), texts.map((text) => `${text}\n`).join(""))
-            if (step.writer !== "there") await utimes(join(directory, name), index, index)
-            written.set(name, step.lines)
-          } else {
-            const since = Math.floor(Date.now() / 86_400_000) - Math.floor(Date.parse(`${days[0]}`) / 86_400_000)
-            const args =
-              step.step === "compact" ? ["compact"] : ["prune", "--older-than", `${since - days.indexOf(step.before)}d`]
-            const { code, err } = await botanu([...args, "--ledger", directory])
-            expect([code, err]).toEqual([0, ""])
-          }
-          if (index < history.length - 1 && step.step === "write") continue
-          const contents = await contentsOf(directory, written)
-          const runs = runsOf(contents)
-          const amendments = contents.flatMap(({ line }) => (isAmendment(line) ? [line] : []))
-          const events = BusinessEvent.fromRecords(runs, amendments)
-          const found = await reading(
-            directory,
-            Effect.gen(function* () {
-              const { allRecords } = yield* LedgerStore
-              return {
-                groups: yield* eventFigures(by.map(GroupKey.fromName)),
-                statuses: yield* eventFigures([GroupKey.fromName("status")]),
-                values: yield* valueSums([]),
-                calls: yield* callFigures([]),
-                records: Array.from(yield* Stream.runCollect(allRecords)).flat()
-              }
-            })
+interface Expected {
+  readonly runs: ReadonlyArray<RunRecord.RunRecord>
+  readonly events: ReadonlyArray<BusinessEvent.BusinessEvent>
+}
+
+/** Takes the steps of a history in a directory, and checks it after each that was no write, and after the last. */
+const play = async (
+  history: ReadonlyArray<Step>,
+  directory: string,
+  check: (expected: Expected) => Promise<void>
+): Promise<void> => {
+  const written = new Map<string, ReadonlyArray<Line>>()
+  for (const [index, step] of history.entries()) {
+    if (step.step === "write") {
+      const name = `${step.day}/${step.writer}-${index + 1}.jsonl`
+      await mkdir(join(directory, step.day), { recursive: true })
+      const texts = step.lines.flatMap((line) => (isAmendment(line) ? linesOf([], [line]) : linesOf([line])))
+      await writeFile(join(directory, name), texts.map((text) => `${text}\n`).join(""))
+      if (step.writer !== "there") await utimes(join(directory, name), index, index)
+      written.set(name, step.lines)
+      if (index < history.length - 1) continue
+    } else {
+      const args = step.step === "compact" ? ["compact"] : ["prune", "--older-than", `${daysSince(step.before)}d`]
+      const { code, err } = await botanu([...args, "--ledger", directory])
+      expect([code, err]).toEqual([0, ""])
+    }
+    const contents = await contentsOf(directory, written)
+    const runs = runsOf(contents)
+    const amendments = contents.flatMap(({ line }) => (isAmendment(line) ? [line] : []))
+    await check({ runs, events: BusinessEvent.fromRecords(runs, amendments) })
+  }
+}
+
+const daysSince = (day: string): number => Math.floor(Date.now() / 86_400_000) - Date.parse(day) / 86_400_000
+
+const timeout = 60_000 + histories * 20_000
+
+it("has the figures of the lines that are there, whatever was compacted and pruned before", { timeout }, () =>
+  FastCheck.assert(
+    FastCheck.asyncProperty(anyHistory, anyBy, async (history, names) => {
+      const directory = await makeLedger({})
+      // The oracle of statuses knows no lost runs.
+      const by = names.filter((name) => name !== "status")
+      await play(history, directory, async ({ events, runs }) => {
+        const found = await reading(
+          directory,
+          Effect.gen(function* () {
+            const { allRecords } = yield* LedgerStore
+            return {
+              groups: yield* eventFigures(by.map(GroupKey.fromName)),
+              statuses: yield* eventFigures([GroupKey.fromName("status")]),
+              values: yield* valueSums([]),
+              calls: yield* callFigures([]),
+              records: Array.from(yield* Stream.runCollect(allRecords)).flat()
+            }
+          })
+        )
+        expect(sorted(found.groups.map(plain))).toEqual(
+          sorted(
+            by.length === 0
+              ? [figuresOf([], Summary.of(events))]
+              : grouped(events, by).map(({ group, keys }) => figuresOf(keys, Summary.of(group)))
           )
-          const findings = await reading(
-            directory,
-            Effect.all({
-              runs: Findings.runCount,
-              running: Findings.endless("running"),
-              lost: Findings.endless("lost"),
-              unpriced: Findings.unpriced
-            })
+        )
+        expect(new Map(found.statuses.map(({ events, keys }) => [keys[0], events]))).toEqual(
+          events.reduce(
+            (counts, event) => counts.set(statusOf(event), (counts.get(statusOf(event)) ?? 0) + 1),
+            new Map<string, number>()
           )
-          const names = by.filter((name) => name !== "status")
-          if (names.length === by.length) {
-            expect(sorted(found.groups.map(plain))).toEqual(
-              sorted(grouped(events, by).map(({ group, keys }) => figuresOf(keys, Summary.of(group))))
-            )
-          }
-          expect(new Map(found.statuses.map(({ events, keys }) => [keys[0], events]))).toEqual(
-            events.reduce(
-              (counts, event) => counts.set(statusOf(event), (counts.get(statusOf(event)) ?? 0) + 1),
-              new Map<string, number>()
-            )
+        )
+        expect(new Map(found.values.map(({ amount, valueType }) => [valueType, amount]))).toEqual(
+          new Map(Array.from(Summary.of(events).values, ([type, sum]) => [type, BigDecimal.unsafeToNumber(sum)]))
+        )
+        const calls = runs.flatMap(({ completed }) => completed?.usages ?? [])
+        expect(found.calls.map(({ calls, usd }) => [calls, BigDecimal.format(usd)])).toEqual([
+          [calls.length, BigDecimal.format(BigDecimal.sumAll(calls.map(({ cost }) => cost.usd)))]
+        ])
+        expect(found.records.map(({ run }) => run.runId).sort()).toEqual(runs.map(({ run }) => run.runId).sort())
+        const findings = await reading(
+          directory,
+          Effect.all({
+            runs: Findings.runCount,
+            running: Findings.endless("running"),
+            lost: Findings.endless("lost"),
+            unpriced: Findings.unpriced
+          })
+        )
+        const open = runs.filter(({ completed }) => completed === undefined)
+        expect([findings.runs, findings.running.runs, findings.lost.runs]).toEqual([
+          runs.length,
+          open.filter(({ isLost }) => !isLost).length,
+          open.filter(({ isLost }) => isLost).length
+        ])
+        expect(findings.unpriced.reduce((sum, { calls }) => sum + calls, 0)).toBe(
+          calls.filter(({ cost }) => cost._tag === "Unpriced").length
+        )
+      })
+    }),
+    { numRuns: histories }
+  )
+)
+
+/** The events of the page. */
+const pageEvents = Effect.flatMap(LedgerMirror, ({ query }) =>
+  query(
+    `SELECT eventId, customerId, workflow, startMs, status, isAmended, valueAmount, runs, calls, unpricedCalls, usd, tries,
+      usdBeforeFinal FROM events`,
+    {}
+  )
+)
+
+it("has the same events on the page", { timeout }, () =>
+  FastCheck.assert(
+    FastCheck.asyncProperty(anyHistory, async (history) => {
+      const directory = await makeLedger({})
+      await play(history, directory, async ({ events }) => {
+        const found = await Effect.runPromise(
+          Effect.provide(pageEvents, Layer.provide(layerDirectory({ ledger: directory }), NodeContext.layer))
+        )
+        const texts = (rows: ReadonlyArray<ReadonlyArray<unknown>>) =>
+          rows.map((row) => row.map((value) => (value == null ? "" : String(value))).join("  ")).sort()
+        const money = (usd: BigDecimal.BigDecimal) => BigDecimal.format(usd)
+        expect(
+          texts(
+            found.map((row) => [
+              ...["eventId", "customerId", "workflow", "startMs", "status", "isAmended", "valueAmount"].map(
+                (name) => row[name]
+              ),
+              ...["runs", "calls", "unpricedCalls", "tries"].map((name) => Number(row[name])),
+              ...["usd", "usdBeforeFinal"].map((name) => money(BigDecimal.unsafeFromString(row[name] ?? "")))
+            ])
           )
-          expect(new Map(found.values.map(({ amount, valueType }) => [valueType, amount]))).toEqual(
-            new Map(Array.from(Summary.of(events).values, ([type, sum]) => [type, BigDecimal.unsafeToNumber(sum)]))
+        ).toEqual(
+          texts(
+            events.map((event) => [
+              event.eventId,
+              event.customerId,
+              event.workflow,
+              event.startTime.epochMillis,
+              event.status,
+              event.amendments.length > 0,
+              event.outcome?.valueAmount,
+              event.runs.length,
+              event.cost.calls,
+              event.cost.unpricedCalls,
+              event.attempts,
+              money(event.cost.usd),
+              money(event.costBeforeFinal.usd)
+            ])
           )
-          const calls = runs.flatMap(({ completed }) => completed?.usages ?? [])
-          expect(found.calls.map(({ calls, usd }) => [calls, BigDecimal.format(usd)])).toEqual([
-            [calls.length, BigDecimal.format(BigDecimal.sumAll(calls.map(({ cost }) => cost.usd)))]
-          ])
-          expect(found.records.map(({ run }) => run.runId).sort()).toEqual(runs.map(({ run }) => run.runId).sort())
-          expect([findings.runs, findings.running.runs, findings.lost.runs]).toEqual([
-            runs.length,
-            runs.filter(({ completed, isLost }) => completed === undefined && !isLost).length,
-            runs.filter(({ completed, isLost }) => completed === undefined && isLost).length
-          ])
-          expect(findings.unpriced.reduce((sum, { calls }) => sum + calls, 0)).toBe(
-            calls.filter(({ cost }) => cost._tag === "Unpriced").length
-          )
-        }
-      }),
-      { numRuns: histories }
-    )
+        )
+      })
+    }),
+    { numRuns: histories }
+  )
 )
