@@ -48,7 +48,7 @@ export const usageIn = (provider: string): ((answer: unknown, soFar?: Consumptio
   const read = formsOf(normalizeProvider(provider))
   return (answer, soFar = {}) => {
     try {
-      return isRecord(answer) ? withSplit(read(answer), soFar) : undefined
+      return isRecord(answer) ? withSplit(read(answer, soFar), soFar) : undefined
     } catch {
       // An answer that is a class of its own may refuse to be read.
       return undefined
@@ -68,7 +68,7 @@ const formsOf = (provider: string) => {
   const openAiForm = openAi(provider, undefined)
   const geminiForm = geminiProtocol(undefined)
   const imagesForm = mediaProtocolAt("/images/generations", provider)
-  const readAnswer = (answer: Record<string, unknown>): Consumption => {
+  const readAnswer = (answer: Record<string, unknown>, soFar: Consumption): Consumption => {
     if (interactionIn(answer) !== undefined || isInteractionEvent(answer)) return readBy(interactionsForm, answer)
     const billing = billingIn(answer)
     if (billing !== undefined) return cohereUsage(billing)
@@ -76,18 +76,38 @@ const formsOf = (provider: string) => {
     if (pages !== undefined) return { responseModel: text(answer["model"]), pages }
     if (isConverseAnswer(answer)) return readBy(converseForm, answer)
     if (isRecord(answer["usageMetadata"]) || Array.isArray(answer["candidates"])) return readBy(geminiForm, answer)
-    if (isOfAnthropic(answer)) return readBy(anthropic, answer)
+    if (isOfAnthropic(answer)) return readBy(anthropic, withUnchanged(answer, soFar))
     if (imagesForm !== undefined && Array.isArray(answer["data"]) && answer["data"].some(isImage)) {
       return readBy(imagesForm, answer)
     }
     return readBy(openAiForm, answer)
   }
-  return (message: Record<string, unknown>): Consumption => {
+  return (message: Record<string, unknown>, soFar: Consumption): Consumption => {
     const line = batchLineIn(message)
-    if (line === undefined) return isBatch(message) ? sumOfBatch(readAnswer(message)) : readAnswer(message)
-    return line.consumption ?? inBatch(readAnswer(line.answer))
+    if (line === undefined) return isBatch(message) ? sumOfBatch(readAnswer(message, {})) : readAnswer(message, soFar)
+    return line.consumption ?? inBatch(readAnswer(line.answer, {}))
   }
 }
+
+/**
+ * The last event of a stream of Anthropic with all kinds of input, where it names one: those that it does not name, or names as null, are
+ * as the first event has them (`@anthropic-ai/sdk`, `MessageStream`).
+ */
+const withUnchanged = (answer: Record<string, unknown>, soFar: Consumption): Record<string, unknown> => {
+  const usage = record(answer["usage"])
+  if (answer["type"] !== "message_delta" || usage === undefined || soFar.inputTokens === undefined) return answer
+  const named = withoutNulls(usage)
+  if (!anthropicInputs.some((name) => name in named)) return answer
+  const { cacheReadTokens = 0, cacheWriteTokens = 0, inputTokens } = soFar
+  const before = {
+    input_tokens: inputTokens - cacheReadTokens - cacheWriteTokens,
+    cache_read_input_tokens: soFar.cacheReadTokens,
+    cache_creation_input_tokens: soFar.cacheWriteTokens
+  }
+  return { ...answer, usage: { ...before, ...named } }
+}
+
+const anthropicInputs = ["input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"]
 
 const readBy = (
   { consumption, read }: Pick<AnswerForm, "consumption" | "read">,

@@ -140,8 +140,10 @@ export const anthropic = {
         responseModel: text(answer["model"]),
         providerRequestId: text(answer["id"]),
         finishReason: text(answer["stop_reason"]) ?? text(record(answer["delta"])?.["stop_reason"]),
-        // Code ran in a container, for a time that no answer has.
-        ...(isRecord(answer["container"]) && { uncounted: ["sessions"] })
+        // Code ran in a container, for a time that no answer has. The last event of a stream names it too.
+        ...((isRecord(answer["container"]) || isRecord(record(answer["delta"])?.["container"])) && {
+          uncounted: ["sessions"]
+        })
       },
       usage: begun === undefined || usage === undefined ? usage : { ...usage, output_tokens: undefined }
     }

@@ -521,6 +521,25 @@ const converse = (usage: object): Written =>
   whole({ output: {}, stopReason: "end_turn", usage, metrics: { latencyMs: 5 }, serviceTier: { type: "default" } })
 
 /** Answers as the providers' own clients give them. */
+/** An answer of Anthropic, and the events of its stream: how it begins, and what its last event names anew. */
+const claudeAnswer = (begun: object, last: object, container?: object): Written => {
+  const usage = { ...begun, ...last, output_tokens: 10 }
+  return {
+    json: { type: "message", model: "claude-x", usage, ...(container && { container }) },
+    events: [
+      { data: { type: "message_start", message: { model: "claude-x", usage: { ...begun, output_tokens: 1 } } } },
+      {
+        data: {
+          type: "message_delta",
+          delta: { stop_reason: "end_turn", ...(container && { container }) },
+          usage: { ...last, output_tokens: 10 }
+        }
+      },
+      { data: { type: "message_stop" } }
+    ]
+  }
+}
+
 const answerRows: Readonly<Record<string, AnswerRow>> = {
   "Gemini: thoughts and what tools gave back, beside the candidates": {
     provider: "google",
@@ -721,6 +740,38 @@ const answerRows: Readonly<Record<string, AnswerRow>> = {
       ]
     },
     cost: "0.00375"
+  },
+  "Anthropic: events of a stream, of which the last names the input and no cache, as nothing changed": {
+    provider: "anthropic",
+    model: "claude-x",
+    answer: claudeAnswer({ input_tokens: 500, cache_read_input_tokens: 100 }, { input_tokens: 500 }),
+    cost: "0.0028"
+  },
+  "Anthropic: events of a stream, of which the last names more that was in the cache, and no input": {
+    provider: "anthropic",
+    model: "claude-x",
+    answer: claudeAnswer({ input_tokens: 500, cache_read_input_tokens: 100 }, { cache_read_input_tokens: 300 }),
+    cost: "0.0029"
+  },
+  "Anthropic: events of a stream, of which the last names a larger input, and what was written for 1 hour is as it was":
+    {
+      provider: "anthropic",
+      model: "claude-x",
+      answer: claudeAnswer(
+        {
+          input_tokens: 100,
+          cache_creation_input_tokens: 300,
+          cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 300 }
+        },
+        { input_tokens: 200 }
+      ),
+      cost: "0.00425"
+    },
+  "Anthropic: code that ran in a container, as the last event of a stream names it": {
+    provider: "anthropic",
+    model: "claude-x",
+    answer: claudeAnswer({ input_tokens: 100 }, {}, { id: "c", expires_at: "x" }),
+    cost: "no_usage 0.00075"
   }
 }
 
