@@ -21,6 +21,8 @@ export class OpenCall {
   /** What the tries before it consumed, which the provider served and bills too. */
   readonly earlierTries: Array<Consumption> = []
   private iteration: unknown
+  /** The id of the answer that elements of a stream are of. */
+  private answerId: string | undefined
   /** The enclosing call of a model, if this is one too. */
   private readonly enclosing: OpenCall | undefined
   private isOver = false
@@ -43,6 +45,17 @@ export class OpenCall {
       this.soFar = {}
     }
     this.iteration = iteration
+    this.replace(details)
+  }
+
+  /** Takes in what an element of a stream says, which may be of another answer than the elements before. */
+  reportElement(details: Consumption): void {
+    const { providerRequestId } = details
+    if (differ(this.answerId, providerRequestId) && hasQuantity(this.soFar)) {
+      this.earlierTries.push(this.soFar)
+      this.soFar = {}
+    }
+    this.answerId = providerRequestId ?? this.answerId
     this.replace(details)
   }
 

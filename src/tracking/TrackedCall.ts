@@ -77,7 +77,8 @@ export type Tracked<Self, Needs = never> =
 export interface CallOptions<in A = never, in E = never> {
   /**
    * What is known of what the call consumes, by its result, or by an element of its stream. Later details replace earlier
-   * ones; `soFar` is what was said before. A pure function.
+   * ones; `soFar` is what was said before. Where an element of a stream names another `providerRequestId`, what was said before is of an
+   * answer before, which was consumed too: then it is a call of its own. A pure function.
    */
   readonly usage?: ((value: A, soFar: Consumption) => Consumption | undefined) | undefined
   /**
@@ -175,7 +176,7 @@ const trackStream = <A, E, R>(self: Stream.Stream<A, E, R>, description: Describ
           )
           const reported = Stream.mapChunksEffect(own, (chunk) =>
             Effect.withFiberRuntime<Chunk.Chunk<A>>((fiber) => {
-              for (const element of chunk) call.report(fiber, element)
+              for (const element of chunk) call.reportElement(fiber, element)
               return Effect.succeed(chunk)
             })
           )
@@ -229,15 +230,25 @@ class CallSpan {
     return Context.unsafeMake(services)
   }
 
-  /** Takes in what a value says of what was consumed. */
-  report(fiber: AnyFiber, value: unknown): void {
+  /** Takes in what a result says of what was consumed. */
+  report(fiber: AnyFiber, result: unknown): void {
+    const said = this.saidBy(fiber, result)
+    if (said !== undefined) this.open.replace(said)
+  }
+
+  /** Takes in what an element of a stream says of what was consumed. */
+  reportElement(fiber: AnyFiber, element: unknown): void {
+    const said = this.saidBy(fiber, element)
+    if (said !== undefined) this.open.reportElement(said)
+  }
+
+  private saidBy(fiber: AnyFiber, value: unknown): Consumption | undefined {
     const { usage } = this.description
-    if (usage === undefined) return
     try {
-      const said = usage(value, this.open.soFar)
-      if (said !== undefined) this.open.replace(said)
+      return usage?.(value, this.open.soFar) ?? undefined
     } catch (error) {
       warnFor(fiber, `the usage option of "${this.description.spanName}" failed: ${String(error)}`)
+      return undefined
     }
   }
 

@@ -293,6 +293,36 @@ describe("a stream", () => {
     }).pipe(Effect.provide(observed))
   )
 
+  it.effect("of several answers, as one that is tried again inside of the call, is a call for each, by their ids", () =>
+    Effect.gen(function* () {
+      const begun = (id: string) => ({ providerRequestId: id, inputTokens: 10, outputTokens: 1 })
+      const answers = Stream.make<Array<Usage.Consumption>>(
+        begun("a"),
+        { outputTokens: 2 },
+        begun("b"),
+        { providerRequestId: "b", outputTokens: 5 },
+        { providerRequestId: "c" },
+        { outputTokens: 6 }
+      )
+      const soFars: Array<number | undefined> = []
+      const call = Llm.track(answers, {
+        ...quill,
+        usage: (said, soFar) => {
+          soFars.push(soFar.outputTokens)
+          return said
+        }
+      })
+      yield* run(Stream.runDrain(call))
+      const usages = yield* allUsages
+      expect(usages.map(({ attempt, inputTokens, outputTokens }) => [attempt, inputTokens, outputTokens])).toEqual([
+        [1, 10, 2],
+        [2, 10, 5],
+        [3, undefined, 6]
+      ])
+      expect(soFars).toEqual([undefined, 1, 2, 1, 5, undefined])
+    }).pipe(Effect.provide(observed))
+  )
+
   it.effect("consumed in a forked fiber is one call of the run", () =>
     Effect.gen(function* () {
       yield* run(Effect.flatMap(Effect.fork(Stream.runDrain(Llm.track(elements(4), counting))), Fiber.join))
@@ -425,9 +455,13 @@ describe("trouble with an option is logged, and harms neither the call nor its r
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const odd = [undefined, null, 5, "ten", { outputTokens: "ten" }, { outputTokens: Object.create(null) }]
-      for (const said of odd) yield* run(Llm.track(Effect.succeed(1), { ...quill, usage: () => said as never }))
-      expect(yield* endings).toEqual(Array(odd.length).fill(["success", undefined]))
-      expect(lines.filter((line) => line.startsWith("usage of openai; outputTokens: expected"))).toHaveLength(2)
+      for (const said of odd) {
+        const call = { ...quill, usage: () => said as never }
+        yield* run(Llm.track(Effect.succeed(1), call))
+        yield* run(Stream.runDrain(Llm.track(Stream.make(1), call)))
+      }
+      expect(yield* endings).toEqual(Array(2 * odd.length).fill(["success", undefined]))
+      expect(lines.filter((line) => line.startsWith("usage of openai; outputTokens: expected"))).toHaveLength(4)
     }).pipe(Effect.provide([observed, logging(lines)]))
   })
 
