@@ -7,6 +7,7 @@ import { empty as noPrices, PriceBook } from "../cost/PriceBook.js"
 import { normalizeProvider } from "../cost/Provider.js"
 import { type Consumption, hasQuantity, make, type UsageDetails } from "../cost/UsageRecord.js"
 import { type AnyFiber, nowOf, setRefFor } from "../fiber/CurrentFiber.js"
+import { endWithRegion } from "../fiber/FiberRegion.js"
 import type { Run } from "../run/Run.js"
 import { type CallExit, callExitOf } from "../tracking/CallExit.js"
 import type { CallSite } from "./CallSite.js"
@@ -52,6 +53,7 @@ export class ModelCall {
     private readonly span: Tracer.Span
   ) {
     this.context = starter.currentContext
+    endWithRegion(starter)
     this.isEmbedding = name.startsWith("EmbeddingModel")
     this.parent = openCallIn(starter)
     if (!this.isEmbedding) return

@@ -21,6 +21,8 @@ export class FiberRegion implements ForkScope {
   private outer: ForkScope | undefined
   /** None before the first. */
   private children: Set<AnyFiber> | undefined = undefined
+  /** Fibers that Effect starts outside of all others, and whose end the region waits for: see `endWithRegion`. */
+  private items: Set<AnyFiber> | undefined = undefined
   private interruption: Cause.Cause<never> | undefined = undefined
 
   /** A region of what `fiber` does next. */
@@ -43,11 +45,13 @@ export class FiberRegion implements ForkScope {
     this.fiber = undefined
     this.outer = undefined
     this.children = undefined
+    this.items = undefined
   }
 
   /**
-   * A fiber that is forked in the region is one of the region, and is the fiber's child as it would be without. Finalizers of an
-   * outer scope have the references of the region when it is over: what they fork is a child of the fiber that is at work.
+   * A fiber that is forked in the region is one of the region, and is the fiber's child as it would be without. When it is over, some
+   * fibers still have its references: finalizers of an outer scope, and items that a bounded `Effect.forEach` interrupts and, in
+   * effect 3.22, does not wait for. What they fork is a child of the fiber that is at work.
    */
   add(runtimeFlags: RuntimeFlags.RuntimeFlags, child: AnyFiber): void {
     if (this.fiber === undefined) {
@@ -59,6 +63,15 @@ export class FiberRegion implements ForkScope {
     this.children ??= new Set()
     this.children.add(child)
     child.addObserver(() => this.children?.delete(child))
+  }
+
+  /** Takes in a fiber that does a part of the work in the region and is nobody's child. */
+  takeIn(item: AnyFiber): void {
+    if (this.fiber === undefined || item === this.fiber || this.items?.has(item)) return
+    if (this.outer instanceof FiberRegion) this.outer.takeIn(item)
+    this.items ??= new Set()
+    this.items.add(item)
+    item.addObserver(() => this.items?.delete(item))
   }
 
   /** Interrupts the fiber in this region, and the fibers that were forked in the region. Only the first call counts. */
@@ -87,8 +100,8 @@ export class FiberRegion implements ForkScope {
 
   /** Interrupts the fibers that were forked in the region, and waits for them; nothing where there is none. */
   endChildren(): Effect.Effect<void> | undefined {
-    if (this.children === undefined || this.children.size === 0) return undefined
-    const children = Array.from(this.children)
+    const children = Array.from(this.children ?? noChildren).concat(Array.from(this.items ?? noChildren))
+    if (children.length === 0) return undefined
     return Effect.withFiberRuntime((fiber) => {
       for (const child of children) child.unsafeInterruptAsFork(fiber.id())
       const ended = Effect.forEach(children, Fiber.await, { discard: true })
@@ -103,6 +116,16 @@ export class FiberRegion implements ForkScope {
 }
 
 const noChildren: ReadonlySet<AnyFiber> = new Set()
+
+/**
+ * Has the region in which a fiber works wait for that fiber at its end. To be called where it begins something that has to be done
+ * before that. Effect's concurrent `forEach` starts the fibers of its items in the global scope and waits for them itself; but one with a
+ * bound, in effect 3.22, does not wait for what it interrupts where an item fails while others wait for their turn.
+ */
+export const endWithRegion = (fiber: AnyFiber): void => {
+  const scope = fiber.getFiberRef(currentForkScope)
+  if (scope._tag === "Some" && scope.value instanceof FiberRegion) scope.value.takeIn(fiber)
+}
 
 const removed = (cause: Cause.Cause<never>, part: Cause.Cause<never>): Cause.Cause<never> => {
   if (cause === part) return Cause.empty

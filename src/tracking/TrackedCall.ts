@@ -6,6 +6,7 @@ import { inBatch } from "../cost/ServiceTier.js"
 import { type Consumption, hasQuantity, type UsageDetails } from "../cost/UsageRecord.js"
 import { type AnyFiber, clockOf } from "../fiber/CurrentFiber.js"
 import { warnFor } from "../fiber/FiberLog.js"
+import { endWithRegion } from "../fiber/FiberRegion.js"
 import { inContext } from "../fiber/LocalContext.js"
 import { currentRun } from "../lifecycle/CurrentRun.js"
 import { currentStep } from "../lifecycle/CurrentStep.js"
@@ -216,6 +217,7 @@ class CallSpan {
   ) {
     const { details, isModelCall } = description
     const context = starter.currentContext
+    endWithRegion(starter)
     this.run = currentRun(context)
     this.scope = this.run && scopeOf(context, this.run)
     this.step = currentStep(context)?.name

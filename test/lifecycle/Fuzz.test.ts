@@ -168,17 +168,22 @@ const endingItsChildren = (work: Work): Work =>
   Effect.withFiberRuntime((fiber) => {
     const children = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
     const outer = Option.getOrElse(fiber.getFiberRef(currentForkScope), () => internals(fiber).scope())
+    let isOver = false
     const scope: ForkScope = {
       fiberId: outer.fiberId,
       add: (flags, child) => {
+        // What a fiber forks that outlives the run is its own child: see `endsBeforeItsItems`.
+        const forking = isOver ? Option.getOrUndefined(Fiber.getCurrentFiber()) : undefined
+        if (forking !== undefined) return internals(forking).scope().add(flags, child)
         outer.add(flags, child)
         children.add(child)
         child.addObserver(() => children.delete(child))
       }
     }
-    const end: Effect.Effect<void> = Effect.suspend(() =>
-      children.size === 0 ? Effect.void : Effect.zipRight(Fiber.interruptAll(children), end)
-    )
+    const end: Effect.Effect<void> = Effect.suspend(() => {
+      isOver = children.size === 0
+      return isOver ? Effect.void : Effect.zipRight(Fiber.interruptAll(children), end)
+    })
     return Effect.onExit(Effect.locally(work, currentForkScope, Option.some(scope)), () => end)
   })
 
@@ -397,7 +402,7 @@ const joinsFromOutside = (program: Program, isInRun = false, isOutside = false):
   return bodies.some((body) => joinsFromOutside(body, isInRun || isRun, !isRun && (isOutside || outlives)))
 }
 
-fuzz("do with runs what they do bare, and have each run recorded once", (program, which) =>
+const doesTheSame = (program: Program, which: string) =>
   Effect.gen(function* () {
     if (joinsFromOutside(program)) return 0
     const bare = yield* observe(program, false)
@@ -417,6 +422,41 @@ fuzz("do with runs what they do bare, and have each run recorded once", (program
     }
     return recorded.length
   })
+
+fuzz("do with runs what they do bare, and have each run recorded once", doesTheSame)
+
+/**
+ * Effect's `forEach` with a bound counts an item twice that fails while others wait for their turn (`forEachConcurrentDiscard` of
+ * effect 3.22: `onRes` pushes the result, and so does the observer of the fiber). So it ends before an item that it interrupts has
+ * ended. Here that item is a `forEach`, which starts its own items before it hears of the interruption, and they fork. All of that comes
+ * after the run. Bare, what they fork belongs to the fiber in which the outer `forEach` was, and lives until that ends. A run lets go of
+ * that fiber at its end, so what is forked later in its name belongs to the fiber that forks it.
+ */
+const endsBeforeItsItems: Program = {
+  _tag: "run",
+  mark: 2,
+  body: {
+    _tag: "forEach",
+    mark: 3,
+    left: {
+      _tag: "forEach",
+      mark: 4,
+      left: { _tag: "raceFirst", mark: 5, left: { _tag: "interrupt", mark: 6 }, right: { _tag: "yield", mark: 7 } },
+      right: { _tag: "raceFirst", mark: 8, left: { _tag: "yield", mark: 9 }, right: { _tag: "sleep", mark: 10 } }
+    },
+    right: { _tag: "die", mark: 11 }
+  }
+}
+
+it.live("fibers that Effect leaves behind in a run have children of their own", () =>
+  Effect.provide(
+    Effect.gen(function* () {
+      expect(yield* doesTheSame(endsBeforeItsItems, "endsBeforeItsItems")).toBe(1)
+      const { trace } = yield* observe(endsBeforeItsItems, true)
+      expect(trace).toEqual([])
+    }),
+    RunExporter.layerMemory
+  )
 )
 
 fuzz(

@@ -3,7 +3,7 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Either, Fiber, FiberRef, Schedule, Stream, TestClock } from "effect"
-import { Botanu, Data, Llm, type RunContext, RunExporter, Usage } from "../../src/index.js"
+import { Botanu, Data, Llm, RunContext, RunExporter, Usage } from "../../src/index.js"
 import { brokenTracer, tracerDown } from "../brokenTracer.js"
 import { completedRuns, endedSpans, logging, observed, onlyRun, spanOf } from "../observed.js"
 import { ids } from "../runs.js"
@@ -32,6 +32,45 @@ class Refused {
   readonly _tag = "Refused"
   constructor(readonly status: number) {}
 }
+
+describe("calls of a forEach in which an item fails", () => {
+  /** A call that is under way when the second one fails; its finalizer takes a second. */
+  const slow = Effect.zipRight(Usage.report({ inputTokens: 7 }), Effect.never).pipe(
+    Effect.onInterrupt(() => Effect.sleep("1 second")),
+    Llm.track(quill)
+  )
+  const failing = Effect.fail("no").pipe(Effect.delay("1 second"), Llm.track(quill))
+  const callOf = (index: number) => (index === 1 ? failing : slow)
+  const indices = [0, 1, 2, 3, 4]
+  const works: Record<string, Effect.Effect<unknown, unknown, RunContext>> = {
+    "a bound": Effect.forEach(indices, callOf, { concurrency: 2 }),
+    "a bound, and one inside": Effect.forEach(
+      indices,
+      (index) => Effect.forEach([index], callOf, { concurrency: 2, batching: true }),
+      { concurrency: 2 }
+    ),
+    "a bound, in Effect.all": Effect.all(indices.map(callOf), { concurrency: 2, discard: true }),
+    "a bound, in work that joins the run": Effect.flatMap(RunContext, (run) =>
+      Botanu.resume(Effect.forEach(indices, callOf, { concurrency: 2 }), run)
+    )
+  }
+
+  for (const [bound, work] of Object.entries(works)) {
+    it.effect(`are on the record of its run with ${bound}`, () =>
+      Effect.gen(function* () {
+        const fiber = yield* Effect.fork(Effect.exit(run(work)))
+        yield* TestClock.adjust("1 second")
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(fiber)
+        const usages = yield* allUsages
+        expect(usages.map(({ inputTokens, status }) => [status, inputTokens])).toEqual([
+          ["failure", undefined],
+          ["interrupted", 7]
+        ])
+      }).pipe(Effect.provide(observed))
+    )
+  }
+})
 
 describe("an effect", () => {
   const told = { ...quill, usage: (outputTokens: number) => ({ outputTokens }) }
