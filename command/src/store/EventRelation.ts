@@ -29,7 +29,7 @@ export const loneEvents = (runs: string): string => `
   SELECT r.event_id, r.customer_id, r.workflow, r.workflow_version, r.environment, r.tenant_id, r.start_time, r.end_time,
     1 AS runs, CASE WHEN r.parent_run_id = r.run_id THEN 0 ELSE 1 END AS attempts,
     CASE WHEN r.is_completed THEN ARRAY[r.duration_ms] END AS durations, coalesce(r.usd, 0) AS usd, coalesce(r.calls, 0) AS calls,
-    coalesce(r.unpriced_calls, 0) AS unpriced_calls, 0 AS usd_before_final, r.run_status, r.report_status AS recorded_status,
+    coalesce(r.unpriced_calls, 0) AS unpriced_calls, ${nothing} AS usd_before_final, r.run_status, r.report_status AS recorded_status,
     r.error_class, r.cancellation_reason, r.outcome_value_type, r.outcome_value_amount
   FROM ${runs} r`
 
@@ -97,7 +97,7 @@ ${
 crowded_events AS (
   SELECT s.event_id, s.customer_id, ${ofFirstRun.map((name) => `${hasFirst ? `o.${name}` : "NULL::text"} AS ${name}`).join(", ")},
     s.start_time, s.end_time, s.runs, s.attempts, s.durations, s.usd, s.calls, s.unpriced_calls,
-    ${hasCostBefore ? "coalesce(b.usd, 0)" : "0"} AS usd_before_final,
+    ${hasCostBefore ? "coalesce(b.usd, 0)" : nothing} AS usd_before_final,
     f.run_status, f.report_status AS recorded_status, f.error_class, f.cancellation_reason,
     f.outcome_value_type, f.outcome_value_amount
   FROM event_sums s
@@ -107,6 +107,9 @@ crowded_events AS (
   ${hasCostBefore ? "LEFT JOIN costs_before_final b ON b.event_id = s.event_id AND b.customer_id = s.customer_id" : ""}
 )`
 }
+
+/** No cost, as an amount. Where it is a number of another type, it gives that type to the column of all compacted days. */
+const nothing = "CAST(0 AS numeric(38, 24))"
 
 /** What an event has of its first run. */
 const ofFirstRun = ["workflow", "workflow_version", "environment", "tenant_id"] as const

@@ -100,7 +100,7 @@ export const make = (
   Effect.gen(function* () {
     const { depth } = reading
     const readable = { ...files, compacted: files.compacted.filter(({ problem }) => problem === undefined) }
-    yield* all(database, compactedViews(readable, depth))
+    yield* all(database, compactedViews(readable, reading))
     const hasUnsettled = yield* readAll(database, readable, reading)
     const found = yield* countRuns(database)
     const isSorted = found.hasTies && (yield* ordered(database, readable, reading))
@@ -328,12 +328,14 @@ const daysWith = (
   return hasCalls(depth) ? compacted : []
 }
 
-const compactedViews = (files: Ledger.Files, depth: Depth): ReadonlyArray<string> =>
+const compactedViews = (files: Ledger.Files, { depth, events }: Reading): ReadonlyArray<string> =>
   CompactedFiles.names.flatMap((name) => {
     const days = daysWith(files, depth, name)
     if (days.length === 0) return []
+    // By default the first file says the types. Of days that an earlier version compacted it may be an integer.
+    const unified = name === "events" && events.includes("usd_before_final") ? ", union_by_name = true" : ""
     return `CREATE OR REPLACE TEMP VIEW compacted_${name} AS SELECT *, ${placeIn(files, days)} AS source
-      FROM read_parquet(${CompactedFiles.list(days, name)})`
+      FROM read_parquet(${CompactedFiles.list(days, name)}${unified})`
   })
 
 /** Segments that have several lines of one kind for a run, or amendments of one event that were made at one time. */

@@ -10,6 +10,7 @@ import { BigDecimal, Effect, FastCheck, Layer, Stream } from "effect"
 import { expect, it } from "vitest"
 import { callFigures } from "../../src/query/CallFigures.js"
 import { eventFigures, valueSums } from "../../src/query/EventFigures.js"
+import { eventList } from "../../src/query/EventList.js"
 import * as Findings from "../../src/query/Findings.js"
 import * as GroupKey from "../../src/query/GroupKey.js"
 import { LedgerMirror, layerDirectory } from "../../src/serve/LedgerMirror.js"
@@ -141,6 +142,7 @@ it("has the figures of the lines that are there, whatever was compacted and prun
               statuses: yield* eventFigures([GroupKey.fromName("status")]),
               values: yield* valueSums([]),
               calls: yield* callFigures([]),
+              list: yield* eventList({}, { sort: "start", limit: 100 }),
               records: Array.from(yield* Stream.runCollect(allRecords)).flat()
             }
           })
@@ -160,6 +162,19 @@ it("has the figures of the lines that are there, whatever was compacted and prun
         )
         expect(new Map(found.values.map(({ amount, valueType }) => [valueType, amount]))).toEqual(
           new Map(Array.from(Summary.of(events).values, ([type, sum]) => [type, BigDecimal.unsafeToNumber(sum)]))
+        )
+        expect(
+          found.list
+            .map((row) =>
+              [row.eventId, row.customerId, BigDecimal.format(row.usd), BigDecimal.format(row.usdBeforeFinal)].join()
+            )
+            .sort()
+        ).toEqual(
+          events
+            .map(({ cost, costBeforeFinal, customerId, eventId }) =>
+              [eventId, customerId, BigDecimal.format(cost.usd), BigDecimal.format(costBeforeFinal.usd)].join()
+            )
+            .sort()
         )
         const calls = runs.flatMap(({ completed }) => completed?.usages ?? [])
         expect(found.calls.map(({ calls, usd }) => [calls, BigDecimal.format(usd)])).toEqual([

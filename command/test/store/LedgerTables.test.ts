@@ -1,9 +1,10 @@
 /**
  * How lines become tables. What is in the tables is compared with an oracle in the tests of the queries.
  */
+import { join } from "node:path"
 import { NodeContext } from "@effect/platform-node"
 import { Ledger } from "botanu-effect/ledger"
-import { Effect, Stream } from "effect"
+import { BigDecimal, Effect, Stream } from "effect"
 import { expect, it } from "vitest"
 import { abandoned, compacted } from "../../../bench/ledger/CompactedLedger.js"
 import { write } from "../../../bench/ledger/GeneratedLedger.js"
@@ -138,4 +139,43 @@ it("reads calls without a price as it reads all, of lines and of compacted days"
   const ofLines = await sameUnpriced()
   await compacted(directory)
   expect(await sameUnpriced()).toEqual(ofLines)
+})
+
+it("keeps what was spent before the final attempt where the first compacted day has no retries", async () => {
+  const day = 86_400
+  const directory = await makeLedger({
+    "2026-02-02/writer-1.jsonl": textOf(
+      linesOf([record({ n: 1, event: "ticket-1", end: 2, calls: [{ usd: "0.5" }] })])
+    ),
+    "2026-02-03/writer-2.jsonl": textOf(
+      linesOf([
+        record({ n: 2, event: "ticket-2", start: day, end: day + 1, status: "failure", calls: [{ usd: "0.25" }] }),
+        record({ n: 3, root: 2, attempt: 2, event: "ticket-2", start: day + 2, end: day + 3, calls: [{ usd: "0.5" }] })
+      ])
+    )
+  })
+  abandoned(directory)
+  const before = async () =>
+    (await reading(directory, eventList({}, { sort: "start", limit: 5 }))).map(({ eventId, usdBeforeFinal }) => [
+      eventId,
+      BigDecimal.format(usdBeforeFinal)
+    ])
+  const expected = [
+    ["ticket-2", "0.25"],
+    ["ticket-1", "0"]
+  ]
+  expect(await before()).toEqual(expected)
+  await compacted(directory)
+  expect(await before()).toEqual(expected)
+  // Days that were compacted before that was mended have zeros that are no amounts.
+  const { compacted: days } = await Effect.runPromise(
+    Effect.provide(LedgerDirectory.files(directory), NodeContext.layer)
+  )
+  const file = join(days[0]?.path ?? "", "events.parquet")
+  const rewritten = Effect.flatMap(DuckDb.make, ({ query }) =>
+    query(`CREATE TABLE events AS SELECT * REPLACE (usd_before_final::INTEGER AS usd_before_final) FROM '${file}';
+      COPY events TO '${file}' (FORMAT parquet)`)
+  )
+  await Effect.runPromise(Effect.scoped(rewritten))
+  expect(await before()).toEqual(expected)
 })
