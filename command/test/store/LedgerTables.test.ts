@@ -95,7 +95,7 @@ it("reads of lines and of compacted days what the columns that are asked for are
   const events = await sameAlone()
   await compacted(directory)
   expect(await sameAlone()).toBe(events)
-})
+}, 60_000)
 
 it("reads lines once more for a question that needs other columns", async () => {
   const directory = await makeLedger({})
