@@ -2,7 +2,7 @@
  * A fiber of its own for an effect, so that it can be interrupted without its caller: what `Effect.fork` and `Fiber.join` do,
  * except that the fiber begins at once, on the caller's stack, and nothing is awaited where it ends there and then.
  */
-import { type Context, Effect, type Fiber, FiberRef, FiberRefs, type HashMap, Runtime, type RuntimeFlags } from "effect"
+import { type Context, Effect, type Fiber, FiberId, FiberRef, FiberRefs, type HashMap, Option, type RuntimeFlags, Supervisor } from "effect"
 import type { AnyFiber } from "./CurrentFiber.js"
 import { internals } from "./FiberInternals.js"
 
@@ -14,20 +14,33 @@ export interface Inheritance {
   readonly logAnnotations: HashMap.HashMap<string, unknown>
 }
 
-/** Starts a fiber that nobody supervises. Whatever `effect` requires must be in the context. */
+/**
+ * Starts a fiber that nobody waits for but its caller. Whatever `effect` requires must be in the context. It is none of the root fibers
+ * that `Runtime.runFork` notes: a set of V8 that often changes keeps what was in it alive for many collections, and with a fiber all that
+ * this works on.
+ */
 export const start = <A, E>(
   effect: Effect.Effect<A, E>,
   caller: AnyFiber,
   { context, logAnnotations, runtimeFlags, spanAnnotations }: Inheritance
-): Fiber.RuntimeFiber<A, E> =>
-  Runtime.runFork(Runtime.make({ context, runtimeFlags, fiberRefs: internals(caller)._fiberRefs }), effect, {
-    updateRefs: (refs, fiberId) => {
-      // The fiber's own copy, made for it a moment ago: another one would cost as much as the rest of the fork.
-      refs.locals.set(FiberRef.currentTracerSpanAnnotations, [[fiberId, spanAnnotations]])
-      refs.locals.set(FiberRef.currentLogAnnotations, [[fiberId, logAnnotations]])
-      return refs
-    }
+): Fiber.RuntimeFiber<A, E> => {
+  const fiberId = FiberId.unsafeMake()
+  const refs = FiberRefs.updateManyAs(internals(caller)._fiberRefs, {
+    forkAs: fiberId,
+    entries: [[FiberRef.currentContext, [[fiberId, context]]]]
   })
+  // The fiber's own copy, made for it a moment ago: another one would cost as much as the rest of the fork.
+  refs.locals.set(FiberRef.currentTracerSpanAnnotations, [[fiberId, spanAnnotations]])
+  refs.locals.set(FiberRef.currentLogAnnotations, [[fiberId, logAnnotations]])
+  const fiber = new (internals(caller).constructor)<A, E>(fiberId, refs, runtimeFlags)
+  const supervisor = fiber.getFiberRef(FiberRef.currentSupervisor)
+  if (supervisor !== Supervisor.none) {
+    supervisor.onStart(context, effect, Option.none(), fiber)
+    fiber.addObserver((exit) => supervisor.onEnd(exit, fiber))
+  }
+  fiber.start(effect)
+  return fiber
+}
 
 /**
  * Waits for a fiber that `start` gave: takes over its result and the fiber references that it changed. An interruption is not

@@ -1,7 +1,7 @@
 /**
  * What a fiber can do and its type does not show.
  */
-import type { Cause, FiberId, FiberRefs, RuntimeFlags } from "effect"
+import type { Cause, Effect, Fiber, FiberId, FiberRefs, RuntimeFlags } from "effect"
 import type { AnyFiber } from "./CurrentFiber.js"
 
 /** Where the fibers go that a fiber forks. Effect has this type and does not export it. */
@@ -18,6 +18,17 @@ export interface FiberInternals extends AnyFiber {
   readonly _fiberRefs: FiberRefs.FiberRefs
   /** Replaces all references of the fiber, for whatever it does next. */
   setFiberRefs(refs: FiberRefs.FiberRefs): void
+  /** Makes a fiber that is not known to anything yet. */
+  readonly constructor: new <A, E>(
+    id: FiberId.Runtime,
+    refs: FiberRefs.FiberRefs,
+    runtimeFlags: RuntimeFlags.RuntimeFlags
+  ) => StartableFiber<A, E>
+}
+
+interface StartableFiber<out A, out E> extends Fiber.RuntimeFiber<A, E> {
+  /** Begins with an effect at once, on the stack of the caller. */
+  start(effect: Effect.Effect<A, E>): void
 }
 
 export type FiberMessage = Stateful | InterruptSignal

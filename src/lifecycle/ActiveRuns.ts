@@ -17,8 +17,16 @@ export interface ActiveRun {
   scopeOf?(run: Run): RunScope | undefined
 }
 
+/**
+ * What the list has of a run; nothing where it is over. A map of V8 that often changes keeps what was in it alive for many collections:
+ * this, and not all that the run works on.
+ */
+interface Listed {
+  active: ActiveRun | undefined
+}
+
 interface Registry {
-  readonly runs: Map<string, ActiveRun>
+  readonly runs: Map<string, Listed>
   /** Workflows with attempts that may be followed by others. */
   readonly retrying: Set<object>
   /** Called whenever a run or a workflow is over. */
@@ -49,7 +57,7 @@ const { onEnd, retrying, runs } = GlobalValue.globalValue(
  * @category runs
  */
 export const activeRuns: Effect.Effect<ReadonlyArray<Run>> = Effect.sync(() =>
-  Array.from(runs.values(), ({ run }) => run)
+  Array.from(runs.values()).flatMap(({ active }) => active?.run ?? [])
 )
 
 /**
@@ -81,7 +89,7 @@ export const activeRuns: Effect.Effect<ReadonlyArray<Run>> = Effect.sync(() =>
  */
 export const cancel = (runId: string, reason: string): Effect.Effect<boolean> =>
   Effect.withFiberRuntime((fiber) => {
-    const active = runs.get(runId)
+    const active = activeRun(runId)
     if (active === undefined) return Effect.succeed(false)
     active.cancellation ??= { reason, at: nowOf(fiber) }
     active.interrupt(fiber.id())
@@ -135,17 +143,21 @@ const idle: Effect.Effect<void> = Effect.async((resume) => {
 })
 
 /** The active run of this id, if there is one. */
-export const activeRun = (runId: string): ActiveRun | undefined => runs.get(runId)
+export const activeRun = (runId: string): ActiveRun | undefined => runs.get(runId)?.active
 
 /** Makes a run one that `activeRuns` lists and `cancel` finds. */
 export const add = (active: ActiveRun): void => {
-  runs.set(active.run.runId, active)
+  runs.set(active.run.runId, { active })
 }
 
 /** Undoes `add`. */
 export const remove = (active: ActiveRun): void => {
   // Ids are unique but in tests that seed them alike.
-  if (runs.get(active.run.runId) === active) runs.delete(active.run.runId)
+  const listed = runs.get(active.run.runId)
+  if (listed?.active === active) {
+    runs.delete(active.run.runId)
+    listed.active = undefined
+  }
   for (const notify of onEnd) notify()
 }
 
