@@ -2,7 +2,18 @@
  * A fiber of its own for an effect, so that it can be interrupted without its caller: what `Effect.fork` and `Fiber.join` do,
  * except that the fiber begins at once, on the caller's stack, and nothing is awaited where it ends there and then.
  */
-import { type Context, Effect, type Fiber, FiberId, FiberRef, FiberRefs, type HashMap, Option, type RuntimeFlags, Supervisor } from "effect"
+import {
+  type Context,
+  Effect,
+  type Fiber,
+  FiberId,
+  FiberRef,
+  FiberRefs,
+  type HashMap,
+  Option,
+  type RuntimeFlags,
+  Supervisor
+} from "effect"
 import type { AnyFiber } from "./CurrentFiber.js"
 import { internals } from "./FiberInternals.js"
 

@@ -18,6 +18,7 @@ import {
   HashSet,
   Option,
   Runtime,
+  RuntimeFlags,
   Tracer
 } from "effect"
 import { runtimeFlagsRef } from "../../src/fiber/ChildFiber.js"
@@ -162,18 +163,18 @@ describe("the references of a fiber", () => {
     })
   )
 
-  it.effect("are copied for a fiber that runFork starts, so that updateRefs may change the copy", () =>
+  it.effect("are copied by updateManyAs, so that the copy may be changed", () =>
     Effect.gen(function* () {
       const caller = yield* thisFiber
       const before = caller.getFiberRef(FiberRef.currentLogAnnotations)
       const own = HashMap.make(["key", "value"])
-      const child = Runtime.runFork(runtimeOf(caller), Effect.logAnnotations, {
-        updateRefs: (refs, id) => {
-          ;(refs.locals as Map<unknown, unknown>).set(FiberRef.currentLogAnnotations, [[id, own]])
-          return refs
-        }
+      const id = FiberId.unsafeMake()
+      const refs = FiberRefs.updateManyAs(internals(caller)._fiberRefs, {
+        forkAs: id,
+        entries: [[FiberRef.currentContext, [[id, Context.empty()]]]]
       })
-      expect(yield* Fiber.await(child)).toEqual(Exit.succeed(own))
+      refs.locals.set(FiberRef.currentLogAnnotations, [[id, own]])
+      expect(FiberRefs.getOrDefault(refs, FiberRef.currentLogAnnotations)).toBe(own)
       expect(caller.getFiberRef(FiberRef.currentLogAnnotations)).toBe(before)
       expect(yield* Effect.logAnnotations).toBe(before)
     })
@@ -209,6 +210,27 @@ describe("the references of a fiber", () => {
       yield* Fiber.await(child)
       yield* Effect.inheritFiberRefs(FiberRefs.delete(child.getFiberRefs(), deleted))
       expect([yield* FiberRef.get(kept), yield* FiberRef.get(deleted)]).toEqual(["kept after", "deleted before"])
+    })
+  )
+})
+
+describe("a fiber that the constructor of another one makes", () => {
+  it.effect("has the id, references and flags that it is given, and begins at once when it is started", () =>
+    Effect.gen(function* () {
+      const caller = yield* thisFiber
+      const id = FiberId.unsafeMake()
+      const refs = FiberRefs.updateManyAs(internals(caller)._fiberRefs, {
+        forkAs: id,
+        entries: [[FiberRef.currentContext, [[id, Context.make(Greeting, "hello")]]]]
+      })
+      const flags = RuntimeFlags.disable(Runtime.defaultRuntimeFlags, RuntimeFlags.Interruption)
+      const fiber = new (internals(caller).constructor)<readonly [string, boolean], never>(id, refs, flags)
+      const isInterruptible = Effect.withFiberRuntime<boolean>((_, { runtimeFlags }) =>
+        Effect.succeed(RuntimeFlags.interruptible(runtimeFlags))
+      )
+      fiber.start(Effect.all([Greeting, isInterruptible]) as Effect.Effect<[string, boolean]>)
+      expect(fiber.unsafePoll()).toEqual(Exit.succeed(["hello", false]))
+      expect(fiber.id()).toBe(id)
     })
   )
 })
