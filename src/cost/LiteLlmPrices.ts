@@ -275,11 +275,20 @@ class Entry {
   /** The prices of a service tier. */
   private pricesOf(tier: string): { usd: UnitPrices; tiers: Array<PriceTier> } {
     const steps = this.amounts.get(tier) ?? new Map<number, Amounts>()
+    const usd = this.unitPrices(steps.get(always) ?? new Map())
     const tiers: Array<PriceTier> = []
     for (const [above, amounts] of steps) {
-      if (above !== always) tiers.push({ aboveInputTokens: this.threshold(above), usd: this.unitPrices(amounts) })
+      if (above !== always) tiers.push({ aboveInputTokens: this.threshold(above), usd: this.stepPrices(amounts, usd) })
     }
-    return { usd: this.unitPrices(steps.get(always) ?? new Map()), tiers }
+    return { usd, tiers }
+  }
+
+  /** The prices above a threshold. Where writes to a cache have one there, that for longer writes to it below is not known to hold. */
+  private stepPrices(amounts: Amounts, below: UnitPrices): UnitPrices {
+    const usd = this.unitPrices(amounts)
+    const isOpen =
+      below.cacheWrite1hToken !== undefined && usd.cacheWriteToken !== undefined && usd.cacheWrite1hToken === undefined
+    return isOpen ? { ...usd, cacheWrite1hToken: undefined } : usd
   }
 
   /** Requests of exactly so many tokens are long ones at xAI. */

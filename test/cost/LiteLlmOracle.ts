@@ -165,6 +165,16 @@ export class Oracle {
     return image !== undefined && (own === undefined || own === 0n) ? image : own
   }
 
+  /** The price of a token that is kept for an hour: none in a long request where only shorter writes have one for it. */
+  private get longerWritePrice(): Amount {
+    const key = "cache_creation_input_token_cost"
+    const suffix = suffixes[this.probe.tier] ?? ""
+    const threshold = this.thresholdOf(suffix)
+    const above = (name: string) => this.entry[`${name}_above_${threshold}_tokens${suffix}`]
+    const isOpen = threshold !== undefined && isNumber(above(key)) && !isNumber(above(`${key}_above_1hr`))
+    return isOpen ? undefined : this.price(`${key}_above_1hr`)
+  }
+
   /** The price of an input token of a kind: what it holds, and what the cache did with it. */
   private inputPrice(modality: string, cache: string): Amount {
     const text = this.price("input_cost_per_token")
@@ -179,7 +189,7 @@ export class Oracle {
       case "text write":
         return this.price("cache_creation_input_token_cost")
       case "text write1h":
-        return this.price("cache_creation_input_token_cost_above_1hr")
+        return this.longerWritePrice
       case "audio none":
         return this.price("input_cost_per_audio_token")
       case "audio read":

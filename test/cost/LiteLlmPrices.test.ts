@@ -262,6 +262,17 @@ describe("a file of LiteLLM's format", () => {
       "8000.04"
     ],
     [
+      "cache writes kept for an hour, in long requests where only the others have a price",
+      {
+        ...text,
+        cache_creation_input_token_cost: 1e-2,
+        cache_creation_input_token_cost_above_1hr: 2e-2,
+        cache_creation_input_token_cost_above_200k_tokens: 3e-2
+      },
+      { inputTokens: 200_001, cacheWriteTokens: 200_001, cacheWrite1hTokens: 1, outputTokens: 0 },
+      "6000, no_price_for_kind of cacheWrite1hTokens"
+    ],
+    [
       "audio",
       { ...text, input_cost_per_audio_token: 1, output_cost_per_audio_token: 2 },
       { inputTokens: 3, inputAudioTokens: 2, outputTokens: 3, outputAudioTokens: 2 },
