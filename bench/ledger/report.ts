@@ -107,7 +107,7 @@ try {
   console.log(`${"report --by customer".padEnd(34)}       ours     theirs   ratio       aim`)
   for (const size of sizes) {
     const options: GeneratedOptions = { seed: 1, runs: size, days: 60 }
-    const rounds = size > 1e5 ? 3 : 7
+    const rounds = size > 1e5 ? 3 : 15
     const lines = await made(join(folder, String(size), "lines"), (directory) => {
       write(directory, options)
       abandoned(directory)
