@@ -272,9 +272,9 @@ describe.each(stores())("into $name", { timeout: 60_000 }, (store) => {
 })
 
 describe("an import", () => {
-  it("takes the cost that a span of this library reports", async () => {
-    const ledger = await ledgerOf([])
-    const call = span({
+  /** The span of a call that costs this. */
+  const rendering = (usd: number) =>
+    span({
       name: "render",
       start: 1,
       end: 2,
@@ -283,16 +283,19 @@ describe("an import", () => {
         "botanu.usage.kind": "compute",
         "botanu.usage.provider": "fleet",
         "botanu.usage.operation": "render",
-        "botanu.usage.cost_usd": 0.000012
+        "botanu.usage.cost_usd": usd
       }
     })
+
+  it("takes the cost that a span of this library reports", async () => {
+    const ledger = await ledgerOf([])
     const own = span({
       name: "botanu.run/X",
       start: 0,
       end: 3,
       attributes: { ...ids, "botanu.outcome.status": "success" }
     })
-    await botanu(["import", fileOf([lineOf([call, own])]), "--ledger", ledger])
+    await botanu(["import", fileOf([lineOf([rendering(0.000012), own])]), "--ledger", ledger])
     expect(JSON.parse((await botanu(["report", "--format", "json", "--ledger", ledger])).out)).toMatchObject([
       { usd: "0.000012", successes: 1, unpricedCalls: 0 }
     ])
@@ -301,22 +304,8 @@ describe("an import", () => {
   /** Imports the span of a run with these attributes, and calls of these costs. */
   const imported = async (attributes: Readonly<Record<string, Value>>, costs: ReadonlyArray<number>) => {
     const ledger = await ledgerOf([])
-    const calls = costs.map((usd) =>
-      span({
-        name: "render",
-        start: 1,
-        end: 2,
-        attributes: {
-          ...ids,
-          "botanu.usage.kind": "compute",
-          "botanu.usage.provider": "fleet",
-          "botanu.usage.operation": "render",
-          "botanu.usage.cost_usd": usd
-        }
-      })
-    )
     const own = span({ name: "botanu.run/X", start: 0, end: 3, attributes: { ...ids, ...attributes } })
-    await botanu(["import", fileOf([lineOf([...calls, own])]), "--ledger", ledger])
+    await botanu(["import", fileOf([lineOf([...costs.map(rendering), own])]), "--ledger", ledger])
     const [row] = JSON.parse((await botanu(["report", "--format", "json", "--ledger", ledger])).out)
     return [row.usd, row.unpricedCalls]
   }
