@@ -311,10 +311,10 @@ interface NamedMeters {
   zeroFurther: number
 }
 
-/** So many bits are a small integer in V8. */
+/** So many bits are a small integer in V8. Two of them have room for 60 meters. */
 const bits = 30
 
-/** The meters that a usage names; `undefined` where it names more than the table has. */
+/** The meters that a usage names; `undefined` where it names quantities that are in no row of the table. */
 const namedIn = (usage: Quantities): NamedMeters | undefined => {
   const named: NamedMeters = { above: 0, aboveFurther: 0, zero: 0, zeroFurther: 0 }
   for (const name in usage) {

@@ -740,6 +740,10 @@ describe("a region", () => {
 })
 
 describe("charges", () => {
+  it("are remembered by bits, of which each meter has one", () => {
+    expect(meterNames.length).toBeLessThanOrEqual(60)
+  })
+
   it("are none where nothing was consumed", () => {
     const usd = { request: "0.5" }
     expect(costOf({ requests: 0 }, { usd })).toMatchObject({ _tag: "Priced", charges: [] })
