@@ -2,7 +2,7 @@
  * Prices in the format of LiteLLM's `model_prices_and_context_window.json`: an object with an entry for each model.
  */
 import { BigDecimal, Either, Schema } from "effect"
-import { type FieldProblem, quote, refusal } from "../schema/FieldText.js"
+import { type FieldProblem, printable, quote, quoteName, refusal } from "../schema/FieldText.js"
 import { always, amountIn, type EntryKey, keyOf, unitsOf } from "./LiteLlmKey.js"
 import { type MeterName, meterOf, type Unit } from "./Meter.js"
 import type { Price, PriceTier, ServiceTierPrices, UnitPrices, Validity } from "./Price.js"
@@ -95,15 +95,14 @@ const parse = (text: string, file: string): Either.Either<object, InvalidPriceFi
     const value: unknown = JSON.parse(text)
     return isObject(value) ? Either.right(value) : invalid("expected an object with an entry for each model")
   } catch (error) {
-    return invalid(`expected JSON: ${error instanceof Error ? error.message : String(error)}`)
+    // The message has an excerpt of the text.
+    return invalid(`expected JSON: ${printable(error instanceof Error ? error.message : String(error))}`)
   }
 }
 
 type Json = Readonly<Record<string, unknown>>
 
 const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value)
-
-const kindOf = (value: unknown): string => (Array.isArray(value) ? "a list" : quote(value))
 
 type Amount = string | number
 
@@ -134,7 +133,7 @@ class Entry {
   read(model: string, json: unknown): FieldProblem | undefined {
     const expected = refusal(model)
     if (expected !== undefined) return { field: "name", problem: expected }
-    if (!isObject(json)) return { field: "", problem: `expected an object, got ${kindOf(json)}` }
+    if (!isObject(json)) return { field: "", problem: `expected an object, got ${quote(json)}` }
     for (const [key, value] of Object.entries(json)) {
       if (value === null || value === undefined) continue
       const problem = this.field(key, value)
@@ -180,7 +179,7 @@ class Entry {
         return this.add(name, key, value)
       case "Region":
         this.regions.set(key.region, value as UsdInput)
-        return amountProblem(name, value)
+        return amountProblem(quoteName(name), value)
       case "Factors":
         return this.readFactors(name, value)
       case "SearchContext":
@@ -224,7 +223,7 @@ class Entry {
     if (!isObject(value)) return undefined
     for (const [key, factor] of Object.entries(value)) {
       if (typeof factor !== "number" && fromNonNegative(factor) === undefined) continue
-      const problem = amountProblem(`${name}.${key}`, factor)
+      const problem = amountProblem(`${name}.${quoteName(key)}`, factor)
       if (problem !== undefined) return problem
       if (key === "fast") this.fastFactor = factor as Amount
       else this.regions.set(key.toLowerCase(), factor as Amount)
@@ -233,10 +232,10 @@ class Entry {
   }
 
   private readSearches(name: string, value: unknown): FieldProblem | undefined {
-    if (!isObject(value)) return { field: name, problem: `expected an object, got ${kindOf(value)}` }
+    if (!isObject(value)) return { field: name, problem: `expected an object, got ${quote(value)}` }
     for (const [key, amount] of Object.entries(value)) {
       if (amount === null) continue
-      const problem = amountProblem(`${name}.${key}`, amount)
+      const problem = amountProblem(`${name}.${quoteName(key)}`, amount)
       if (problem !== undefined) return problem
       this.searches.set(key, amount as Amount)
     }
@@ -247,7 +246,7 @@ class Entry {
     if (!Array.isArray(value)) return { field: name, problem: `expected a list, got ${quote(value)}` }
     const ranges: Array<{ readonly above: number; readonly amounts: Amounts }> = []
     for (const [i, item] of value.entries()) {
-      if (!isObject(item)) return { field: `${name}.${i}`, problem: `expected an object, got ${kindOf(item)}` }
+      if (!isObject(item)) return { field: `${name}.${i}`, problem: `expected an object, got ${quote(item)}` }
       const range: unknown = item["range"]
       if (range === undefined) {
         // By something else than input tokens.
@@ -256,7 +255,7 @@ class Entry {
       }
       const from: unknown = Array.isArray(range) ? range[0] : undefined
       if (!Number.isSafeInteger(from) || (from as number) < 0) {
-        return { field: `${name}.${i}.range`, problem: `expected two counts of tokens, got ${kindOf(range)}` }
+        return { field: `${name}.${i}.range`, problem: `expected two counts of tokens, got ${quote(range)}` }
       }
       const amounts: Amounts = new Map()
       for (const [name_, amount] of Object.entries(item)) {

@@ -48,12 +48,23 @@ export const FieldText = Schema.String.pipe(
 
 const maxQuoted = 64
 
-/** `value` as it may stand in an error or a log line: escaped, and at most 64 characters of it. */
+/**
+ * `value` as it may stand in an error or a log line: escaped, and at most 64 characters of it. A list is not shown: to write lists
+ * that are in lists takes a time that is their depth times their size.
+ */
 export const quote = (value: unknown): string => {
+  if (Array.isArray(value)) return "a list"
   const isText = typeof value === "string"
   const inside = escaped(maxCharacters(isText ? value : shown(value)))
   return isText ? `"${inside}"` : inside
 }
+
+/** A name that is not known beforehand, as it may stand in the path of a field: escaped, and cut where no name is as long. */
+export const quoteName = (name: string): string => escaped(maxCharacters(name, maxTextBytes))
+
+/** Text with its control characters written as escapes. */
+export const printable = (text: string): string =>
+  text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
 /** A value that is no text may refuse to be shown as such. */
 const shown = (value: unknown): string => {
@@ -64,12 +75,7 @@ const shown = (value: unknown): string => {
   }
 }
 
-const escaped = (text: string): string =>
-  JSON.stringify(text)
-    .slice(1, -1)
-    .replace(
-      /[\u007f-\u009f\u2028\u2029]/g,
-      (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
-    )
+const escaped = (text: string): string => printable(JSON.stringify(text).slice(1, -1))
 
-const maxCharacters = (text: string): string => (text.length > maxQuoted ? `${text.slice(0, maxQuoted - 1)}…` : text)
+const maxCharacters = (text: string, max = maxQuoted): string =>
+  text.length > max ? `${text.slice(0, max - 1)}…` : text

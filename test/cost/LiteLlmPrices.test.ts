@@ -104,6 +104,8 @@ describe("a file of LiteLLM's format", () => {
     expect(costOf(file, { model: "toString", inputTokens: 0, outputTokens: 1 })).toBe("unknown_model")
   })
 
+  const long = "k".repeat(100_000)
+  const cut = `${"k".repeat(255)}…`
   const bad: ReadonlyArray<readonly [string, unknown, string]> = [
     ["no object", 7, "expected an object, got 7"],
     ["a list", [], "expected an object, got a list"],
@@ -175,6 +177,31 @@ describe("a file of LiteLLM's format", () => {
       "a wrong factor",
       { provider_specific_entry: { fast: -6 } },
       "provider_specific_entry.fast: expected a decimal amount of US dollars, zero or more, got -6"
+    ],
+    [
+      "a wrong factor under a name that acts on a terminal",
+      { provider_specific_entry: { "us\n\u001b[31m\u2028": -6 } },
+      "provider_specific_entry.us\\n\\u001b[31m\\u2028: expected a decimal amount of US dollars, zero or more, got -6"
+    ],
+    [
+      "a wrong factor under a name without end",
+      { provider_specific_entry: { [long]: -6 } },
+      `provider_specific_entry.${cut}: expected a decimal amount of US dollars, zero or more, got -6`
+    ],
+    [
+      "a wrong factor of a region that acts on a terminal",
+      { "regional_processing_uplift_multiplier_\u0007": "?" },
+      'regional_processing_uplift_multiplier_\\u0007: expected a decimal amount of US dollars, zero or more, got "?"'
+    ],
+    [
+      "a wrong price of a search under a name without end",
+      { search_context_cost_per_query: { [`\n${long}`]: "?" } },
+      `search_context_cost_per_query.\\n${cut.slice(1)}: expected a decimal amount of US dollars, zero or more, got "?"`
+    ],
+    [
+      "a price that is a list",
+      { input_cost_per_token: [[1]] },
+      "input_cost_per_token: expected a decimal amount of US dollars, zero or more, got a list"
     ]
   ]
 
@@ -182,6 +209,13 @@ describe("a file of LiteLLM's format", () => {
     const { prices, skipped } = pricesIn({ "quill-1": quill, bad: entry, "quill-2": quill })
     expect(prices.map(({ model }) => model)).toEqual(["quill-1", "quill-2"])
     expect(skipped.map(({ message }) => message)).toEqual([`price file prices.json, entry "bad": ${problem}`])
+  })
+
+  it("is refused as a whole without what it has of control characters", () => {
+    const failed = Either.flip(read('{ "quill-2":\n\u001b[31m', {}))
+    expect(Either.getOrThrow(failed).message).toMatch(/^price file prices\.json: expected JSON: .*\\u001b/)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what is looked for.
+    expect(Either.getOrThrow(failed).message).not.toMatch(/[\u0000-\u001f]/)
   })
 
   it("is refused for such an entry where that is asked for", () => {

@@ -155,6 +155,21 @@ describe("a price", () => {
       { ...good, regions: { us: null } },
       'price 0 ("quill-2"): regions.us: expected a factor, zero or more, got null'
     ],
+    [
+      "a region that acts on a terminal",
+      { ...good, regions: { "us\n\u001b": null } },
+      'price 0 ("quill-2"): regions.us\\n\\u001b: expected a factor, zero or more, got null'
+    ],
+    [
+      "a tool without a price, and a name without end",
+      { ...good, usd: { toolCalls: { ["t".repeat(1000)]: null } } },
+      `price 0 ("quill-2"): usd.toolCalls.${"t".repeat(255)}…: ${amount}, got null`
+    ],
+    [
+      "a unit that acts on a terminal",
+      { ...good, usd: { "\u0085": 1 } },
+      'price 0 ("quill-2"): usd.\\u0085: expected a unit, such as inputToken'
+    ],
     ["parts that are no list", { ...good, expects: "x" }, 'price 0 ("quill-2"): expects: expected a list, got "x"'],
     [
       "a total as a part",

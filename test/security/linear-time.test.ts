@@ -67,6 +67,14 @@ const readers: Readonly<Record<string, Reader>> = {
     read: (text) => readPrices({ m: { input_cost_per_token: text } }),
     maxBytes: unbounded
   },
+  "lists in lists as an amount in a price file": {
+    read: (text) => {
+      const depth = text.length / 128
+      const lists = `${'["a",'.repeat(depth)}${JSON.stringify(text)}${"]".repeat(depth)}`
+      return fromText(`{ "m": { "input_cost_per_token": ${lists} } }`, { name: "prices.json" })
+    },
+    maxBytes: unbounded
+  },
   "RequestBaggage.withRun": { read: (text) => withRun(`botanu.run_id=${runId}`, text), maxBytes: unbounded }
 }
 
