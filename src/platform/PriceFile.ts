@@ -5,6 +5,8 @@ import { FileSystem } from "@effect/platform"
 import { Cause, Duration, Effect, Either, Layer, Option } from "effect"
 import { fromText, InvalidPriceFile, type LiteLlmOptions } from "../cost/LiteLlmPrices.js"
 import * as PriceBook from "../cost/PriceBook.js"
+import { sleepUntil } from "../fiber/Timer.js"
+import { quoteName } from "../schema/FieldText.js"
 
 export { InvalidPriceFile } from "../cost/LiteLlmPrices.js"
 
@@ -27,8 +29,8 @@ export interface PriceFileOptions extends Omit<LiteLlmOptions, "name">, PriceBoo
   /** Prices that come before those of the file, where both fit. */
   readonly overrides?: Iterable<PriceBook.Price> | undefined
   /**
-   * How often the file is read again, such as `"1 hour"`. Where it cannot be read then, the prices that were read before are kept,
-   * and a warning is logged.
+   * How often the file is read again, such as `"1 hour"`. Where it cannot be read then, or has no price, the prices that were read
+   * before are kept, and a warning is logged: one, as long as the file is the same.
    * @default never
    */
   readonly refresh?: Duration.DurationInput | undefined
@@ -73,11 +75,16 @@ const pricesIn = (
     const { notModelled, prices, skipped } = yield* fromText(text, { ...options, name: path })
     for (const { message } of skipped) yield* Effect.logWarning(`${message}; it is left out`)
     if (notModelled.size > 0) {
-      const keys = Array.from(notModelled, ([key, entries]) => `${key} (${entries})`).join(", ")
-      yield* Effect.logInfo(`price file ${path}: prices under conditions that are not modelled are left out: ${keys}`)
+      const keys = Array.from(notModelled, ([key, entries]) => `${quoteName(key)} (${entries})`)
+      const more = keys.length > maxKeys ? ` and ${keys.length - maxKeys} more` : ""
+      const named = `${keys.slice(0, maxKeys).join(", ")}${more}`
+      yield* Effect.logInfo(`price file ${path}: prices under conditions that are not modelled are left out: ${named}`)
     }
     return prices
   })
+
+/** LiteLLM's file has a handful. A file that makes them up does not make a line of the log as long as it is itself. */
+const maxKeys = 100
 
 /**
  * A price book from a file and from prices of your own. A file that cannot be read, or a wrong price, fails where the layer is
@@ -109,25 +116,34 @@ export const layer = (
       let text = yield* textOf(path)
       let book = yield* Effect.flatMap(pricesIn(path, text, options), bookOf)
       if (refresh !== undefined) {
+        // What was found last and is not used. It is told of once.
+        let refused: string | undefined
         const again = Effect.gen(function* () {
-          const newText = yield* textOf(path)
-          if (newText === text) return
+          const read = yield* Effect.either(textOf(path))
+          const found = Either.merge(Either.mapLeft(read, ({ message }) => message))
+          if (found === refused) return
+          refused = undefined
+          if (found === text) return
+          refused = found
+          const newText = yield* read
           const prices = yield* pricesIn(path, newText, options)
-          // A file that is being written may be empty for a moment.
-          if (prices.length === 0) {
-            yield* new InvalidPriceFile({ file: path, problem: "expected at least one entry that can be read" })
+          // A file that is being written may be empty for a moment, and what fetched it may have put an error there.
+          if (!prices.some(namesPrice)) {
+            yield* new InvalidPriceFile({ file: path, problem: "expected at least one entry with a price" })
           }
           book = yield* bookOf(prices)
           text = newText
+          refused = undefined
         })
-        const interval = yield* intervalOf(path, refresh)
+        const interval = Duration.toMillis(yield* intervalOf(path, refresh))
+        const waiting = Effect.clockWith((clock) => sleepUntil(clock, clock.unsafeCurrentTimeMillis() + interval))
         yield* again.pipe(
           Effect.catchAllCause((cause) =>
             Cause.isInterruptedOnly(cause)
               ? Effect.void
               : Effect.logWarning(`${problemIn(cause)}; the prices that were read before are kept`)
           ),
-          Effect.delay(interval),
+          (refreshing) => Effect.zipRight(waiting, refreshing),
           Effect.forever,
           Effect.forkScoped
         )
@@ -138,6 +154,9 @@ export const layer = (
       }
     })
   )
+
+const namesPrice = ({ serviceTiers, tiers, usd }: PriceBook.Price): boolean =>
+  [{ usd }, ...(tiers ?? []), ...Object.values(serviceTiers ?? {})].some(({ usd }) => Object.keys(usd).length > 0)
 
 /** The overrides, checked before the file is: so an error counts them from the first of them. */
 const overridesIn = (

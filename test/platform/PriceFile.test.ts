@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises"
 import { FileSystem } from "@effect/platform"
 import { NodeFileSystem } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Context, DateTime, type Duration, Effect, Layer, TestClock } from "effect"
+import { type Clock, Context, DateTime, Duration, Effect, Layer, TestClock } from "effect"
 import { Botanu, Cost, PriceBook, Usage } from "../../src/index.js"
 import { PriceFile } from "../../src/platform/index.js"
 import { completedRuns, logging, observed } from "../observed.js"
@@ -133,7 +133,7 @@ describe("a price file", () => {
       const last = lines.filter((line) => line.endsWith("are kept"))
       expect(last).toHaveLength(3)
       expect(last[1]).toBe(
-        `price file ${path}: expected at least one entry that can be read; the prices that were read before are kept`
+        `price file ${path}: expected at least one entry with a price; the prices that were read before are kept`
       )
     }).pipe(Effect.provide([NodeFileSystem.layer, logging(lines)]))
   })
@@ -152,6 +152,16 @@ describe("a price file", () => {
 
   const passes = (duration: Duration.DurationInput, expected: string) =>
     Effect.zipRight(TestClock.adjust(duration), eventually(Effect.map(cost, (usd) => usd === expected)))
+
+  /** The clock of the test, which notes how long is slept. */
+  const noting = (slept: Array<number>) =>
+    Effect.map(Effect.clock, (clock): Clock.Clock => {
+      const sleep: Clock.Clock["sleep"] = (duration) => {
+        slept.push(Duration.toMillis(duration))
+        return clock.sleep(duration)
+      }
+      return Object.assign(Object.create(clock), { sleep })
+    })
 
   /** A file system that counts what is read. */
   const counter = () => {
@@ -184,6 +194,106 @@ describe("a price file", () => {
       expect(lines).toHaveLength(1)
       expect(lines[0]).toContain("quill-3")
     }).pipe(Effect.provide([NodeFileSystem.layer, logging(lines)]))
+  })
+
+  it.scoped("is told of once as long as the trouble is the same", () => {
+    const lines: Array<string> = []
+    const { counting, reads } = counter()
+    return Effect.gen(function* () {
+      const path = yield* file(at(1))
+      const write = (text: string) => Effect.promise(() => writeFile(path, text))
+      const readsAgain = Effect.suspend(() => {
+        const before = reads.count
+        // The reading after it begins when it is over.
+        return Effect.forEach([1, 2], (more) =>
+          Effect.zipRight(TestClock.adjust("1 hour"), eventually(Effect.sync(() => reads.count === before + more)))
+        )
+      })
+      yield* Effect.gen(function* () {
+        for (const bad of ['{ "quill-2": null, "quill-3": 7 }', '{ "quill', '{ "quill-2": null }']) {
+          yield* write(bad)
+          yield* readsAgain
+          yield* readsAgain
+        }
+        yield* write(at(2))
+        yield* passes("1 hour", "2")
+        yield* write('{ "quill-2": null }')
+        yield* readsAgain
+        yield* readsAgain
+      }).pipe(Effect.provide(PriceFile.layer(path, { refresh: "1 hour" }).pipe(Layer.provide(counting))))
+      const left = (entry: string, got: string) =>
+        `price file ${path}, entry "${entry}": expected an object, got ${got}; it is left out`
+      const kept = `price file ${path}: expected at least one entry with a price; the prices that were read before are kept`
+      expect(lines).toEqual([
+        left("quill-2", "null"),
+        left("quill-3", "7"),
+        kept,
+        expect.stringMatching(/: expected JSON: .*; the prices that were read before are kept$/),
+        left("quill-2", "null"),
+        kept,
+        left("quill-2", "null"),
+        kept
+      ])
+    }).pipe(Effect.provide([NodeFileSystem.layer, logging(lines)]))
+  })
+
+  for (const other of ['{ "error": { "code": 429, "message": "try later" } }', '{ "quill-2": {} }', "{}"]) {
+    it.scoped(`keeps its prices where what is there is ${other}`, () => {
+      const lines: Array<string> = []
+      return Effect.gen(function* () {
+        const path = yield* file(at(1))
+        yield* Effect.gen(function* () {
+          yield* Effect.promise(() => writeFile(path, other))
+          yield* TestClock.adjust("1 hour")
+          yield* eventually(Effect.sync(() => lines.length > 0))
+          expect(lines.map((line) => line.replace(path, ""))).toEqual([
+            "price file : expected at least one entry with a price; the prices that were read before are kept"
+          ])
+          expect(yield* cost).toBe("1")
+        }).pipe(Effect.provide(PriceFile.layer(path, { refresh: "1 hour" })))
+      }).pipe(Effect.provide([NodeFileSystem.layer, logging(lines)]))
+    })
+  }
+
+  it.scoped("is refreshed for prices that hold in a service tier or above a threshold alone", () =>
+    Effect.gen(function* () {
+      const path = yield* file(at(1))
+      yield* Effect.gen(function* () {
+        for (const key of ["input_cost_per_token_priority", "input_cost_per_token_above_200k_tokens"]) {
+          yield* Effect.promise(() => writeFile(path, JSON.stringify({ "quill-2": { [key]: 1 } })))
+          yield* passes("1 hour", "0")
+          yield* Effect.promise(() => writeFile(path, at(1)))
+          yield* passes("1 hour", "1")
+        }
+      }).pipe(Effect.provide(PriceFile.layer(path, { refresh: "1 hour" })))
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
+  it.scoped("names keys that it does not know without what they do to a terminal, and not all of very many", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
+      const keys = Array.from({ length: 102 }, (_, i) => [`cost_of_\u001b[3${i}`, 1] as const)
+      const path = yield* file(JSON.stringify({ "quill-2": { ...JSON.parse(quill), ...Object.fromEntries(keys) } }))
+      yield* PriceFile.read(path)
+      expect(lines).toHaveLength(1)
+      expect(lines[0]).toMatch(/are left out: cost_of_\\u001b\[30 \(1\), .*, cost_of_\\u001b\[399 \(1\) and 2 more$/)
+    }).pipe(Effect.provide([NodeFileSystem.layer, logging(lines)]))
+  })
+
+  it.scoped("is read again after more days than a timer of JavaScript has", () => {
+    const { counting, reads } = counter()
+    const slept: Array<number> = []
+    return Effect.gen(function* () {
+      const path = yield* file(at(1))
+      yield* Effect.gen(function* () {
+        yield* TestClock.adjust("60 days")
+        yield* eventually(Effect.sync(() => reads.count === 2))
+      }).pipe(
+        Effect.provide(PriceFile.layer(path, { refresh: "60 days" }).pipe(Layer.provide(counting))),
+        Effect.withClock(yield* noting(slept))
+      )
+      expect(Math.max(...slept)).toBeLessThan(2 ** 31)
+    }).pipe(Effect.provide(NodeFileSystem.layer))
   })
 
   it.scoped("is read again no more after its layer is released", () =>
