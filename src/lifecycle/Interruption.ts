@@ -16,12 +16,18 @@ export interface RequestEdge {
   received?: Run | undefined
   /** What holds that run while its work is done by the fiber that serves the request. */
   joined?: RunScope | undefined
-  /** Why the work on the request is being stopped, where the edge stops it after the fiber has answered. */
-  stopReason?: string | undefined
+  /** Who reads the body of the answer, where that is a stream. */
+  reader?: BodyReader | undefined
   /** Whether another edge, further in, does not trust the request. */
   isDistrusted?: boolean | undefined
   /** The edge further out that received the request before, if there is one. */
   readonly outer?: RequestEdge | undefined
+}
+
+/** Who reads the body of an answer. */
+export interface BodyReader {
+  /** Why the work on the body is being stopped, where that is done after the fiber has answered. */
+  readonly stopReason: string | undefined
 }
 
 /** Where a fiber's context holds the edge. */
@@ -34,7 +40,7 @@ export const currentEdge = (context: Context.Context<never>): RequestEdge | unde
 /** Why the request was interrupted for which a fiber with this context works, if it was, and an edge knows. */
 export const requestInterruptionReason = (context: Context.Context<never>): string | undefined => {
   for (let edge = currentEdge(context); edge !== undefined; edge = edge.outer) {
-    const reason = edge.stopReason ?? interruptionReason(edge)
+    const reason = edge.reader?.stopReason ?? interruptionReason(edge)
     if (reason !== undefined) return reason
   }
   return undefined

@@ -4,6 +4,7 @@
  */
 import { HttpBody, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import {
+  Cause,
   type Chunk,
   DefaultServices,
   Deferred,
@@ -19,7 +20,7 @@ import {
 import * as ChildFiber from "../fiber/ChildFiber.js"
 import { type AnyFiber, clockOf, nowOf } from "../fiber/CurrentFiber.js"
 import { sleepUntil } from "../fiber/Timer.js"
-import type { RequestEdge } from "../lifecycle/Interruption.js"
+import type { BodyReader, RequestEdge } from "../lifecycle/Interruption.js"
 import { currentScope } from "../lifecycle/RunScope.js"
 import { type DeadlineExceeded, deadlineExceeded } from "../run/Deadline.js"
 import { awaiting, start } from "./RouteRegion.js"
@@ -53,6 +54,13 @@ const inFiberRefsOf = (fiber: AnyFiber, stream: Sent): Sent => {
 }
 
 type Sent = Stream.Stream<Uint8Array, unknown>
+
+/** The same, where the request is no run of its own: runs in the stream are told of a reader that leaves. */
+export const carriedOnFor = <E, R>(
+  app: Effect.Effect<Response, E, R>,
+  edge: RequestEdge
+): Effect.Effect<Response, E, R> =>
+  carriedOn(app, (response) => Effect.succeed(withStream(response, (stream) => new Reader(edge).follow(stream))))
 
 const withStream = (response: Response, change: (stream: Sent) => Sent): Response => {
   const { body } = response
@@ -159,16 +167,85 @@ class Answer<A, E> {
   })
 }
 
+/** Who reads the body of a response: a server, or a web framework. */
+class Reader implements BodyReader {
+  private hasEnded = false
+  private hasLeft = false
+  /** The fiber that sends the body. */
+  private sender: AnyFiber | undefined = undefined
+
+  constructor(protected readonly edge: RequestEdge) {
+    edge.reader = this
+  }
+
+  get stopReason(): string | undefined {
+    return this.hasLeft || this.isInterrupted ? "client_disconnected" : undefined
+  }
+
+  /** The body, of which it is known why it is stopped. */
+  follow(stream: Sent): Sent {
+    // Finalizers run from the last one to the first: so the runs in the stream find why it is stopped.
+    const opened = Effect.zipLeft(
+      Stream.toPull(stream),
+      Effect.addFinalizer((exit) => Effect.sync(() => this.close(exit)))
+    )
+    return Stream.fromPull(Effect.map(opened, (pull) => this.noted(pull))) as Sent
+  }
+
+  protected noted(pull: Pull): Pull {
+    return Effect.withFiberRuntime((fiber) => {
+      this.sender = fiber
+      return Effect.tapErrorCause(pull, () => {
+        this.hasEnded = true
+        return Effect.void
+      })
+    })
+  }
+
+  private close(exit: Exit.Exit<unknown, unknown>): void {
+    this.hasLeft ||= this.isStopped(exit)
+    this.sender = undefined
+  }
+
+  /**
+   * Whether the reader has left. Effect's web stream is interrupted then, or dies of the next part, for which a body that is closed
+   * has no place.
+   */
+  protected isStopped(exit: Exit.Exit<unknown, unknown>): boolean {
+    return Exit.isFailure(exit) && (Exit.isInterrupted(exit) || !this.hasEnded) && this.isHandedOver
+  }
+
+  /** What is done in a pull is interrupted before anything is closed. */
+  private get isInterrupted(): boolean {
+    const { sender } = this
+    return sender !== undefined && !Cause.isEmpty(sender.getFiberRef(FiberRef.interruptedCause)) && this.isHandedOver
+  }
+
+  /** Whether the fiber that serves the request is over: the body is read by a web framework, and no client interrupts anything. */
+  protected get isHandedOver(): boolean {
+    let { edge } = this
+    while (edge.outer !== undefined) edge = edge.outer
+    return edge.fiber.unsafePoll() !== null
+  }
+
+  protected leave(): void {
+    this.hasLeft = true
+  }
+}
+
+type Pull = Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<unknown>, unknown>
+
 /** How far the body of a response has been read. */
-class Reading {
+class Reading extends Reader {
   private readonly done: Deferred.Deferred<unknown, unknown>
   /** Since when a reader has something to take; none while it waits for more. */
   private unreadSince: number | undefined = 0
 
   constructor(
     private readonly server: AnyFiber,
-    private readonly edge: RequestEdge
+    edge: RequestEdge
   ) {
+    super(edge)
     this.done = Deferred.unsafeMake(server.id())
   }
 
@@ -177,39 +254,23 @@ class Reading {
   }
 
   /** The body, which says when it is read, and how that ends. */
-  follow(stream: Sent): Sent {
-    const pull = (pull: Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<unknown>, unknown>) =>
-      Effect.withFiberRuntime<Chunk.Chunk<Uint8Array>, Option.Option<unknown>, unknown>((fiber) => {
-        this.unreadSince = undefined
-        return Effect.tap(pull, () => {
-          this.unreadSince = nowOf(fiber).epochMillis
-        })
+  override follow(stream: Sent): Sent {
+    return Stream.ensuringWith(super.follow(stream), (exit) =>
+      Effect.sync(() => (this.isStopped(exit) ? this.stop() : this.end(exit)))
+    )
+  }
+
+  protected override noted(pull: Pull): Pull {
+    return Effect.withFiberRuntime((fiber) => {
+      this.unreadSince = undefined
+      return Effect.tap(super.noted(pull), () => {
+        this.unreadSince = nowOf(fiber).epochMillis
       })
-    const isStopped = (exit: Exit.Exit<unknown, unknown>) =>
-      Exit.isFailure(exit) && Exit.isInterrupted(exit) && this.isHandedOver
-    // Finalizers run from the last one to the first: so the runs in the stream find why it is stopped.
-    const opened = Effect.zipLeft(
-      Stream.toPull(stream),
-      Effect.addFinalizer((exit) => Effect.sync(() => isStopped(exit) && this.giveReason()))
-    )
-    return Stream.ensuringWith(Stream.fromPull(Effect.map(opened, pull)) as Sent, (exit) =>
-      Effect.sync(() => (isStopped(exit) ? this.stop() : this.end(exit)))
-    )
-  }
-
-  /** Whether the fiber that serves the request is over: the body is read by a web framework, and no client interrupts anything. */
-  private get isHandedOver(): boolean {
-    let { edge } = this
-    while (edge.outer !== undefined) edge = edge.outer
-    return edge.fiber.unsafePoll() !== null
-  }
-
-  private giveReason(): void {
-    this.edge.stopReason = "client_disconnected"
+    })
   }
 
   private stop(): void {
-    this.giveReason()
+    this.leave()
     this.end(Exit.interrupt(this.server.id()))
   }
 

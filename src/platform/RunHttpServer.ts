@@ -18,7 +18,7 @@ import {
 import { redactBaggage, stampServerSpan } from "../edge/ServerSpan.js"
 import { type Inbound, isDistrusted, isTrusted } from "../edge/Trust.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
-import { currentEdge, type RequestEdge } from "../lifecycle/Interruption.js"
+import { type BodyReader, currentEdge, type RequestEdge } from "../lifecycle/Interruption.js"
 import { RunCancelled } from "../lifecycle/JoinedRun.js"
 import type { RunScope } from "../lifecycle/RunScope.js"
 import type { RunContext } from "../RunContext.js"
@@ -221,7 +221,7 @@ const serve = <E, R>(
   const { report, run } = receive(exchange.fiber, ofSender(request), isTrusted, options)
   const served = (): Served<E, R> =>
     Option.isSome(run)
-      ? inReceivedRun(ResponseBody.carriedOn(app), run.value, exchange, !servesMarkedRoute(exchange.fiber))
+      ? inReceivedRun(ResponseBody.carriedOnFor(app, exchange), run.value, exchange, !servesMarkedRoute(exchange.fiber))
       : serveWithoutRun(app, request, isTrusted, options, exchange)
   return report === undefined ? served() : Effect.zipRight(report, Effect.suspend(served))
 }
@@ -241,7 +241,7 @@ const serveWithoutRun = <E, R>(
 ): Served<E, R> => {
   const { fiber, serverSpan } = exchange
   if (orElse === undefined) {
-    const work = ResponseBody.carriedOn(app)
+    const work = ResponseBody.carriedOnFor(app, exchange)
     return inNoReceivedRun(servesMarkedRoute(fiber) ? work : Effect.interruptible(work), isTrusted, exchange)
   }
   const asRun = (work: HttpApp.Default<E, R>): Served<E, R> => {
@@ -261,7 +261,7 @@ const serveWithoutRun = <E, R>(
  */
 class Exchange<E> implements RequestEdge {
   readonly reasonOf = reasonOf
-  stopReason: string | undefined = undefined
+  reader: BodyReader | undefined = undefined
   /** The run that the request itself is. */
   own: Run | undefined = undefined
   received: Run | undefined = undefined

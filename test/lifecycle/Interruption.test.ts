@@ -206,7 +206,11 @@ describe("the edge's reason", () => {
     for (const known of ids) {
       const reasonOf = (id: FiberId.FiberId) => (Equal.equals(id, known) ? "known" : undefined)
       expect(requestInterruptionReason(Context.make(CurrentRequestEdge, { fiber, reasonOf }))).toBe("known")
-      const stopping = Context.make(CurrentRequestEdge, { fiber, reasonOf, stopReason: "shutdown" })
+      const stopping = Context.make(CurrentRequestEdge, {
+        fiber,
+        reasonOf,
+        reader: { stopReason: "shutdown" }
+      })
       expect(requestInterruptionReason(stopping)).toBe("shutdown")
     }
   })

@@ -8,7 +8,7 @@ import { Botanu, Outcome } from "../../src/index.js"
 import { unreadLimit } from "../../src/platform/ResponseBody.js"
 import * as RunHttpServer from "../../src/platform/RunHttpServer.js"
 import { completedRuns, observed } from "../observed.js"
-import { ids } from "../runs.js"
+import { ids, leanHeader } from "../runs.js"
 
 const endless = Stream.forever(Stream.make("part"))
 
@@ -88,6 +88,69 @@ describe("a streamed response of a web handler", () => {
         "client_disconnected"
       ])
       expect(runs[0]?.outcome?.reason).toBe("cleaned up")
+    }).pipe(Effect.provide(observed))
+  )
+
+  for (const [request, options] of [
+    ["trusted", { inbound: "trusted" }],
+    ["untrusted", { inbound: "untrusted" }]
+  ] as const) {
+    it.effect(
+      `whose reader cancels gives its reason to the runs in it where the request is ${request} and no run of its own`,
+      () =>
+        Effect.gen(function* () {
+          const runtime = yield* Effect.runtime<never>()
+          const hanging = Effect.never.pipe(Botanu.workflow("Effect", ids))
+          const body = Stream.make("part").pipe(
+            Stream.concat(Stream.fromEffect(hanging)),
+            Botanu.workflow("Stream", ids),
+            Stream.encodeText
+          )
+          const app = RunHttpServer.middleware(options)(Effect.sync(() => HttpServerResponse.stream(body)))
+          const handler = HttpApp.toWebHandlerRuntime(runtime)(app)
+          const sent = new Request("http://localhost/", { headers: { baggage: leanHeader } })
+          const reader = (yield* Effect.promise(() => handler(sent))).body?.getReader()
+          yield* Effect.promise(async () => reader?.read())
+          yield* settled
+          yield* Effect.promise(async () => reader?.cancel("enough"))
+          expect(yield* active).toBe(0)
+          const runs = yield* completedRuns
+          expect(runs.map(({ cancellationReason, run }) => [run.workflow, cancellationReason])).toEqual([
+            ["Effect", "client_disconnected"],
+            ["Stream", "client_disconnected"]
+          ])
+        }).pipe(Effect.provide(observed))
+    )
+  }
+
+  it.effect("whose reader leaves while a part comes is a client that went away", () =>
+    Effect.gen(function* () {
+      const handle = yield* handlerOf(Stream.rechunk(Stream.make("one", "two", "three"), 1))
+      const leave = new AbortController()
+      let parts = 0
+      const sink = new WritableStream({
+        write: () => {
+          parts += 1
+          if (parts === 2) leave.abort()
+        }
+      })
+      const response = yield* handle()
+      // The next part goes into a body that is closed: Effect's stream then dies of the reader.
+      yield* Effect.promise(async () => response.body?.pipeTo(sink, { signal: leave.signal }).catch(() => {}))
+      expect(yield* active).toBe(0)
+      expect(yield* statuses).toEqual([["canceled", "client_disconnected"]])
+    }).pipe(Effect.provide(observed))
+  )
+
+  it.effect("that fails by itself is a failure, also where nobody reads on", () =>
+    Effect.gen(function* () {
+      const handle = yield* handlerOf(Stream.concat(Stream.make("part"), Stream.die("broken")))
+      const reader = (yield* handle()).body?.getReader()
+      yield* Effect.promise(async () => reader?.read())
+      yield* settled
+      yield* Effect.promise(async () => reader?.cancel("enough").catch(() => {}))
+      expect(yield* active).toBe(0)
+      expect(yield* statuses).toEqual([["failure", undefined]])
     }).pipe(Effect.provide(observed))
   )
 
