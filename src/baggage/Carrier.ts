@@ -23,17 +23,24 @@ import { maxHeaderBytes } from "../wire/Wire.js"
  */
 export type IncomingHeaders = { readonly [name: string]: unknown } | Iterable<readonly [name: string, value: unknown]>
 
+/** What of the headers cannot be read: a value under the name, or they as a whole. */
+export type Unreadable = "value" | "headers"
+
 /** The lines of one header, whose name is given in lower case. Total: what is no such carrier holds no header. */
 export const lines = (
   headers: IncomingHeaders | undefined,
   name: string,
-  onUnreadable: () => void = () => {}
+  onUnreadable: (what: Unreadable) => void = () => {}
 ): ReadonlyArray<string> => {
   const found: Array<string> = []
   const add = (value: unknown) => {
-    if (!addLines(found, value)) onUnreadable()
+    if (!addLines(found, value)) onUnreadable("value")
   }
-  if (typeof headers !== "object" || headers === null) return found
+  if (headers === undefined || headers === null) return found
+  if (typeof headers !== "object") {
+    onUnreadable("headers")
+    return found
+  }
   try {
     if (isFlat(headers)) {
       for (const [index, key] of headers.entries()) {
@@ -41,7 +48,8 @@ export const lines = (
       }
     } else if (Symbol.iterator in headers) {
       for (const entry of headers as Iterable<unknown>) {
-        if (Array.isArray(entry) && isNamed(entry[0], name)) add(entry[1])
+        if (!Array.isArray(entry) || typeof entry[0] !== "string") onUnreadable("headers")
+        else if (isNamed(entry[0], name)) add(entry[1])
       }
     } else {
       for (const key of Object.keys(headers)) if (isNamed(key, name)) add(headers[key])

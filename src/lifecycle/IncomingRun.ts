@@ -20,11 +20,11 @@ export const extractFor = (
   headers: Carrier.IncomingHeaders | undefined,
   options: BaggageHeader.ReadOptions | undefined
 ): Extracted => {
-  let isReadable = true
-  const lines = Carrier.lines(headers, Header.baggage, () => {
-    isReadable = false
+  let unread = undefined as Carrier.Unreadable | undefined
+  const lines = Carrier.lines(headers, Header.baggage, (what) => {
+    unread = what
   })
-  if (lines.length === 0) return isReadable ? nothing : unreadable
+  if (lines.length === 0) return unread === undefined ? nothing : unreadable[unread]
   const { baggage, dropped } = Baggage.decode(lines, options)
   // Read where it is asked for, and without the other headers, which may hold secrets and would stay as long as the run.
   const traces = Carrier.lines(headers, Header.traceparent)
@@ -67,12 +67,20 @@ interface Extracted {
 
 const nothing = { run: Option.none<Run>(), report: undefined }
 
-const unreadable: Extracted = {
+const unreadableFor = (what: Carrier.Unreadable, text: string): Extracted => ({
   run: Option.none(),
-  report: BoundedWarning.warnOnce("incoming baggage", {
-    kind: "shape",
-    text: "the header is of a shape that cannot be read: expected text, bytes, an attribute of an SQS or SNS message, or an array of these"
-  })
+  report: BoundedWarning.warnOnce("incoming baggage", { kind: `shape of ${what}`, text })
+})
+
+const unreadable: Record<Carrier.Unreadable, Extracted> = {
+  value: unreadableFor(
+    "value",
+    "the header is of a shape that cannot be read: expected text, bytes, an attribute of an SQS or SNS message, or an array of these"
+  ),
+  headers: unreadableFor(
+    "headers",
+    "the headers are of a shape that cannot be read: expected a record, an iterable of names and values, or these in turns"
+  )
 }
 
 /** The run that baggage carries, and who sent it. Baggage that says nothing of a run is no problem. */

@@ -32,6 +32,52 @@ describe("a header of a shape that is not known", () => {
   )
 })
 
+describe("headers of a shape that is not known", () => {
+  const baggage = Buffer.from(leanHeader)
+
+  it.effect.each([
+    ["a list of records, as clients of librdkafka have them", [{ "content-type": "text/plain" }, { baggage }]],
+    ["a list of keys and values", [{ key: "baggage", value: baggage }]],
+    ["a map whose names are bytes", new Map([[Buffer.from("baggage"), baggage]])],
+    ["names and values in turns, in bytes", [Buffer.from("baggage"), baggage]],
+    ["text", JSON.stringify({ baggage: leanHeader })],
+    ["bytes", baggage]
+  ])("are no run, and are logged once: %s", ([, headers]) =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const logger = Logger.make<unknown, void>(({ message }) => {
+        lines.push(String(message))
+      })
+      const extracted = Propagation.extract(headers as Propagation.IncomingHeaders)
+      const twice = Effect.zip(extracted, Effect.zipRight(TestClock.adjust("1 hour"), extracted))
+      const runs = yield* Effect.provide(twice, Logger.replace(Logger.defaultLogger, logger))
+      expect(runs.every(Option.isNone)).toBe(true)
+      expect(lines).toHaveLength(1)
+      expect(lines[0]).toContain("incoming baggage: the headers are of a shape that cannot be read")
+    })
+  )
+
+  it.effect.each([
+    ["nothing", undefined],
+    ["null", null],
+    ["no headers", []],
+    ["headers without a run", { "content-type": "text/plain" }],
+    ["pairs without a run", [["content-type", "text/plain"]]],
+    ["names and values without a run", ["content-type", "text/plain"]],
+    ["a run, and something else", [7, ["baggage", leanHeader], { baggage }]]
+  ])("are not what is not there, or is read: %s", ([, headers]) =>
+    Effect.gen(function* () {
+      const lines: Array<unknown> = []
+      const logger = Logger.make<unknown, void>(({ message }) => {
+        lines.push(message)
+      })
+      const extracted = Propagation.extract(headers as Propagation.IncomingHeaders)
+      yield* Effect.provide(extracted, Logger.replace(Logger.defaultLogger, logger))
+      expect(lines).toEqual([])
+    })
+  )
+})
+
 describe("a part of a header that cannot be read", () => {
   it.each([
     ["text", "a=1", 0],
