@@ -1,9 +1,10 @@
 /**
  * Where the spending of customers, tenants and workflows is counted.
  */
-import { BigDecimal, type Clock, Context, Effect } from "effect"
+import { BigDecimal, type Clock, Context, Duration, Effect } from "effect"
+import { quote } from "../schema/FieldText.js"
 import type { BudgetPeriod } from "./BudgetExceeded.js"
-import { zero } from "./Usd.js"
+import { fromInput, zero } from "./Usd.js"
 
 /**
  * What was spent in a period.
@@ -54,6 +55,16 @@ export interface BudgetStoreService {
   readonly spent: (period: BudgetPeriod) => Effect.Effect<Spending, unknown>
 }
 
+/** What a store answers, where it is as it should be. Stores are programs of others. */
+export const checkSpending = (answer: unknown): Effect.Effect<Spending, string> => {
+  const { unpricedCalls, usd } = (answer ?? {}) as Partial<Record<keyof Spending, unknown>>
+  return BigDecimal.isBigDecimal(usd) && fromInput(usd) !== undefined && Number.isSafeInteger(unpricedCalls)
+    ? Effect.succeed(answer as Spending)
+    : Effect.fail(
+        `expected usd, a BigDecimal, and unpricedCalls, a whole number; got ${quote(usd)} and ${quote(unpricedCalls)}`
+      )
+}
+
 const nothing: Spending = { usd: zero, unpricedCalls: 0 }
 
 interface Entry {
@@ -73,8 +84,9 @@ const withEntries = <A>(use: (entries: Map<string, Entry>, now: number) => A): E
     })
   )
 
-// No id holds a line break.
-const keyOf = ({ id, per, scope, start }: BudgetPeriod): string => `${scope}\n${id}\n${per}\n${start.epochMillis}`
+/** What a period is known by. No id holds a line break. */
+export const keyOf = ({ id, per, scope, start }: BudgetPeriod): string =>
+  `${scope}\n${id}\n${Duration.toMillis(per)}\n${start.epochMillis}`
 
 /** Periods are looked through for those that have ended whenever there are so many. */
 const pruneAbove = 1000
@@ -84,7 +96,8 @@ const prune = (entries: Map<string, Entry>, now: number): void => {
   for (const [key, { end }] of entries) if (end <= now) entries.delete(key)
 }
 
-const inProcess: BudgetStoreService = {
+/** The memory of this process, which answers at once. */
+export const inProcess: BudgetStoreService = {
   add: (period, { unpricedCalls, usd }) =>
     withEntries((entries, now) => {
       const key = keyOf(period)

@@ -3,6 +3,7 @@
  */
 import {
   BigDecimal,
+  type Cause,
   DateTime,
   Duration,
   Effect,
@@ -21,7 +22,7 @@ import { type AnyFiber, nowOf } from "../fiber/CurrentFiber.js"
 import type { Run } from "../run/Run.js"
 import { quote } from "../schema/FieldText.js"
 import { BudgetExceeded, BudgetPeriod, BudgetScope } from "./BudgetExceeded.js"
-import { BudgetStore, type BudgetStoreService } from "./BudgetStore.js"
+import { BudgetStore, type BudgetStoreService, checkSpending, inProcess, keyOf } from "./BudgetStore.js"
 import type { Cost } from "./Cost.js"
 import { expectedAmount, fromNonNegative, type UsdInput } from "./Usd.js"
 
@@ -46,7 +47,7 @@ export interface PeriodBudget {
   readonly usd: UsdInput
   /**
    * The length of the period. Periods follow each other without a gap, from 1970-01-01T00:00:00Z on: one of `"1 day"` is a day
-   * in UTC, one of `"1 hour"` a full hour.
+   * in UTC, one of `"1 hour"` a full hour. From a millisecond to a million days.
    */
   readonly per: Duration.DurationInput
 }
@@ -87,8 +88,8 @@ export class InvalidBudget extends Schema.TaggedError<InvalidBudget>()("InvalidB
  * `BudgetExceeded` is in the type of a workflow only where that has a `budget` of its own; `Budget.catchExceeded` catches it in
  * any case.
  *
- * What is spent is counted in the `BudgetStore` in scope. Where that fails, a warning is logged, and the run begins. Fails with
- * `InvalidBudget` where the layer is built.
+ * What is spent is counted in the `BudgetStore` in scope. Where that fails or takes too long, a warning is logged, and the run
+ * begins. Fails with `InvalidBudget` where the layer is built.
  *
  * @example
  * ```ts
@@ -160,23 +161,31 @@ const validate = (budget: PeriodBudget): Effect.Effect<ValidPeriodBudget, Invali
   const usd = fromNonNegative(budget.usd)
   if (usd === undefined) return invalid("usd", `expected ${expectedAmount}, got ${quote(budget.usd)}`)
   const per = Duration.decodeUnknown(budget.per).pipe(
-    Option.filter((duration) => Duration.isFinite(duration) && Duration.toMillis(duration) >= 1)
+    Option.filter((duration) => Duration.toMillis(duration) >= 1 && Duration.lessThanOrEqualTo(duration, longest))
   )
   return Option.match(per, {
-    onNone: () => invalid("per", `expected a finite duration of a millisecond or more, got ${quote(budget.per)}`),
+    onNone: () => invalid("per", `expected a duration from a millisecond to a million days, got ${quote(budget.per)}`),
     onSome: (per) => Effect.succeed({ scope, usd, per })
   })
 }
 
+/** The end of a longer period may be no date. */
+const longest = Duration.days(1_000_000)
+
 const invalid = (field: string, problem: string) => new InvalidBudget({ field, problem })
 
-/** How long the release of the layer waits for the store. */
+/** How long a run that begins, and the release of the layer, wait for the store. */
 const patience = Duration.seconds(5)
+
+/** How long the store may take to count a usage. What it never answered would fill the memory. */
+const longestAdding = Duration.seconds(30)
+
+type Adding = Fiber.RuntimeFiber<void>
 
 /** A budget, as long as its layer lasts. */
 class Limit {
-  /** What the store has not yet taken in. */
-  private readonly pending = new Set<Fiber.RuntimeFiber<void>>()
+  /** What the store has not yet taken in, by period. */
+  private readonly pending = new Map<string, Set<Adding>>()
 
   constructor(
     readonly scope: BudgetScope,
@@ -201,27 +210,58 @@ class Limit {
   }
 
   add(fiber: AnyFiber, period: BudgetPeriod, { _tag, usd }: Cost): void {
+    const uncounted = (why: unknown) =>
+      Effect.logWarning(`the budget of ${period.scope} ${quote(period.id)} could not be counted`, why)
     const added = Effect.suspend(() =>
       this.store.add(period, { usd, unpricedCalls: _tag === "Unpriced" ? 1 : 0 })
-    ).pipe(
-      Effect.catchAllCause((cause) =>
-        Effect.logWarning(`the budget of ${period.scope} ${quote(period.id)} could not be counted`, cause)
-      )
-    )
+    ).pipe(Effect.catchAllCause(uncounted))
     const runtime = Runtime.make({
       context: fiber.currentContext,
       runtimeFlags: Runtime.defaultRuntimeFlags,
       fiberRefs: fiber.getFiberRefs()
     })
-    const adding = Runtime.runFork(runtime)(added)
+    const fork = Runtime.runFork(runtime)
+    const adding = fork(added)
     if (adding.unsafePoll() !== null) return
-    this.pending.add(adding)
-    adding.addObserver(() => this.pending.delete(adding))
+    const key = keyOf(period)
+    const pending = this.pending.get(key) ?? new Set()
+    this.pending.set(key, pending.add(adding))
+    const settled = () => {
+      pending.delete(adding)
+      if (pending.size === 0 && this.pending.get(key) === pending) this.pending.delete(key)
+    }
+    adding.addObserver(settled)
+    const givenUp = Effect.suspend(() => {
+      settled()
+      return Effect.zipRight(
+        Fiber.interruptFork(adding),
+        uncounted(`it took more than ${Duration.format(longestAdding)}`)
+      )
+    })
+    fork(
+      Effect.asVoid(Fiber.await(adding)).pipe(
+        Effect.timeoutTo({ duration: longestAdding, onSuccess: () => Effect.void, onTimeout: () => givenUp }),
+        Effect.flatten
+      )
+    )
   }
 
-  /** Fails where the budget is exceeded. */
-  check(run: Run, period: BudgetPeriod): Effect.Effect<void, BudgetExceeded> {
-    const spent = Effect.suspend(() => this.store.spent(period)).pipe(
+  /** What the store has not yet taken in of a period. */
+  pendingIn(period: BudgetPeriod): ReadonlyArray<Adding> {
+    return this.pending.size === 0 ? [] : Array.from(this.pending.get(keyOf(period)) ?? [])
+  }
+
+  /** Fails where the budget is exceeded. Any of the limits may have counted what was spent in the period. */
+  check(run: Run, period: BudgetPeriod, limits: Iterable<Limit>): Effect.Effect<void, BudgetExceeded> {
+    const asked = Effect.suspend(() => {
+      const pending = Array.from(limits).flatMap((limit) => limit.pendingIn(period))
+      // What this process has spent counts in any case.
+      return pending.length === 0
+        ? this.store.spent(period)
+        : Effect.zipRight(Fiber.awaitAll(pending), this.store.spent(period))
+    })
+    const answered = this.store === inProcess ? asked : inTime(Effect.flatMap(asked, checkSpending))
+    const spent = answered.pipe(
       Effect.map(Option.some),
       Effect.catchAllCause((cause) =>
         Effect.as(
@@ -248,18 +288,23 @@ class Limit {
 
   /** Waits for the store to take in what was spent. */
   get settle(): Effect.Effect<void> {
+    const pending = () => Array.from(this.pending.values()).flatMap((addings) => Array.from(addings))
     return Effect.suspend(() =>
       this.pending.size === 0
         ? Effect.void
-        : Effect.timeoutTo(Effect.interruptible(Fiber.awaitAll(this.pending)), {
+        : Effect.timeoutTo(Effect.interruptible(Fiber.awaitAll(pending())), {
             duration: patience,
             onSuccess: () => Effect.void,
             onTimeout: () =>
-              Effect.logWarning(`the budget store did not count ${this.pending.size} usages of a ${this.scope} in time`)
+              Effect.logWarning(`the budget store did not count ${pending().length} usages of a ${this.scope} in time`)
           }).pipe(Effect.flatten)
     )
   }
 }
+
+/** A store that hangs is not waited for, even where what it does cannot be interrupted. */
+const inTime = <A, E>(work: Effect.Effect<A, E>): Effect.Effect<A, E | Cause.TimeoutException> =>
+  work.pipe(Effect.disconnect, Effect.interruptible, Effect.timeout(patience))
 
 const idOf = (run: Run, scope: BudgetScope): string | undefined => {
   if (scope === "customer") return run.customerId
@@ -300,7 +345,7 @@ export const withinBudgets = <A, E, R>(
   if (HashSet.size(limits) === 0) return body
   const checks = Array.from(limits, (limit) => {
     const period = limit.periodOf(run, nowOf(fiber))
-    return period === undefined ? Effect.void : limit.check(run, period)
+    return period === undefined ? Effect.void : limit.check(run, period, limits)
   })
   return Effect.zipRight(Effect.all(checks, { discard: true }), body)
 }

@@ -380,6 +380,117 @@ describe("a store that processes share", () => {
     }).pipe(Effect.provide([observed, sharing(broken), logging(lines)]))
   })
 
+  const spending = (usd: string, unpricedCalls = 0) => ({ usd: BigDecimal.unsafeFromString(usd), unpricedCalls })
+
+  const garbage: ReadonlyArray<readonly [string, unknown]> = [
+    ["nothing", undefined],
+    ["null", null],
+    ["an empty record", {}],
+    ["an amount as text", { ...spending("0"), usd: "5" }],
+    ["an amount as a number", { ...spending("0"), usd: 5 }],
+    ["an amount of a billion digits", { ...spending("0"), usd: BigDecimal.make(1n, -1_000_000_000) }],
+    ["no calls", { usd: BigDecimal.unsafeFromString("5") }],
+    ["calls as text", { ...spending("5"), unpricedCalls: "3" }],
+    ["half a call", spending("5", 0.5)],
+    ["calls that are no number", spending("5", Number.NaN)]
+  ]
+  for (const [what, answer] of garbage) {
+    it.effect(`stops no run where it answers ${what}, and that is logged`, () => {
+      const lines: Array<string> = []
+      const store = { add: () => Effect.void, spent: () => Effect.succeed(answer) } as BudgetStoreService
+      return Effect.gen(function* () {
+        expect(yield* endings(run("2"))).toEqual(["success"])
+        expect(lines).toEqual([`the budget of customer "bigretail" could not be read`])
+      }).pipe(Effect.provide([observed, sharing(store), logging(lines)]))
+    })
+  }
+
+  const silences: ReadonlyArray<readonly [string, Effect.Effect<never>]> = [
+    ["does not answer", Effect.never],
+    ["does not answer and cannot be interrupted", Effect.uninterruptible(Effect.never)]
+  ]
+  for (const [what, silence] of silences) {
+    it.effect(`that ${what} is waited for 5 seconds, and then the run begins`, () => {
+      const lines: Array<string> = []
+      return Effect.gen(function* () {
+        for (const isInterruptible of [true, false]) {
+          const fiber = yield* Effect.fork(isInterruptible ? run("0") : Effect.uninterruptible(run("0")))
+          yield* TestClock.adjust("4999 millis")
+          expect(fiber.unsafePoll()).toBeNull()
+          yield* TestClock.adjust("1 millis")
+          expect((yield* Fiber.join(fiber))._tag).toBe("Right")
+          expect(lines.splice(0)).toEqual([`the budget of customer "bigretail" could not be read`])
+        }
+      }).pipe(Effect.provide([observed, sharing({ add: () => Effect.void, spent: () => silence }), logging(lines)]))
+    })
+  }
+
+  it.effect("gives up a run that is interrupted while it is waited for", () =>
+    Effect.gen(function* () {
+      const fiber = yield* Effect.fork(run("0"))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(fiber)
+      expect((yield* completedRuns).map(({ status }) => status)).toEqual(["canceled"])
+    }).pipe(
+      Effect.provide([observed, sharing({ add: () => Effect.void, spent: () => Effect.uninterruptible(Effect.never) })])
+    )
+  )
+
+  /** A store that takes a second to add. */
+  const slow = (): BudgetStoreService => {
+    let spent = BigDecimal.unsafeFromString("0")
+    return {
+      add: (_, { usd }) =>
+        Effect.map(Effect.sleep("1 second"), () => {
+          spent = BigDecimal.sum(spent, usd)
+        }),
+      spent: () => Effect.sync(() => ({ usd: spent, unpricedCalls: 0 }))
+    }
+  }
+
+  it.effect("has taken in what this process spent before it is asked again", () =>
+    Effect.gen(function* () {
+      const fiber = yield* Effect.fork(endings(run("0.6"), run("0.6"), run("0.6")))
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* Fiber.join(fiber)).toEqual(["success", "success", exceeded])
+    }).pipe(Effect.provide([observed, sharing(slow())]))
+  )
+
+  it.effect("has taken it in also for another layer of the same budget", () => {
+    const store = Layer.succeed(BudgetStore, slow())
+    const layerOf = (usd: number) => Layer.provide(daily("customer", usd), store)
+    return Effect.gen(function* () {
+      const fiber = yield* Effect.fork(endings(run("0.6"), run("0.6"), run("0.6")))
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* Fiber.join(fiber)).toEqual(["success", "success", exceeded])
+    }).pipe(Effect.provide([observed, layerOf(3), layerOf(1), layerOf(2)]))
+  })
+
+  it.effect("is not waited for by the runs of others", () =>
+    Effect.gen(function* () {
+      yield* run("2")
+      expect(yield* endings(run("0", { customerId: "acme" }))).toEqual(["success"])
+      yield* TestClock.adjust("1 second")
+    }).pipe(Effect.provide([observed, sharing(slow())]))
+  )
+
+  it.effect("that does not take in a usage is given up after half a minute, and that is logged", () => {
+    const lines: Array<string> = []
+    const silent = { add: () => Effect.uninterruptible(Effect.never), spent: () => Effect.succeed(spending("0")) }
+    return Effect.gen(function* () {
+      yield* run("2").pipe(
+        Effect.zipRight(TestClock.adjust("29 seconds")),
+        Effect.provide(sharing(silent)),
+        Effect.fork
+      )
+      yield* TestClock.adjust("0 seconds")
+      expect(lines).toEqual([])
+      yield* Effect.provide(Effect.zipRight(run("2"), TestClock.adjust("30 seconds")), sharing(silent))
+      // Nothing is left that the release of the layer could wait for.
+      expect(lines.filter((line) => line.includes('customer "bigretail" could not be counted')).length).toBe(2)
+    }).pipe(Effect.provide([observed, logging(lines)]))
+  })
+
   it.effect("that does not answer is waited for, and then what is not counted is logged", () => {
     const lines: Array<string> = []
     const silent: BudgetStoreService = {
@@ -396,12 +507,15 @@ describe("a store that processes share", () => {
 })
 
 describe("a budget over time that is not as it should be", () => {
+  const expectedPeriod = "expected a duration from a millisecond to a million days"
   const cases: ReadonlyArray<readonly [budget: object, message: string]> = [
     [{ scope: "team" }, `scope: expected one of customer, tenant, workflow, got "team"`],
     [{ usd: -1 }, "usd: expected a decimal amount of US dollars, zero or more, got -1"],
-    [{ per: "soon" }, `per: expected a finite duration of a millisecond or more, got "soon"`],
-    [{ per: 0 }, "per: expected a finite duration of a millisecond or more, got 0"],
-    [{ per: Duration.infinity }, "per: expected a finite duration of a millisecond or more, got"]
+    [{ per: "soon" }, `per: ${expectedPeriod}, got "soon"`],
+    [{ per: 0 }, `per: ${expectedPeriod}, got 0`],
+    [{ per: Duration.infinity }, `per: ${expectedPeriod}, got`],
+    [{ per: Number.MAX_SAFE_INTEGER }, `per: ${expectedPeriod}, got 9007199254740991`],
+    [{ per: "1000001 days" }, `per: ${expectedPeriod}, got "1000001 days"`]
   ]
   for (const [budget, message] of cases) {
     it.effect(message, () =>
@@ -414,6 +528,15 @@ describe("a budget over time that is not as it should be", () => {
     )
   }
 })
+
+it.effect("a budget may be for a million days", () =>
+  Effect.gen(function* () {
+    yield* TestClock.setTime(Date.UTC(2026, 0, 2))
+    expect(yield* endings(run("2"), run("0"))).toEqual(["success", exceeded])
+    yield* TestClock.adjust("900000 days")
+    expect(yield* endings(run("0"))).toEqual([exceeded])
+  }).pipe(Effect.provide([observed, Budget.layer({ scope: "customer", usd: 1, per: "1000000 days" })]))
+)
 
 it.effect("a budget may be for a millisecond, and no shorter", () =>
   Effect.gen(function* () {
