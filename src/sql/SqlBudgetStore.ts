@@ -17,6 +17,8 @@ interface Addition {
   readonly written: Deferred.Deferred<void, SqlError | Cause.TimeoutException>
 }
 
+type Restore = Parameters<Parameters<typeof Effect.uninterruptibleMask>[0]>[0]
+
 const newAddition = (): Addition => ({ rows: new Map(), written: Deferred.unsafeMake(FiberId.none) })
 
 /** A store in the tables of a schema. While one statement is under way, what is spent waits for the next one together. */
@@ -56,18 +58,25 @@ export const make = (schema: string): Effect.Effect<BudgetStoreService, never, S
       )
     })
 
-    /** Waits until what is spent so far is written. */
-    const written = Effect.suspend(() => {
-      if (next.rows.size === 0) return isWriting ? Deferred.await(latest.written) : Effect.void
-      const { written } = next
-      const isUnderWay = isWriting
-      isWriting = true
-      return Effect.zipRight(isUnderWay ? Effect.void : Effect.forkDaemon(writing), Deferred.await(written))
-    })
+    /**
+     * Waits until what is spent so far is written. Only that may be interrupted: where nobody wrote what is said to be under way, nothing
+     * would be written any more.
+     */
+    const written = (restore: Restore) =>
+      Effect.suspend(() => {
+        if (next.rows.size === 0) return isWriting ? restore(Deferred.await(latest.written)) : Effect.void
+        const { written } = next
+        const isUnderWay = isWriting
+        isWriting = true
+        return Effect.zipRight(
+          isUnderWay ? Effect.void : Effect.forkDaemon(Effect.interruptible(writing)),
+          restore(Deferred.await(written))
+        )
+      })
 
     return {
       add: (period, { unpricedCalls, usd }) =>
-        Effect.suspend(() => {
+        Effect.uninterruptibleMask((restore) => {
           const key = JSON.stringify(keyOf(period))
           const known = next.rows.get(key)
           const before = known?.spending
@@ -77,13 +86,13 @@ export const make = (schema: string): Effect.Effect<BudgetStoreService, never, S
           }
           if (known === undefined) next.rows.set(key, { period, spending })
           else known.spending = spending
-          return written
+          return written(restore)
         }).pipe(untraced),
       spent: (period) =>
         Effect.gen(function* () {
           // What this process has spent counts in any case.
           yield* Effect.yieldNow()
-          yield* written
+          yield* Effect.uninterruptibleMask(written)
           const { id, per_ms, period_start, scope } = keyOf(period)
           const [row] = yield* sql<{ readonly usd: string; readonly unpriced_calls: string }>`
             SELECT usd::text AS usd, unpriced_calls::text AS unpriced_calls FROM ${s}.budgets

@@ -2,7 +2,7 @@
  * Budgets that several processes share.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { BigDecimal, DateTime, Duration, Effect, Layer } from "effect"
+import { BigDecimal, DateTime, Duration, Effect, Fiber, FiberId, Layer, Scheduler } from "effect"
 import { Botanu, Budget, BudgetPeriod, BudgetStore, Usage } from "../../src/index.js"
 import { LedgerSql } from "../../src/sql/index.js"
 import { logging } from "../observed.js"
@@ -34,6 +34,24 @@ const period = (id: string) =>
     start: DateTime.unsafeMake("2026-11-26T00:00:00Z"),
     end: DateTime.unsafeMake("2026-11-27T00:00:00Z")
   })
+
+/** Interrupts the first fiber that works on it after so many of its steps. */
+const interruptingAt = (step: number): Scheduler.Scheduler => {
+  const own = new Scheduler.MixedScheduler(2048)
+  let steps = 0
+  let first: unknown
+  return {
+    scheduleTask: (task, priority) => own.scheduleTask(task, priority),
+    shouldYield: (fiber) => {
+      first ??= fiber
+      if (fiber !== first) return false
+      steps += 1
+      if (steps !== step) return false
+      fiber.unsafeInterruptAsFork(FiberId.none)
+      return 0
+    }
+  }
+}
 
 describe("a budget in a database", () => {
   it("holds for all processes together, and for each customer apart", () =>
@@ -88,6 +106,24 @@ describe("a budget in a database", () => {
           expect((yield* spent(period("bigretail"))).unpricedCalls).toBe(0)
         }).pipe(Effect.provide(store))
       })
+    ))
+
+  it("counts on after whatever is interrupted at whatever step", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const { add, spent } = yield* BudgetStore
+        const one = { usd: usd("1"), unpricedCalls: 0 }
+        for (let step = 1; step <= 40; step += 1) {
+          const own = period(`customer-${step}`)
+          for (const work of [add(own, one), spent(own)]) {
+            const fiber = yield* Effect.fork(Effect.withScheduler(work, interruptingAt(step)))
+            yield* Fiber.await(fiber)
+            // It fails where nobody writes what waits.
+            const answer = yield* Effect.either(Effect.zipRight(Effect.fork(add(own, one)), spent(own)))
+            expect(answer).toMatchObject({ _tag: "Right" })
+          }
+        }
+      }).pipe(Effect.provide(LedgerSql.budgetStore().pipe(Layer.provide(clientOf(url)))))
     ))
 
   it("lets runs begin where the database is gone, and says so", async () => {
