@@ -58,9 +58,15 @@ type Sent = Stream.Stream<Uint8Array, unknown>
 /** The same, where the request is no run of its own: runs in the stream are told of a reader that leaves. */
 export const carriedOnFor = <E, R>(
   app: Effect.Effect<Response, E, R>,
-  edge: RequestEdge
+  { edge, request }: BodyOptions
 ): Effect.Effect<Response, E, R> =>
-  carriedOn(app, (response) => Effect.succeed(withStream(response, (stream) => new Reader(edge).follow(stream))))
+  carriedOn(app, (response) =>
+    Effect.succeed(
+      isWithoutBody(request, response)
+        ? withoutBody(response)
+        : withStream(response, (stream) => new Reader(edge).follow(stream))
+    )
+  )
 
 const withStream = (response: Response, change: (stream: Sent) => Sent): Response => {
   const { body } = response
@@ -110,7 +116,7 @@ export const untilSent = <E, R, E2, R2>(
     const isHead = request.method === "HEAD"
 
     const keptOpen = (response: Response, fiber: AnyFiber): Effect.Effect<Response, E> => {
-      if (isWithoutBody(request, response)) return Effect.succeed(HttpServerResponse.setBody(response, HttpBody.empty))
+      if (isWithoutBody(request, response)) return Effect.succeed(withoutBody(response))
       const reading = new Reading(caller, edge)
       const cut = Effect.flatMap(ended, (exit) => (Exit.isFailure(exit) ? exit : Effect.never))
       const open = withStream(response, (stream) => reading.follow(Stream.interruptWhen(stream, cut)))
@@ -146,6 +152,8 @@ interface BodyOptions {
  */
 const isWithoutBody = ({ source }: BodyOptions["request"], { status }: Response): boolean =>
   nullBodyStatuses.has(status) && typeof Request !== "undefined" && source instanceof Request
+
+const withoutBody = (response: Response): Response => HttpServerResponse.setBody(response, HttpBody.empty)
 
 const nullBodyStatuses: ReadonlySet<number> = new Set([101, 103, 204, 205, 304])
 

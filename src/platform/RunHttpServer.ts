@@ -221,7 +221,12 @@ const serve = <E, R>(
   const { report, run } = receive(exchange.fiber, ofSender(request), isTrusted, options)
   const served = (): Served<E, R> =>
     Option.isSome(run)
-      ? inReceivedRun(ResponseBody.carriedOnFor(app, exchange), run.value, exchange, !servesMarkedRoute(exchange.fiber))
+      ? inReceivedRun(
+          ResponseBody.carriedOnFor(app, { edge: exchange, request }),
+          run.value,
+          exchange,
+          !servesMarkedRoute(exchange.fiber)
+        )
       : serveWithoutRun(app, request, isTrusted, options, exchange)
   return report === undefined ? served() : Effect.zipRight(report, Effect.suspend(served))
 }
@@ -241,7 +246,7 @@ const serveWithoutRun = <E, R>(
 ): Served<E, R> => {
   const { fiber, serverSpan } = exchange
   if (orElse === undefined) {
-    const work = ResponseBody.carriedOnFor(app, exchange)
+    const work = ResponseBody.carriedOnFor(app, { edge: exchange, request })
     return inNoReceivedRun(servesMarkedRoute(fiber) ? work : Effect.interruptible(work), isTrusted, exchange)
   }
   const asRun = (work: HttpApp.Default<E, R>): Served<E, R> => {

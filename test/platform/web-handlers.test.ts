@@ -167,6 +167,22 @@ describe("a streamed response of a web handler", () => {
     )
   }
 
+  for (const inbound of ["trusted", "untrusted"] as const) {
+    it.effect(`with a null body status has no body where the request is ${inbound} and no run of its own`, () =>
+      Effect.gen(function* () {
+        const runtime = yield* Effect.runtime<never>()
+        const body = Stream.encodeText(Botanu.workflow(endless, "Child", ids))
+        const app = Effect.sync(() => HttpServerResponse.stream(body, { status: 204 }))
+        const handler = HttpApp.toWebHandlerRuntime(runtime)(RunHttpServer.middleware({ inbound })(app))
+        const sent = new Request("http://localhost/", { headers: { baggage: leanHeader } })
+        const response = yield* Effect.promise(() => handler(sent))
+        expect([response.status, response.body]).toEqual([204, null])
+        expect(yield* active).toBe(0)
+        expect(yield* statuses).toEqual([])
+      }).pipe(Effect.provide(observed))
+    )
+  }
+
   it.effect("that nobody reads does not stay an active run", () =>
     Effect.gen(function* () {
       const handle = yield* handlerOf(endless)
