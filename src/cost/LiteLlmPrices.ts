@@ -387,7 +387,7 @@ const readsAsText: ReadonlySet<string> = new Set(["chat", "responses", "completi
 
 const hasMedia: ReadonlySet<string> = new Set(["audio_transcription", "audio_speech", "realtime", "video_generation"])
 
-type MutablePrices = { [U in Unit]?: UsdInput }
+type MutablePrices = { [U in Unit]?: UsdInput | undefined }
 
 const secondsOfHour = BigDecimal.fromBigInt(3600n)
 
@@ -400,8 +400,8 @@ const scaled = ({ tiers = [], usd }: ServiceTierPrices, factor: UsdInput): Servi
   const all = (usd: UnitPrices): UnitPrices => {
     const prices: MutablePrices = {}
     for (const unit of tokenUnits) {
-      const price = usd[unit]
-      if (price !== undefined) prices[unit] = times(price, by)
+      // A unit that is there without a price has none above the threshold, whatever it costs below.
+      if (unit in usd) prices[unit] = usd[unit] === undefined ? undefined : times(usd[unit], by)
     }
     return prices
   }

@@ -307,6 +307,30 @@ describe("a file of LiteLLM's format", () => {
       "6000, no_price_for_kind of cacheWrite1hTokens"
     ],
     [
+      "cache writes kept for an hour, in long requests in fast mode where only the others have a price",
+      {
+        ...text,
+        cache_creation_input_token_cost: 1e-2,
+        cache_creation_input_token_cost_above_1hr: 2e-2,
+        cache_creation_input_token_cost_above_200k_tokens: 3e-2,
+        provider_specific_entry: { fast: 2 }
+      },
+      { serviceTier: "fast", inputTokens: 200_001, cacheWriteTokens: 200_001, cacheWrite1hTokens: 1, outputTokens: 0 },
+      "12000, no_price_for_kind of cacheWrite1hTokens"
+    ],
+    [
+      "cached tokens, in fast mode in a range that has no price for them",
+      {
+        tiered_pricing: [
+          { range: [0, 100], input_cost_per_token: 1, output_cost_per_token: 1, cache_read_input_token_cost: 1e-2 },
+          { range: [100, 200], input_cost_per_token: 2, output_cost_per_token: 2 }
+        ],
+        provider_specific_entry: { fast: 2 }
+      },
+      { serviceTier: "fast", inputTokens: 150, cacheReadTokens: 50, outputTokens: 1 },
+      "404, no_price_for_kind of cacheReadTokens"
+    ],
+    [
       "audio",
       { ...text, input_cost_per_audio_token: 1, output_cost_per_audio_token: 2 },
       { inputTokens: 3, inputAudioTokens: 2, outputTokens: 3, outputAudioTokens: 2 },
