@@ -108,8 +108,8 @@ const unexplained = { names: [], considered: [], winner: undefined }
  * @category prices
  */
 export const reprice = (completed: CompletedRun): Effect.Effect<CompletedRun, never, PriceBook> =>
-  Effect.zipWith(PriceBook, DateTime.now, ({ priceOf }, time) => {
-    const { changed, usages } = repriceUsages(completed.usages, (usage) => priceOf(usage, completed.run))
+  Effect.zipWith(PriceBook, DateTime.now, (book, time) => {
+    const { changed, usages } = repriceUsages(completed.usages, (usage) => book.priceOf(usage, completed.run))
     if (changed === 0) return completed
     const sums = new UsageTotals()
     for (const recorded of usages) sums.add(recorded)

@@ -64,6 +64,22 @@ describe("a run that is priced again", () => {
     }).pipe(Effect.provide(observed))
   )
 
+  it.effect("is priced by a book of one's own as its calls were, which may keep its prices in itself", () => {
+    class OwnBook implements PriceBook.Service {
+      constructor(readonly usd: string) {}
+      priceOf(): Cost.Cost {
+        return new Cost.Priced({ usd: usd(this.usd) })
+      }
+    }
+    const layer = (amount: string) => Layer.succeed(PriceBook.PriceBook, new OwnBook(amount))
+    return Effect.gen(function* () {
+      yield* Usage.record(chat).pipe(Botanu.workflow("W", ids), Effect.provide(layer("1")))
+      const run = (yield* completedRuns).at(-1) as CompletedRun
+      expect(costs(run)).toEqual(["1"])
+      expect(costs(yield* Effect.provide(PriceBook.reprice(run), layer("2")))).toEqual(["2"])
+    }).pipe(Effect.provide(observed))
+  })
+
   it.effect("is the same record where nothing changes, and keeps a cost that is known no more", () =>
     Effect.gen(function* () {
       const run = yield* recorded([quill2("0.1")])
