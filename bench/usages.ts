@@ -191,11 +191,7 @@ const comparisons: ReadonlyArray<UsageComparison> = [
     layer: RunAi.layer,
     ours: asking(modelOf()),
     theirs: asking(modelOf())
-  }
-]
-
-/** Clients that are observed change what is done for all later calls of the process. */
-const observedComparisons: ReadonlyArray<UsageComparison> = [
+  },
   {
     name: "call through a client with RunAi.observe",
     added: "RunAi.layer with RunAi.observe",
@@ -207,16 +203,7 @@ const observedComparisons: ReadonlyArray<UsageComparison> = [
 ]
 
 /** The lines for one tracer. */
-export const usages = (tracer: NamedTracer): ReadonlyArray<Measurement> => measurementsOf(comparisons, tracer)
-
-/** The lines for one tracer, of clients that are observed: to be measured last. */
-export const observedUsages = (tracer: NamedTracer): ReadonlyArray<Measurement> =>
-  measurementsOf(observedComparisons, tracer)
-
-const measurementsOf = (
-  comparisons: ReadonlyArray<UsageComparison>,
-  { layer, name: tracer }: NamedTracer
-): ReadonlyArray<Measurement> =>
+export const usages = ({ layer, name: tracer }: NamedTracer): ReadonlyArray<Measurement> =>
   comparisons.map((comparison) => {
     const name = `${comparison.name} (${tracer})`
     const lines = Effect.map(differenceOf(comparison), ({ added: nanos, ours, theirs }) => {

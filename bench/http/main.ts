@@ -4,10 +4,12 @@
  * aim is said, and fails nothing; a request that is not answered does. `npm run bench:http`, or a first impression with
  * `npm run bench:http -- --quick`; `npm run bench:http -- trusted` for the lines with `trusted` in their name.
  *
- * Each server is a process, and the load comes from another one. A server with the middleware and the one without take turns in
- * short slices, so that what slows the machine down slows both; a ratio is the median of those of all rounds.
+ * A server with the middleware and one without take turns in short slices, so that what slows the machine down slows both; a ratio is
+ * the median of those of all rounds. Each server is a process, and the load comes from another one. What V8 compiles differs from one
+ * process to the next, so the rounds are of several pairs. Nothing else runs beside a pair: a process that is idle loses its pages and
+ * its compiled code.
  */
-import { Effect, Random, type Scope } from "effect"
+import { Effect, type Scope } from "effect"
 import { format, heading, type Line } from "../table.js"
 import { type App, apps } from "./apps.js"
 import { type Ask, start } from "./child.js"
@@ -18,8 +20,8 @@ import type { Status } from "./server.js"
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith("--"))
 
 const plan = process.argv.includes("--quick")
-  ? { warmUpRequests: 2000, rounds: 5, sliceMillis: 300 }
-  : { warmUpRequests: 5000, rounds: 20, sliceMillis: 500 }
+  ? { pairs: 1, warmUpRequests: 2000, rounds: 5, sliceMillis: 300 }
+  : { pairs: 5, warmUpRequests: 6000, rounds: 8, sliceMillis: 500 }
 
 type Load = Ask<Slice, Answers>
 type Server = Ask<object, Status>
@@ -39,51 +41,6 @@ interface Round {
   readonly theirs: Sample
 }
 
-/** A server with the middleware beside one without, under the same load. */
-class Comparison {
-  readonly rounds: Array<Round> = []
-
-  constructor(
-    readonly name: string,
-    private readonly ours: Sampling,
-    private readonly theirs: Sampling,
-    private readonly edge: Edge
-  ) {}
-
-  /**
-   * By requests: a machine that is busy serves few in a given time. The server without the middleware is that of all comparisons,
-   * so ours serves as many at once as that one does in all of them.
-   */
-  warmUp(comparisons: number): Effect.Effect<void> {
-    const serve = (sampling: Sampling, requests: number) =>
-      Effect.gen(function* () {
-        for (let count = 0; count < requests; ) count += (yield* sampling(plan.sliceMillis)).count
-      })
-    return Effect.zipRight(serve(this.ours, plan.warmUpRequests * comparisons), serve(this.theirs, plan.warmUpRequests))
-  }
-
-  readonly round: Effect.Effect<void> = Effect.gen(this, function* () {
-    // Who goes first changes, so that it is nobody's advantage.
-    const oursFirst = this.rounds.length % 2 === 0
-    const first = yield* (oursFirst ? this.ours : this.theirs)(plan.sliceMillis)
-    const second = yield* (oursFirst ? this.theirs : this.ours)(plan.sliceMillis)
-    this.rounds.push(oursFirst ? { ours: first, theirs: second } : { ours: second, theirs: first })
-  })
-
-  lines(): ReadonlyArray<string> {
-    return quantities.map(({ aim, name, of, unit }) =>
-      format({
-        name: `${this.name}: ${name}`,
-        ours: median(this.rounds.map(({ ours }) => of(ours))),
-        theirs: median(this.rounds.map(({ theirs }) => of(theirs))),
-        ratio: median(this.rounds.map(({ ours, theirs }) => of(ours) / of(theirs))),
-        unit,
-        aim: this.edge.isReference ? undefined : name === cpu ? this.edge.cpuAim : aim
-      })
-    )
-  }
-}
-
 const cpu = "CPU a request"
 
 const quantities: ReadonlyArray<Pick<Line, "name" | "unit" | "aim"> & { readonly of: (sample: Sample) => number }> = [
@@ -95,31 +52,37 @@ const quantities: ReadonlyArray<Pick<Line, "name" | "unit" | "aim"> & { readonly
 const median = (values: Array<number>): number =>
   values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 
-const startServer = (appName: string, ...edgeName: ReadonlyArray<string>) =>
-  start<object, Status>("server.js", [appName, ...edgeName])
-
-const comparisonsOf = (
+/** A server with the middleware beside one without, under the same load, each in a process of its own. */
+const roundsOf = (
   appName: string,
-  app: App,
-  load: Load
-): Effect.Effect<ReadonlyArray<Comparison>, never, Scope.Scope> =>
+  edgeName: string,
+  sampling: (server: Server) => Sampling
+): Effect.Effect<ReadonlyArray<Round>, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const nameOf = (edge: Edge) => `${app.name}: ${edge.name}`
-    const wanted = Object.entries(edges).filter(([, edge]) => named.every((text) => nameOf(edge).includes(text)))
-    if (wanted.length === 0) return []
-    const theirs = yield* startServer(appName)
-    const comparisons: Array<Comparison> = []
-    for (const [edgeName, edge] of wanted) {
-      const ours = yield* startServer(appName, edgeName)
-      const name = nameOf(edge)
-      const under = (server: Server) => sampling(load, server, app, edge)
-      comparisons.push(new Comparison(name, under(ours), under(theirs), edge))
+    const ours = sampling(yield* start<object, Status>("server.js", [appName, edgeName]))
+    const theirs = sampling(yield* start<object, Status>("server.js", [appName]))
+    yield* warmUp(ours)
+    yield* warmUp(theirs)
+    const rounds: Array<Round> = []
+    for (let round = 0; round < plan.rounds; round++) {
+      // Who goes first changes, so that it is nobody's advantage.
+      const oursFirst = round % 2 === 0
+      const first = yield* (oursFirst ? ours : theirs)(plan.sliceMillis)
+      const second = yield* (oursFirst ? theirs : ours)(plan.sliceMillis)
+      rounds.push(oursFirst ? { ours: first, theirs: second } : { ours: second, theirs: first })
     }
-    return comparisons
+    return rounds
+  })
+
+/** By requests: a machine that is busy serves few in a given time. */
+const warmUp = (sampling: Sampling): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    for (let count = 0; count < plan.warmUpRequests; ) count += (yield* sampling(plan.sliceMillis)).count
   })
 
 const sampling =
-  (load: Load, server: Server, { requests }: App, edge: Edge): Sampling =>
+  (load: Load, { requests }: App, edge: Edge) =>
+  (server: Server): Sampling =>
   (millis) =>
     Effect.gen(function* () {
       const before = yield* server({})
@@ -138,20 +101,30 @@ const sampling =
       }
     })
 
-const compare = (appName: string, app: App, load: Load): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.gen(function* () {
-    const comparisons = yield* comparisonsOf(appName, app, load)
-    for (const comparison of comparisons) yield* comparison.warmUp(comparisons.length)
-    for (let round = 0; round < plan.rounds; round++) {
-      for (const comparison of yield* Random.shuffle(comparisons)) yield* comparison.round
-    }
-    for (const comparison of comparisons) for (const line of comparison.lines()) console.log(line)
-  })
+const linesOf = (named: string, edge: Edge, rounds: ReadonlyArray<Round>): ReadonlyArray<string> =>
+  quantities.map(({ aim, name, of, unit }) =>
+    format({
+      name: `${named}: ${name}`,
+      ours: median(rounds.map(({ ours }) => of(ours))),
+      theirs: median(rounds.map(({ theirs }) => of(theirs))),
+      ratio: median(rounds.map(({ ours, theirs }) => of(ours) / of(theirs))),
+      unit,
+      aim: edge.isReference ? undefined : name === cpu ? edge.cpuAim : aim
+    })
+  )
 
 const program = Effect.gen(function* () {
   const load: Load = yield* start<Slice, Answers>("load.js")
   console.log(heading())
-  for (const [appName, app] of Object.entries(apps)) yield* Effect.scoped(compare(appName, app, load))
+  for (const [appName, app] of Object.entries(apps)) {
+    for (const [edgeName, edge] of Object.entries(edges)) {
+      const name = `${app.name}: ${edge.name}`
+      if (!named.every((text) => name.includes(text))) continue
+      const pair = Effect.scoped(roundsOf(appName, edgeName, sampling(load, app, edge)))
+      const rounds = yield* Effect.replicateEffect(pair, plan.pairs)
+      for (const line of linesOf(name, edge, rounds.flat())) console.log(line)
+    }
+  }
 })
 
 await Effect.runPromise(Effect.scoped(program))
