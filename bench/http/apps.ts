@@ -18,7 +18,7 @@ import { context } from "@opentelemetry/api"
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks"
 import { ExportResultCode } from "@opentelemetry/core"
 import { BatchSpanProcessor, type SpanExporter } from "@opentelemetry/sdk-trace-base"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Layer, Schema, Tracer } from "effect"
 import { onlyActivatesSpans } from "../../src/opentelemetry/OtelContextTracer.js"
 import * as RunOpenTelemetry from "../../src/opentelemetry/RunOpenTelemetry.js"
 
@@ -132,6 +132,19 @@ const setUpApi: App = {
   )
 }
 
+/** Without OpenTelemetry's active context, which no library reads here, beside `NodeSdk.layer`, whose tracer sets it at each step. */
+const leanApi: App = {
+  ...jsonApi,
+  name: "JSON API, no active context",
+  besideRuns: Layer.unwrapEffect(
+    Effect.map(Effect.tracer, (tracer) =>
+      Layer.setTracer(
+        Tracer.make({ span: (...options) => tracer.span(...options), context: (execution) => execution() })
+      )
+    )
+  ).pipe(Layer.provide(nodeSdk))
+}
+
 const bareApp: App = {
   name: "bare app, native tracer",
   besideRuns: Layer.empty,
@@ -140,4 +153,4 @@ const bareApp: App = {
     HttpServer.serve(around(Effect.succeed(HttpServerResponse.text("ok")))).pipe(Layer.provideMerge(listening))
 }
 
-export const apps: Readonly<Record<string, App>> = { jsonApi, shownApi, setUpApi, bareApp }
+export const apps: Readonly<Record<string, App>> = { jsonApi, shownApi, setUpApi, leanApi, bareApp }
