@@ -119,19 +119,22 @@ export const inProcess: BudgetStoreService = {
  *
  * @example
  * ```ts
- * import { Budget, BudgetStore } from "botanu-effect"
- * import { BigDecimal, Effect, Layer } from "effect"
+ * import { Budget, type BudgetPeriod, BudgetStore } from "botanu-effect"
+ * import { BigDecimal, Duration, Effect, Layer } from "effect"
  *
  * declare const database: {
  *   readonly add: (key: string, usd: string, calls: number) => Effect.Effect<void, Error>
  *   readonly read: (key: string) => Effect.Effect<{ readonly usd: string; readonly calls: number }, Error>
  * }
  *
+ * // An hour and a day may begin at the same time.
+ * const keyOf = ({ id, per, scope, start }: BudgetPeriod) =>
+ *   `${scope}/${id}/${Duration.toMillis(per)}/${start.epochMillis}`
+ *
  * const shared = Layer.succeed(BudgetStore, {
- *   add: ({ id, scope, start }, { unpricedCalls, usd }) =>
- *     database.add(`${scope}/${id}/${start.epochMillis}`, BigDecimal.format(usd), unpricedCalls),
- *   spent: ({ id, scope, start }) =>
- *     Effect.map(database.read(`${scope}/${id}/${start.epochMillis}`), ({ calls, usd }) => ({
+ *   add: (period, { unpricedCalls, usd }) => database.add(keyOf(period), BigDecimal.format(usd), unpricedCalls),
+ *   spent: (period) =>
+ *     Effect.map(database.read(keyOf(period)), ({ calls, usd }) => ({
  *       usd: BigDecimal.unsafeFromString(usd),
  *       unpricedCalls: calls
  *     }))
