@@ -19,6 +19,7 @@ import {
 } from "effect"
 import {
   Botanu,
+  Budget,
   BudgetExceeded,
   Cost,
   DeadlineExceeded,
@@ -368,6 +369,38 @@ describe("an execution that does not succeed", () => {
       const { completed } = yield* onlyRun
       expect(completed.status).toBe("failure")
       expect(Cost.format(completed.totals.usd)).toBe("30")
+    }).pipe(Effect.provide(observed))
+  )
+
+  it.scoped("does not begin over a budget over time, which counts each call once", () =>
+    Effect.gen(function* () {
+      const budget = Layer.orDie(Budget.layer({ scope: "customer", usd: 22, per: "1 hour" }))
+      const live = OrderRun.toLayer(() =>
+        Effect.gen(function* () {
+          yield* activity("first", call())
+          yield* suspend("1 minute")
+          return yield* activity("second", call())
+        })
+      ).pipe(Layer.provide(budget))
+      const execute = (orderId: string) => Effect.exit(whileTimePasses(OrderRun.execute({ orderId, attempt: 1 })))
+      const refusal = { _tag: "BudgetExceeded", scope: "customer", period: { id: "bigretail" } }
+      const program = Effect.gen(function* () {
+        expect(yield* execute("order-1")).toEqual(Exit.succeed("a draft"))
+        // 20 were spent: the replay of the first activity cost nothing.
+        expect(yield* execute("order-2")).toEqual(Exit.succeed("a draft"))
+        expect(yield* Effect.flip(Effect.flatten(execute("order-3")))).toMatchObject(refusal)
+        yield* TestClock.adjust("1 hour")
+        expect(yield* Effect.flip(Effect.flatten(execute("order-3")))).toMatchObject(refusal)
+        expect(yield* execute("order-4")).toEqual(Exit.succeed("a draft"))
+      })
+      yield* executing(program, live)
+      const runs = yield* completedRuns
+      expect(runs.map(({ run, status, totals }) => [run.eventId, status, Cost.format(totals.usd)])).toEqual([
+        ["order-1", "success", "20"],
+        ["order-2", "success", "20"],
+        ["order-3", "failure", "0"],
+        ["order-4", "success", "20"]
+      ])
     }).pipe(Effect.provide(observed))
   )
 
