@@ -30,8 +30,7 @@ const spansOf = (change: (tracer: Tracer.Tracer) => Tracer.Tracer) => {
     Effect.gen(function* () {
       const runtime = yield* Layer.toRuntime(Layer.provide(tracing, sdk))
       yield* Effect.provide(program, runtime)
-      const spans: ReadonlyArray<ReadableSpan> = exporter.getFinishedSpans()
-      return spans
+      return exporter.getFinishedSpans()
     })
   )
 }
