@@ -1,8 +1,8 @@
-import { writeFile } from "node:fs/promises"
+import { rename, writeFile } from "node:fs/promises"
 import { FileSystem } from "@effect/platform"
 import { NodeFileSystem } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { type Clock, Context, DateTime, Duration, Effect, Layer, TestClock } from "effect"
+import { Chunk, type Clock, Context, DateTime, Duration, Effect, Layer, TestClock } from "effect"
 import { Botanu, Cost, PriceBook, Usage } from "../../src/index.js"
 import { PriceFile } from "../../src/platform/index.js"
 import { completedRuns, logging, observed } from "../observed.js"
@@ -108,6 +108,10 @@ describe("a price file", () => {
   const at = (price: number) =>
     JSON.stringify({ "quill-2": { litellm_provider: "openai", input_cost_per_token: price } })
 
+  /** When that is over, by the clock of the test, from when the file is waited for: the reading before may still be under way. */
+  const later = (duration: Duration.DurationInput): Effect.Effect<void> =>
+    Effect.zipRight(eventually(Effect.map(TestClock.sleeps(), Chunk.isNonEmpty)), TestClock.adjust(duration))
+
   it.scoped("is read again, and keeps its prices where it cannot be", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
@@ -116,14 +120,14 @@ describe("a price file", () => {
       yield* Effect.gen(function* () {
         expect(yield* cost).toBe("1")
         yield* write(at(2))
-        yield* TestClock.adjust("59 minutes")
+        yield* later("59 minutes")
         expect(yield* cost).toBe("1")
         yield* passes("1 minute", "2")
         expect(Cost.format((yield* PriceBook.explain(usage)).cost.usd)).toBe("2")
         for (const bad of ['{ "quill', "{}", '{ "quill-2": null }']) {
           const before = lines.length
           yield* write(bad)
-          yield* TestClock.adjust("1 hour")
+          yield* later("1 hour")
           yield* eventually(Effect.sync(() => lines.length > before && lines.at(-1)?.endsWith("are kept") === true))
           expect(yield* cost).toBe("2")
         }
@@ -151,7 +155,7 @@ describe("a price file", () => {
     )
 
   const passes = (duration: Duration.DurationInput, expected: string) =>
-    Effect.zipRight(TestClock.adjust(duration), eventually(Effect.map(cost, (usd) => usd === expected)))
+    Effect.zipRight(later(duration), eventually(Effect.map(cost, (usd) => usd === expected)))
 
   /** The clock of the test, which notes how long is slept. */
   const noting = (slept: Array<number>) =>
@@ -187,7 +191,7 @@ describe("a price file", () => {
       yield* Effect.gen(function* () {
         expect(lines).toHaveLength(1)
         for (const read of [2, 3, 4]) {
-          yield* TestClock.adjust("1 hour")
+          yield* later("1 hour")
           yield* eventually(Effect.sync(() => reads.count === read))
         }
       }).pipe(Effect.provide(PriceFile.layer(path, { refresh: "1 hour" }).pipe(Layer.provide(counting))))
@@ -201,12 +205,14 @@ describe("a price file", () => {
     const { counting, reads } = counter()
     return Effect.gen(function* () {
       const path = yield* file(at(1))
-      const write = (text: string) => Effect.promise(() => writeFile(path, text))
+      // At once: a reading may be under way, which would see a file that is empty for a moment.
+      const write = (text: string) =>
+        Effect.promise(() => writeFile(`${path}.new`, text).then(() => rename(`${path}.new`, path)))
       const readsAgain = Effect.suspend(() => {
         const before = reads.count
         // The reading after it begins when it is over.
         return Effect.forEach([1, 2], (more) =>
-          Effect.zipRight(TestClock.adjust("1 hour"), eventually(Effect.sync(() => reads.count === before + more)))
+          Effect.zipRight(later("1 hour"), eventually(Effect.sync(() => reads.count === before + more)))
         )
       })
       yield* Effect.gen(function* () {
@@ -244,7 +250,7 @@ describe("a price file", () => {
         const path = yield* file(at(1))
         yield* Effect.gen(function* () {
           yield* Effect.promise(() => writeFile(path, other))
-          yield* TestClock.adjust("1 hour")
+          yield* later("1 hour")
           yield* eventually(Effect.sync(() => lines.length > 0))
           expect(lines.map((line) => line.replace(path, ""))).toEqual([
             "price file : expected at least one entry with a price; the prices that were read before are kept"
@@ -286,7 +292,7 @@ describe("a price file", () => {
     return Effect.gen(function* () {
       const path = yield* file(at(1))
       yield* Effect.gen(function* () {
-        yield* TestClock.adjust("60 days")
+        yield* later("60 days")
         yield* eventually(Effect.sync(() => reads.count === 2))
       }).pipe(
         Effect.provide(PriceFile.layer(path, { refresh: "60 days" }).pipe(Layer.provide(counting))),

@@ -55,7 +55,7 @@ describe("a run that cannot be made", () => {
     [-1, "-1"],
     [-5n, "-5"],
     ["-5 seconds", '"-5 seconds"'],
-    [[-1, 0], "-1,0"],
+    [[-1, 0], "a list"],
     ["soon", '"soon"']
   ]
   for (const [deadline, quoted] of deadlines) {
