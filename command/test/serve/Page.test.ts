@@ -8,7 +8,7 @@ import { delimiter, dirname, join } from "node:path"
 import { NodeContext } from "@effect/platform-node"
 import { Effect } from "effect"
 import { type Browser, type ConsoleMessage, chromium, type Page } from "playwright-core"
-import { beforeAll, describe, expect, it, vi } from "vitest"
+import { beforeAll, describe, expect, it } from "vitest"
 import { record } from "../../../test/report/records.js"
 import * as Opener from "../../src/serve/Browser.js"
 import { linesOf } from "../botanu.js"
@@ -16,7 +16,8 @@ import { useFixture } from "./fixture.js"
 import { append, end, makeFolder, serve, until } from "./served.js"
 import { hostileLines, hostileTexts, start, ticketLines } from "./ticket.js"
 
-vi.setConfig({ testTimeout: 60_000 })
+// To each part: `vi.setConfig` reaches the first file of a process only, and other files share this one.
+const patient = { timeout: 60_000 }
 
 const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium"
 const axe = readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8")
@@ -152,7 +153,7 @@ const views = {
   reference: "/reference"
 }
 
-describe("the overview", () => {
+describe("the overview", patient, () => {
   it("shows what a success cost first, and leads from each figure to its events", () =>
     withPage(`${fixture.shop.url}${views.overview}`, async (page) => {
       const hero = page.locator(".hero")
@@ -193,7 +194,7 @@ describe("the overview", () => {
     }))
 })
 
-describe("the explorer", () => {
+describe("the explorer", patient, () => {
   it("filters by chips, which the address holds and the way back undoes", () =>
     withPage(`${fixture.shop.url}/events?${period}`, async (page) => {
       const count = () => page.locator(".sums p").first().innerText()
@@ -296,7 +297,7 @@ describe("the explorer", () => {
     }))
 })
 
-describe("an event", () => {
+describe("an event", patient, () => {
   it("shows attempts, nested runs, the deadline, charges and the amendment", () =>
     withPage(`${fixture.shop.url}${views.event}`, async (page) => {
       const rows = await page.locator("[role=treegrid] [role=row]").allInnerTexts()
@@ -354,7 +355,7 @@ describe("an event", () => {
     }))
 })
 
-describe("the groups", () => {
+describe("the groups", patient, () => {
   it("are all customers, workflows, models or steps, and lead to their events", () =>
     withPage(`${fixture.shop.url}${views.overview}`, async (page) => {
       await page.click("text=/^All [0-9]+$/ >> nth=0")
@@ -374,7 +375,7 @@ describe("the groups", () => {
     }))
 })
 
-describe("on a phone", () => {
+describe("on a phone", patient, () => {
   it("the list has mark, event and cost, and the event has most of the room", () =>
     withPage(`${fixture.shop.url}${views.events}`, async (page) => {
       await page.setViewportSize({ width: 360, height: 800 })
@@ -386,7 +387,7 @@ describe("on a phone", () => {
     }))
 })
 
-describe("at any width", () => {
+describe("at any width", patient, () => {
   it("the columns of the list take all of it, the event most, and the bar begins where the content does", () =>
     withPage(`${fixture.shop.url}${views.events}`, async (page) => {
       for (const width of [861, 1001, 1281, 1440, 2560]) {
@@ -436,7 +437,7 @@ describe("at any width", () => {
     }))
 })
 
-describe("the period", () => {
+describe("the period", patient, () => {
   it("is chosen on a phone too, by the days of a calendar", () =>
     withPage(`${fixture.shop.url}/events?${period}`, async (page) => {
       await page.setViewportSize({ width: 360, height: 800 })
@@ -452,7 +453,7 @@ describe("the period", () => {
     }))
 })
 
-describe("prices and unknowns", () => {
+describe("prices and unknowns", patient, () => {
   it("shows what is in no sum, and leads to its events", () =>
     withPage(`${fixture.shop.url}${views.prices}`, async (page) => {
       const row = page.locator("tr", { hasText: "nova-rerank-2" }).first()
@@ -469,7 +470,7 @@ describe("prices and unknowns", () => {
     }))
 })
 
-describe("a ledger that changes", () => {
+describe("a ledger that changes", patient, () => {
   it("is shown live: new events wait behind a button, and move nothing", async () => {
     const folder = await ledgerOf(linesOf([record({ n: 1, event: "ticket-1", end: 2, calls: [{ usd: "0.25" }] })]))
     const live = await served(folder)
@@ -540,7 +541,7 @@ describe("a ledger that changes", () => {
   })
 })
 
-describe("a ledger of which no price is known", () => {
+describe("a ledger of which no price is known", patient, () => {
   it("shows no amount of 0 where a call has no price", async () => {
     const page = await served(await ledgerOf(hostileLines))
     await withPage(`${page.url}/?${ticketPeriod}`, async (shown) => {
@@ -555,7 +556,7 @@ describe("a ledger of which no price is known", () => {
   })
 })
 
-describe("a page with a token", () => {
+describe("a page with a token", patient, () => {
   it("is opened by a file that leads to it, and by links of other pages after that", async () => {
     const token = "a secret & more of it"
     const page = await served(fixture.generated, { token })
@@ -580,7 +581,7 @@ describe("a page with a token", () => {
   })
 })
 
-describe("any ledger", () => {
+describe("any ledger", patient, () => {
   it("is text, whatever is in it, and nothing overflows", async () => {
     const page = await served(await ledgerOf(hostileLines))
     const paths = [
