@@ -116,7 +116,7 @@ export const layer = (
       let text = yield* textOf(path)
       let book = yield* Effect.flatMap(pricesIn(path, text, options), bookOf)
       if (refresh !== undefined) {
-        // What was found last and is not used. It is told of once.
+        // What was read last and is not used. It is logged once.
         let refused: string | undefined
         const again = Effect.gen(function* () {
           const read = yield* Effect.either(textOf(path))

@@ -55,7 +55,7 @@ const inFiberRefsOf = (fiber: AnyFiber, stream: Sent): Sent => {
 
 type Sent = Stream.Stream<Uint8Array, unknown>
 
-/** `carriedOn` where the request is no run of its own. Runs in the stream are told of a reader that leaves. */
+/** `carriedOn` where the request is no run of its own. Runs in the stream end as `client_disconnected` when its reader leaves. */
 export const carriedOnFor = <E, R>(
   app: Effect.Effect<Response, E, R>,
   { edge, request }: BodyOptions

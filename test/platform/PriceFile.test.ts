@@ -200,7 +200,7 @@ describe("a price file", () => {
     }).pipe(Effect.provide([NodeFileSystem.layer, logging(lines)]))
   })
 
-  it.scoped("is told of once as long as the trouble is the same", () => {
+  it.scoped("is logged once as long as the trouble is the same", () => {
     const lines: Array<string> = []
     const { counting, reads } = counter()
     return Effect.gen(function* () {
