@@ -1,6 +1,7 @@
 /**
  * A fiber of its own for an effect, so that it can be interrupted without its caller: what `Effect.fork` and `Fiber.join` do,
- * except that the fiber begins at once, on the caller's stack, and nothing is awaited where it ends there and then.
+ * except that the fiber begins at once, on the caller's stack, and nothing is awaited where it ends there and then. Where an integration
+ * surrounds its steps, the fiber begins in a task of the scheduler, because they take less there.
  */
 import {
   type Context,
@@ -16,6 +17,7 @@ import {
 } from "effect"
 import type { AnyFiber } from "./CurrentFiber.js"
 import { internals } from "./FiberInternals.js"
+import { isWrapped } from "./TracerWrapper.js"
 
 /** What the new fiber starts with, beside the fiber references of its caller. */
 export interface Inheritance {
@@ -49,7 +51,8 @@ export const start = <A, E>(
     supervisor.onStart(context, effect, Option.none(), fiber)
     fiber.addObserver((exit) => supervisor.onEnd(exit, fiber))
   }
-  fiber.start(effect)
+  if (isWrapped(fiber)) fiber.resume(effect)
+  else fiber.start(effect)
   return fiber
 }
 

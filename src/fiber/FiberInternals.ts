@@ -29,6 +29,8 @@ export interface FiberInternals extends AnyFiber {
 interface StartableFiber<out A, out E> extends Fiber.RuntimeFiber<A, E> {
   /** Begins with an effect at once, on the stack of the caller. */
   start(effect: Effect.Effect<A, E>): void
+  /** Begins with an effect in a task of its scheduler. */
+  resume(effect: Effect.Effect<A, E>): void
 }
 
 export type FiberMessage = Stateful | InterruptSignal

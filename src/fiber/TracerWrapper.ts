@@ -24,12 +24,22 @@ export const withWrappedTracer = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<
   return services === undefined ? work : Effect.locally(work, DefaultServices.currentServices, services)
 }
 
+/** Whether an integration surrounds the steps of a fiber that works on a run. */
+export const isWrapped = (fiber: AnyFiber): boolean => HashSet.size(fiber.getFiberRef(currentTracerWrappers)) > 0
+
 /** `work` on a run, after which its fiber goes on to something else. */
 export const yieldAfter = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  HashSet.size(fiber.getFiberRef(currentTracerWrappers)) === 0 ? work : Effect.ensuring(work, leaveStep)
+  isWrapped(fiber) ? Effect.ensuring(work, leaveStep) : work
 
 // What wraps a step of a fiber stays in force until the fiber pauses.
 const leaveStep = Effect.yieldNow()
+
+/**
+ * `work` on a run in a fiber that a call has started. It is done in a task of the scheduler, where steps take less that an integration
+ * surrounds.
+ */
+export const yieldBefore = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  isWrapped(fiber) ? Effect.zipRight(Effect.yieldNow(), work) : work
 
 /** The tracer for whatever comes next in a scope. */
 export const setWrappedTracer = (fiber: AnyFiber): Effect.Effect<void, never, Scope.Scope> => {

@@ -5,6 +5,7 @@
 import { context, type Context as OtelContext } from "@opentelemetry/api"
 import type { Scheduler } from "effect"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
+import { doTask } from "./FiberTask.js"
 import { contextFor } from "./RunOtelContext.js"
 import { StepContext } from "./StepContext.js"
 
@@ -21,11 +22,15 @@ class FiberScheduler implements Scheduler.Scheduler {
 
   scheduleTask(task: Scheduler.Task, priority: number, fiber?: AnyFiber): void {
     const active = context.active()
-    const wanted = fiber === undefined ? active : contextToResumeIn(fiber, active)
-    const inWanted = () => (context.active() === wanted ? task() : context.with(wanted, task))
-    this.scheduler.scheduleTask(inWanted, priority, fiber)
+    const inContext =
+      fiber === undefined
+        ? () => (context.active() === active ? task() : context.with(active, task))
+        : inWanted(fiber, contextToResumeIn(fiber, active), task)
+    this.scheduler.scheduleTask(inContext, priority, fiber)
   }
 }
+
+const inWanted = (fiber: AnyFiber, wanted: OtelContext, task: Scheduler.Task) => () => doTask(fiber, wanted, task)
 
 const contextToResumeIn = (fiber: AnyFiber, active: OtelContext): OtelContext => {
   const shown = contextFor(fiber, active)

@@ -1,9 +1,10 @@
 /**
  * A tracer of fibers that work on a run, which makes the run's context active during each of their steps.
  */
-import { context, createContextKey, type Context as OtelContext, trace } from "@opentelemetry/api"
+import { context, type Context as OtelContext, trace } from "@opentelemetry/api"
 import { Tracer } from "effect"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
+import { taskOf } from "./FiberTask.js"
 import { contextFor } from "./RunOtelContext.js"
 import { StepContext } from "./StepContext.js"
 
@@ -19,10 +20,20 @@ export const otelContextTracer = (tracer: Tracer.Tracer): Tracer.Tracer => {
   return made
 }
 
-const byEffect = createContextKey("botanu: a span of Effect")
+let isOfEffect = false
 
-/** Whether the span that is being started in a context is one of Effect's, which has its attributes from there. */
-export const isByEffect = (parent: OtelContext): boolean => parent.getValue(byEffect) === true
+/** Whether the span that is being started is one of Effect's, which has its attributes from there. */
+export const isSpanOfEffect = (): boolean => isOfEffect
+
+const startedByEffect = (start: () => Tracer.Span): Tracer.Span => {
+  const outer = isOfEffect
+  isOfEffect = true
+  try {
+    return start()
+  } finally {
+    isOfEffect = outer
+  }
+}
 
 const onlyActivating = new WeakSet<Tracer.Tracer>()
 
@@ -37,7 +48,7 @@ export const onlyActivatesSpans = (tracer: Tracer.Tracer): Tracer.Tracer => {
 
 const make = (tracer: Tracer.Tracer): Tracer.Tracer =>
   Tracer.make({
-    span: (...options) => context.with(context.active().setValue(byEffect, true), () => tracer.span(...options)),
+    span: (...options) => startedByEffect(() => tracer.span(...options)),
     context: onlyActivating.has(tracer) ? calledOnceForSpan(tracer) : calledAtEachStep(tracer)
   })
 
@@ -48,11 +59,12 @@ const calledAtEachStep = (tracer: Tracer.Tracer): Tracer.Tracer["context"] => {
     return setsSpan
   }
   return (execution, fiber) => {
-    const active = context.active()
+    const task = taskOf(fiber)
+    const active = task?.active ?? context.active()
     const shown = contextFor(fiber, active)
     const span = fiber.currentSpan
     const wanted = span === undefined || setsSpanOf(fiber) ? shown : inSpan(shown, span, fiber, withSpanOfEffect)
-    return wanted === active
+    return wanted === active || task?.enter(wanted) === true
       ? tracer.context(execution, fiber)
       : context.with(wanted, () => tracer.context(execution, fiber))
   }
@@ -62,11 +74,12 @@ const calledOnceForSpan = (tracer: Tracer.Tracer): Tracer.Tracer["context"] => {
   const withItsSpan: WithSpan = (shown, _, fiber) =>
     context.with(shown, () => tracer.context(() => context.active(), fiber))
   return (execution, fiber) => {
-    const active = context.active()
+    const task = taskOf(fiber)
+    const active = task?.active ?? context.active()
     const shown = contextFor(fiber, active)
     const span = fiber.currentSpan
-    const wanted = span === undefined ? shown : inSpan(shown, span, fiber, withItsSpan)
-    return wanted === active ? execution() : context.with(wanted, execution)
+    const wanted = span === undefined ? withoutSpan(shown) : inSpan(shown, span, fiber, withItsSpan)
+    return wanted === active || task?.enter(wanted) === true ? execution() : context.with(wanted, execution)
   }
 }
 
@@ -83,10 +96,14 @@ const inSpan = (shown: OtelContext, span: Tracer.AnySpan, fiber: AnyFiber, make:
   if (!(shown instanceof StepContext)) return make(shown, span, fiber)
   const known = shown.lastOf(span)
   if (known !== undefined) return known
-  const made = make(shown, span, fiber)
-  if (made !== shown) shown.keepOf(span, made)
+  // A fiber that goes on in one task may be in the context of another of its spans.
+  const base = shown.withoutSpan
+  const made = make(base, span, fiber)
+  if (made !== base) shown.keepOf(span, made)
   return made
 }
+
+const withoutSpan = (shown: OtelContext): OtelContext => (shown instanceof StepContext ? shown.withoutSpan : shown)
 
 const withSpanOfEffect: WithSpan = (shown, { sampled, spanId, traceId }) =>
   trace.getSpanContext(shown)?.spanId === spanId

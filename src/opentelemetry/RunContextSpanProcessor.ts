@@ -12,7 +12,7 @@ import { DateTime, Option } from "effect"
 import { type Entry, leanEntries } from "../run/Run.js"
 import * as RunBaggage from "../run/RunBaggage.js"
 import { fromOpenTelemetry } from "./OtelBaggage.js"
-import { isByEffect } from "./OtelContextTracer.js"
+import { isSpanOfEffect } from "./OtelContextTracer.js"
 import { runOtelContextIn } from "./RunOtelContext.js"
 
 /**
@@ -65,7 +65,7 @@ export class RunContextSpanProcessor {
 
   /** Puts the run on a span that Effect did not create. */
   onStart(span: StartedSpan, parent: OtelContext): void {
-    if (isByEffect(parent)) return
+    if (isSpanOfEffect()) return
     const shown = runOtelContextIn(parent)
     const entries =
       shown === undefined && this.isTrusted ? entriesIn(propagation.getBaggage(parent)) : shown?.annotations

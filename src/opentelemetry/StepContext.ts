@@ -34,6 +34,11 @@ export class StepContext<out Shown> implements OtelContext {
     return this.values.deleteValue(key)
   }
 
+  /** This context, without the span for whose steps it was derived. */
+  get withoutSpan(): StepContext<Shown> {
+    return this
+  }
+
   /** The context of a span, if it is the one that was kept last. */
   lastOf(span: Tracer.AnySpan): OtelContext | undefined {
     return this.span === span ? this.ofSpan : undefined
@@ -66,6 +71,10 @@ class DerivedContext<out Shown> extends StepContext<Shown> {
   override setValue(key: symbol, value: unknown): OtelContext {
     if (key !== this.changed) return this.values.setValue(key, value)
     return value !== undefined && this.getValue(key) === value ? this : this.first.setValue(key, value)
+  }
+
+  override get withoutSpan(): StepContext<Shown> {
+    return this.isOf === undefined ? this : this.first
   }
 
   override lastOf(span: Tracer.AnySpan): OtelContext | undefined {

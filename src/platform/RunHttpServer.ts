@@ -18,6 +18,7 @@ import {
 import { redactBaggage, stampServerSpan } from "../edge/ServerSpan.js"
 import { type Inbound, isDistrusted, isTrusted } from "../edge/Trust.js"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
+import { yieldBefore } from "../fiber/TracerWrapper.js"
 import { type BodyReader, currentEdge, type RequestEdge } from "../lifecycle/Interruption.js"
 import { RunCancelled } from "../lifecycle/JoinedRun.js"
 import type { RunScope } from "../lifecycle/RunScope.js"
@@ -218,16 +219,13 @@ const serve = <E, R>(
   options: AnyOptions,
   exchange: Exchange<E>
 ): Served<E, R> => {
-  const { report, run } = receive(exchange.fiber, ofSender(request), isTrusted, options)
-  const served = (): Served<E, R> =>
-    Option.isSome(run)
-      ? inReceivedRun(
-          ResponseBody.carriedOnFor(app, { edge: exchange, request }),
-          run.value,
-          exchange,
-          !servesMarkedRoute(exchange.fiber)
-        )
-      : serveWithoutRun(app, request, isTrusted, options, exchange)
+  const { fiber } = exchange
+  const { report, run } = receive(fiber, ofSender(request), isTrusted, options)
+  const served = (): Served<E, R> => {
+    if (Option.isNone(run)) return serveWithoutRun(app, request, isTrusted, options, exchange)
+    const work = ResponseBody.carriedOnFor(app, { edge: exchange, request })
+    return yieldBefore(fiber, inReceivedRun(work, run.value, exchange, !servesMarkedRoute(fiber)))
+  }
   return report === undefined ? served() : Effect.zipRight(report, Effect.suspend(served))
 }
 
@@ -247,7 +245,8 @@ const serveWithoutRun = <E, R>(
   const { fiber, serverSpan } = exchange
   if (orElse === undefined) {
     const work = ResponseBody.carriedOnFor(app, { edge: exchange, request })
-    return inNoReceivedRun(servesMarkedRoute(fiber) ? work : Effect.interruptible(work), isTrusted, exchange)
+    const served = inNoReceivedRun(servesMarkedRoute(fiber) ? work : Effect.interruptible(work), isTrusted, exchange)
+    return isTrusted ? served : yieldBefore(fiber, served)
   }
   const asRun = (work: HttpApp.Default<E, R>): Served<E, R> => {
     const own = orElse(request)
