@@ -5,7 +5,7 @@ import type { HttpServer } from "@effect/platform"
 import { Effect, type Layer } from "effect"
 import * as RunHttpServer from "../../src/platform/RunHttpServer.js"
 import type { App } from "./apps.js"
-import { joinedByHand, runByHand } from "./floor.js"
+import { joinedByHand, runByHand, runByHandInFiber } from "./floor.js"
 
 export interface Edge {
   readonly name: string
@@ -65,6 +65,12 @@ export const edges: Readonly<Record<string, Edge>> = {
     headers: {},
     isReference: true,
     served: (app) => app.served(runByHand)
+  },
+  byHandInFiber: {
+    name: "no middleware, but the least of a run by hand, in the fiber of the request",
+    headers: {},
+    isReference: true,
+    served: (app) => app.served(runByHandInFiber)
   },
   oneSpan: {
     name: "no middleware, but one more span",
