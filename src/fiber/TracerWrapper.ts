@@ -35,6 +35,16 @@ export const yieldAfter = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R
 const leaveStep = Effect.yieldNow()
 
 /**
+ * The same, of work that is done in an uninterruptible region. With `Effect.ensuring` there, V8 keeps what the work leads to until the next
+ * full collection, here all of a run.
+ */
+export const yieldAfterUninterruptible = <A, E, R>(
+  fiber: AnyFiber,
+  work: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  isWrapped(fiber) ? Effect.flatMap(Effect.exit(work), (exit) => Effect.zipRight(leaveStep, exit)) : work
+
+/**
  * `work` on a run in a fiber that a call has started. It is done in a task of the scheduler, where steps take less that an integration
  * surrounds.
  */

@@ -7,7 +7,7 @@ import { type AnyFiber, nowOf } from "../fiber/CurrentFiber.js"
 import { FiberRegion } from "../fiber/FiberRegion.js"
 import { inRegion } from "../fiber/RegionWork.js"
 import { Timer } from "../fiber/Timer.js"
-import { wrappedServices, yieldAfter } from "../fiber/TracerWrapper.js"
+import { wrappedServices, yieldAfterUninterruptible } from "../fiber/TracerWrapper.js"
 import type { DeadlineExceeded } from "../run/Deadline.js"
 import { fromOptions, type InvalidRunContext, type RunRequest } from "../run/NewRun.js"
 import type { Run } from "../run/Run.js"
@@ -84,7 +84,7 @@ const work = <A, E, R>(
       }
     }
   )
-  return yieldAfter(fiber, worked)
+  return yieldAfterUninterruptible(fiber, worked)
 }
 
 /**
