@@ -13,16 +13,20 @@ export class FiberTask {
 
   constructor(
     readonly fiber: AnyFiber,
-    /** What is active before and after each step of the fiber. */
-    public active: OtelContext
+    /** What the task has made active for the steps of the fiber. */
+    private entered: OtelContext
   ) {}
 
-  /** Makes a context active for the steps to come. Gives whether that could be done. */
-  enter(wanted: OtelContext): boolean {
+  /**
+   * Makes a context active for the steps to come, where `active` is. Gives whether that could be done: not where a tracer of the program,
+   * around that of the run, has made another context active for this step, or a step has attached one and left it.
+   */
+  enter(active: OtelContext, wanted: OtelContext): boolean {
+    if (active !== this.entered) return false
     const attached = attachingManager()?.attach(wanted)
     if (attached === undefined) return false
     this.before ??= attached
-    this.active = wanted
+    this.entered = wanted
     return true
   }
 

@@ -59,12 +59,11 @@ const calledAtEachStep = (tracer: Tracer.Tracer): Tracer.Tracer["context"] => {
     return setsSpan
   }
   return (execution, fiber) => {
-    const task = taskOf(fiber)
-    const active = task?.active ?? context.active()
+    const active = context.active()
     const shown = contextFor(fiber, active)
     const span = fiber.currentSpan
     const wanted = span === undefined || setsSpanOf(fiber) ? shown : inSpan(shown, span, fiber, withSpanOfEffect)
-    return wanted === active || task?.enter(wanted) === true
+    return wanted === active || taskOf(fiber)?.enter(active, wanted) === true
       ? tracer.context(execution, fiber)
       : context.with(wanted, () => tracer.context(execution, fiber))
   }
@@ -74,12 +73,13 @@ const calledOnceForSpan = (tracer: Tracer.Tracer): Tracer.Tracer["context"] => {
   const withItsSpan: WithSpan = (shown, _, fiber) =>
     context.with(shown, () => tracer.context(() => context.active(), fiber))
   return (execution, fiber) => {
-    const task = taskOf(fiber)
-    const active = task?.active ?? context.active()
+    const active = context.active()
     const shown = contextFor(fiber, active)
     const span = fiber.currentSpan
     const wanted = span === undefined ? withoutSpan(shown) : inSpan(shown, span, fiber, withItsSpan)
-    return wanted === active || task?.enter(wanted) === true ? execution() : context.with(wanted, execution)
+    return wanted === active || taskOf(fiber)?.enter(active, wanted) === true
+      ? execution()
+      : context.with(wanted, execution)
   }
 }
 

@@ -5,7 +5,7 @@ import { HttpApp, HttpServerResponse } from "@effect/platform"
 import { describe, expect, it, vi } from "@effect/vitest"
 import { type Context, context, createContextKey, ROOT_CONTEXT, trace } from "@opentelemetry/api"
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks"
-import { Deferred, Effect, Layer, Runtime } from "effect"
+import { Deferred, Effect, Layer, Runtime, Tracer } from "effect"
 import { Botanu } from "../../src/index.js"
 import { doTask, taskOf } from "../../src/opentelemetry/FiberTask.js"
 import { RunOpenTelemetry } from "../../src/opentelemetry/index.js"
@@ -22,6 +22,9 @@ const steps = (count: number) => Effect.iterate(0, { while: (n) => n < count, bo
 
 /** Versions before 2.11 attach no context. */
 const canAttach = "attach" in AsyncLocalStorageContextManager.prototype
+
+const managerOf = (api: object) =>
+  (api as { _getContextManager: () => { attach?: (attached: Context) => unknown } })._getContextManager()
 
 /** How often a context is set while something is done. */
 const setsOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
@@ -140,7 +143,7 @@ describe("what was active before is active again", () => {
       context.with(program, () => {
         const seen: Array<unknown> = []
         const task = () => {
-          seen.push(taskOf(fiber)?.enter(entered), context.active())
+          seen.push(taskOf(fiber)?.enter(wanted ?? program, entered), context.active())
         }
         doTask(fiber, wanted ?? program, task)
         expect(seen).toEqual([canAttach, canAttach ? entered : (wanted ?? program)])
@@ -205,5 +208,40 @@ describe("a context manager that does more to make a context active", () => {
       )
       expect(seen).toEqual(["botanu.run/W", "one", "botanu.run/W"].map((span) => [true, span]))
     }).pipe(Effect.scoped)
+  )
+})
+
+describe("a step is in its run and span", () => {
+  const key = createContextKey("of the program")
+  const look = Effect.sync(activeSpan)
+
+  it.live("below a tracer of the program that makes a context active for each", () =>
+    Effect.gen(function* () {
+      const marking = (tracer: Tracer.Tracer) =>
+        Tracer.make({
+          span: (...options) => tracer.span(...options),
+          context: (execution, fiber) =>
+            context.with(context.active().setValue(key, "step"), () => tracer.context(execution, fiber))
+        })
+      const seen = yield* Effect.flatMap(Effect.tracer, (tracer) =>
+        Effect.all([look, Effect.withSpan(Effect.all([look, look]), "one"), look]).pipe(
+          Effect.withTracer(marking(tracer))
+        )
+      ).pipe((work) => Effect.zipRight(Effect.yieldNow(), work), Botanu.workflow("W", ids))
+      expect(seen).toEqual(["botanu.run/W", ["one", "one"], "botanu.run/W"])
+    }).pipe(Effect.provide(telemetry))
+  )
+
+  it.live("after one that attached a context and left it", () =>
+    Effect.gen(function* () {
+      const attach = Effect.sync(() => {
+        managerOf(context).attach?.(ROOT_CONTEXT.setValue(key, "left"))
+      })
+      const seen = yield* Effect.zipRight(
+        attach,
+        Effect.all([look, Effect.withSpan(look, "one"), Effect.promise(async () => activeSpan()), look])
+      ).pipe((work) => Effect.zipRight(Effect.yieldNow(), work), Botanu.workflow("W", ids))
+      expect(seen).toEqual(["botanu.run/W", "one", "botanu.run/W", "botanu.run/W"])
+    }).pipe(Effect.provide(telemetry))
   )
 })
