@@ -89,11 +89,13 @@ describe("an execution", () => {
       const entries: Array<string> = []
       const executions: Array<string> = []
       const starts: Array<string> = []
+      const began = yield* Deferred.make<void>()
       const Approved = DurableDeferred.make("Approved", { success: Schema.String })
       const live = OrderRun.toLayer(() =>
         Effect.gen(function* () {
           const { runId } = yield* RunContext
           entries.push(runId)
+          yield* Deferred.succeed(began, undefined)
           const step = (name: string) =>
             activity(
               name,
@@ -120,7 +122,8 @@ describe("an execution", () => {
           token: DurableDeferred.tokenFromExecutionId(Approved, { workflow: Order, executionId }),
           value: "boss"
         })
-        yield* Effect.fork(Effect.delay(signal, "2 hours"))
+        // Time passes before the run begins, too: the id of an execution is computed outside of the fiber.
+        yield* Effect.fork(Effect.zipRight(Deferred.await(began), Effect.delay(signal, "2 hours")))
         return yield* whileTimePasses(OrderRun.execute(order), "10 minutes")
       })
       expect(yield* executing(program, live).pipe(Effect.provide(exporter))).toBe("boss")
