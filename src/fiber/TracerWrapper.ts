@@ -49,7 +49,7 @@ export const yieldAfterUninterruptible = <A, E, R>(
  * surrounds.
  */
 export const yieldBefore = <A, E, R>(fiber: AnyFiber, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  isWrapped(fiber) ? Effect.zipRight(Effect.yieldNow(), work) : work
+  isWrapped(fiber) ? Effect.zipRight(leaveStep, work) : work
 
 /** The tracer for whatever comes next in a scope. */
 export const setWrappedTracer = (fiber: AnyFiber): Effect.Effect<void, never, Scope.Scope> => {

@@ -53,8 +53,13 @@ export const doTask = (fiber: AnyFiber, wanted: OtelContext, task: () => void): 
       own.leave()
     }
   }
-  if (context.active() === wanted) done()
-  else context.with(wanted, done)
+  inContext(wanted, done)
+}
+
+/** Calls a function in a context, which is not set anew where it is active. */
+export const inContext = (wanted: OtelContext, call: () => void): void => {
+  if (context.active() === wanted) call()
+  else context.with(wanted, call)
 }
 
 /** A context that was attached, until it is disposed of. */

@@ -5,7 +5,7 @@
 import { context, type Context as OtelContext } from "@opentelemetry/api"
 import type { Scheduler } from "effect"
 import type { AnyFiber } from "../fiber/CurrentFiber.js"
-import { doTask } from "./FiberTask.js"
+import { doTask, inContext } from "./FiberTask.js"
 import { contextFor } from "./RunOtelContext.js"
 import { StepContext } from "./StepContext.js"
 
@@ -22,15 +22,15 @@ class FiberScheduler implements Scheduler.Scheduler {
 
   scheduleTask(task: Scheduler.Task, priority: number, fiber?: AnyFiber): void {
     const active = context.active()
-    const inContext =
-      fiber === undefined
-        ? () => (context.active() === active ? task() : context.with(active, task))
-        : inWanted(fiber, contextToResumeIn(fiber, active), task)
-    this.scheduler.scheduleTask(inContext, priority, fiber)
+    const inWanted = fiber === undefined ? () => inContext(active, task) : inTaskOf(fiber, active, task)
+    this.scheduler.scheduleTask(inWanted, priority, fiber)
   }
 }
 
-const inWanted = (fiber: AnyFiber, wanted: OtelContext, task: Scheduler.Task) => () => doTask(fiber, wanted, task)
+const inTaskOf = (fiber: AnyFiber, active: OtelContext, task: Scheduler.Task): Scheduler.Task => {
+  const wanted = contextToResumeIn(fiber, active)
+  return () => doTask(fiber, wanted, task)
+}
 
 const contextToResumeIn = (fiber: AnyFiber, active: OtelContext): OtelContext => {
   const shown = contextFor(fiber, active)
